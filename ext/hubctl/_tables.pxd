@@ -1,0 +1,120 @@
+"""The tables of `hubctl/core/tables.py`, for compiled code. A test compares the two."""
+
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
+
+cdef enum BeltKind:
+    LINE = 0
+    STATION = 1
+
+cdef enum EyeRole:
+    INDUCT = 0
+    TRACK = 1
+    END = 2
+
+cdef enum LinkKind:
+    MODBUS_TCP = 0
+    MODBUS_RTU = 1
+    SCANNER = 2
+
+cdef packed struct Belt:
+    uint16_t kind
+    uint16_t end_chute
+    uint16_t encoder_node
+    uint16_t counter_bits
+    int32_t counts_per_m
+    int32_t reserved
+    int64_t length_counts
+    int64_t speed_counts_s
+    int64_t speed_counts_s_min
+    int64_t speed_counts_s_max
+    int64_t parcel_counts_min
+    int64_t parcel_counts_max
+    int64_t stale_ns
+
+cdef packed struct Eye:
+    uint16_t belt
+    uint16_t node
+    uint16_t role
+    uint16_t reserved
+    int64_t at_counts
+    int64_t window_counts
+    int64_t length_window_counts
+
+cdef packed struct Scanner:
+    uint16_t belt
+    uint16_t reserved
+    uint32_t reserved2
+    int64_t at_counts
+    int64_t latency_ns
+    int64_t reach_counts
+
+cdef packed struct Diverter:
+    uint16_t belt
+    uint16_t node
+    uint32_t reserved
+    int64_t at_counts
+    int64_t latency_ns
+    int64_t hold_ns
+    int64_t commit_ns
+    int64_t void_ns
+    int64_t clear_counts
+
+cdef packed struct Chute:
+    uint16_t diverter
+    uint16_t node
+    uint16_t has_confirm
+    uint16_t confirm_node
+    int64_t confirm_from_ns
+    int64_t confirm_until_ns
+    int64_t full_on_ns
+    int64_t full_off_ns
+
+cdef packed struct Link:
+    uint16_t kind
+    uint16_t scanner
+    uint16_t in_flight_max
+    uint16_t reserved
+    int64_t baud
+
+cdef packed struct NodeWire:
+    uint16_t link
+    uint16_t unit
+    uint16_t n_outputs
+    uint16_t reserved
+    int64_t timeout_ns
+
+cdef packed struct Poll:
+    uint16_t node
+    uint16_t function
+    uint16_t address
+    uint16_t count
+    int64_t period_ns
+
+cdef packed struct Signal:
+    uint16_t poll
+    uint16_t offset
+    uint16_t kind
+    uint16_t index
+    uint16_t invert
+    uint16_t belt
+
+cdef packed struct Counter:
+    uint16_t poll
+    uint16_t register
+    uint16_t bits
+    uint16_t low_word_first
+    uint16_t belt
+
+cdef packed struct Output:
+    uint16_t node
+    uint16_t coil
+
+cdef packed struct Framing:
+    char[4] header
+    char[4] terminator
+    char[16] no_read
+    char[16] heartbeat
+    uint16_t n_header
+    uint16_t n_terminator
+    uint16_t frame_max
+    uint16_t silence_ms

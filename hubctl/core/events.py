@@ -1,0 +1,198 @@
+"""The one record that everything says: inputs, commands and evidence are the same 128 bytes.
+
+The kernel reads and writes arrays of `RECORD`; so do the reactor's rings, the simulated hub and the
+recording on disk. `ext/hubctl/_records.pxd` holds the same layout for compiled code; a test compares them.
+
+What the fields mean for each kind is written beside the kind. Fields that a kind does not use are zero
+(`NO_COUNTS`, `NO_INDEX` where zero would mean something).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+RECORD = np.dtype(
+    [
+        ("t_ns", "<i8"),  # host monotonic time of what is told
+        ("counts", "<i8"),  # encoder count: raw in inputs, extended in everything the kernel says
+        ("parcel", "<i8"),  # track number, from 1; 0 where there is none
+        ("value", "<i8"),
+        ("limit", "<i8"),
+        ("due_ns", "<i8"),
+        ("seq", "<u4"),  # number of the command, or of the command answered
+        ("plan", "<u4"),  # version of the sort plan that decided
+        ("kind", "<u2"),
+        ("device", "<u2"),  # index of the belt, eye, scanner, diverter, node or link, by kind
+        ("chute", "<u2"),  # chute index
+        ("reason", "<u2"),
+        ("error_um", "<i4"),  # where it was seen minus where it was expected
+        ("flags", "<u2"),
+        ("n_text", "<u2"),  # bytes of text in use
+        ("text", "S56"),  # a label
+    ],
+    align=False,
+)
+assert RECORD.itemsize == 128
+
+Records = npt.NDArray[np.void]
+
+NO_COUNTS = -(2**63)
+NO_INDEX = 0xFFFF
+TEXT_MAX = 56
+
+
+class Kind(IntEnum):
+    """What a record says. Numbers are stable: recordings carry them."""
+
+    # Inputs: what devices, people and time tell the kernel.
+    TICK = 1  # time has passed
+    ENCODER = 2  # device=belt, counts=raw counter
+    EYE = 3  # device=eye, value 1 blocked, 0 cleared; counts=raw latched counter or NO_COUNTS
+    READ = 4  # device=scanner, text=label (empty: the scanner says no-read); t_ns=when it was received
+    CONFIRM = 5  # chute=chute, value 1 its eye blocked, 0 cleared
+    CHUTE_LEVEL = 6  # chute=chute, value 1 full eye blocked, 0 cleared
+    NODE = 7  # device=node, value 1 up, 0 down
+    OPERATE = 8  # chute=chute, value=ChuteState asked for by a person (OPEN or CLOSED)
+    FIRE_RESULT = 9  # seq, parcel, reason OK (written at t_ns), MISSED_WINDOW or NODE_DOWN (not written)
+    FLUSH = 10  # close every open track as FLUSHED: the daemon is going down
+    # Commands: what the kernel wants done.
+    FIRE_OUTPUT = 64  # seq, parcel, device=diverter, chute, counts=fire at, limit=void after, due_ns, value=void after in ns
+    # Evidence: what the kernel saw, thought and did.
+    OPENED = 96  # parcel, device=eye or scanner, counts=leading edge here
+    MEASURED = 97  # parcel, value=length in counts
+    READ_PLACED = 98  # parcel, device=scanner, text, reason=verdict on the label, error_um from the scan line
+    READ_UNPLACED = 99  # device=scanner, text, reason AMBIGUOUS_READ or LATE_READ or UNEXPECTED
+    DECIDED = 100  # parcel, chute, reason, plan, value=lane (or -1)
+    SKIPPED = 101  # parcel, chute not taken, reason why not: one for each candidate passed over
+    COMMITTED = 102  # parcel, chute, seq, counts=commit point, limit=fire counts
+    FIRED = 103  # parcel, chute, device=diverter, seq, t_ns=written, due_ns
+    SEEN = 104  # parcel, device=eye, counts, error_um, limit=window in counts
+    CONFIRMED = 105  # parcel, chute
+    CLOSED = 106  # parcel, chute (or NO_INDEX), reason, value=Disposition, text=label
+    ALARM_RAISED = 107  # device, reason
+    ALARM_CLEARED = 108  # device, reason
+    # From the reactor to the daemon.
+    LINK = 128  # device=link, value 1 up, 0 down, reason=LinkFault
+
+
+class Flag(IntFlag):
+    """Bits of `flags`."""
+
+    LATCHED = 1  # counts of an EYE were taken by the device (or in the same reply) and hold
+    UNEXPECTED = 2  # the track was opened by an eye that expected nobody
+    TIMED = 4  # counts are derived from time: the belt has no encoder
+
+
+class Disposition(IntEnum):
+    """How a parcel's time on the sorter ended."""
+
+    SORTED = 1
+    RECIRCULATED = 2
+    REJECTED = 3
+    LOST = 4
+    REMOVED = 5
+
+
+class ChuteState(IntEnum):
+    """State of a chute, from the freest to the least."""
+
+    OPEN = 0
+    NEARLY_FULL = 1
+    FULL = 2
+    CLOSING = 3
+    CLOSED = 4
+    DISABLED = 5
+    FAULT = 6
+
+
+class Sentence(NamedTuple):
+    """One reason for a person, in English and Chinese."""
+
+    en: str
+    zh: str
+
+
+class Reason(IntEnum):
+    """Why. Numbers are stable: recordings and hosts carry them."""
+
+    NONE = 0
+    OK = 1
+    OK_UNCONFIRMED = 2
+    NO_READ = 3
+    MULTI_LABEL = 4
+    BAD_LABEL = 5
+    AMBIGUOUS_READ = 6
+    LATE_READ = 7
+    NO_DATA = 8
+    NOT_FOUND = 9
+    HOST_TIMEOUT = 10
+    NO_PLAN = 11
+    NO_LANE = 12
+    WAVE_MISSED = 13
+    INTERCEPT = 14
+    HELD = 15
+    OVERSIZE = 16
+    OVERWEIGHT = 17
+    MULTI_PARCEL = 18
+    GAP_TOO_SMALL = 19
+    CHUTE_FULL = 20
+    CHUTE_CLOSED = 21
+    CHUTE_FAULT = 22
+    RATE_LIMIT = 23
+    MISSED_WINDOW = 24
+    DIVERT_FAILED = 25
+    NODE_DOWN = 26
+    NOT_AT_SPEED = 27
+    MAX_LAPS = 28
+    UNEXPECTED = 29
+    LOST = 30
+    REMOVED = 31
+    FLUSHED = 32
+
+
+SENTENCES: dict[Reason, Sentence] = {
+    Reason.OK: Sentence("sorted into its chute, and seen to arrive", "已分拣到目标格口并确认"),
+    Reason.OK_UNCONFIRMED: Sentence("diverted; the chute has no eye to prove it", "已分拣，格口无确认光电"),
+    Reason.NO_READ: Sentence("no scanner read a label", "无读码"),
+    Reason.MULTI_LABEL: Sentence("two different valid labels on one parcel", "同一包裹上有两个不同的有效面单"),
+    Reason.BAD_LABEL: Sentence("a code was read, but it is no label this site accepts", "条码格式或校验位无效"),
+    Reason.AMBIGUOUS_READ: Sentence("a read fits two parcels; neither gets it", "读码无法归属到唯一包裹"),
+    Reason.LATE_READ: Sentence("the read came after the last chute could be told", "读码到达过晚"),
+    Reason.NO_DATA: Sentence("the label names no destination, and nobody advised one", "无目的地数据"),
+    Reason.NOT_FOUND: Sentence("the host does not know the label", "上位系统查无此单"),
+    Reason.HOST_TIMEOUT: Sentence("the host did not answer in time", "上位系统应答超时"),
+    Reason.NO_PLAN: Sentence("no sort plan is active", "无生效的分拣方案"),
+    Reason.NO_LANE: Sentence("the plan has no lane for this destination", "方案中无此目的地的线路"),
+    Reason.WAVE_MISSED: Sentence("the last departure has gone", "已错过发车波次"),
+    Reason.INTERCEPT: Sentence("called back by the host", "拦截件"),
+    Reason.HELD: Sentence("held, by customs or by order", "暂扣件"),
+    Reason.OVERSIZE: Sentence("too long, wide or high", "超尺寸"),
+    Reason.OVERWEIGHT: Sentence("too heavy", "超重"),
+    Reason.MULTI_PARCEL: Sentence("several parcels touch, or lie side by side", "多件粘连或并排"),
+    Reason.GAP_TOO_SMALL: Sentence("too close to its neighbour to divert", "与相邻包裹间距过小"),
+    Reason.CHUTE_FULL: Sentence("its chutes are full", "格口已满"),
+    Reason.CHUTE_CLOSED: Sentence("its chutes are closed", "格口已关闭"),
+    Reason.CHUTE_FAULT: Sentence("its chutes are faulty", "格口故障"),
+    Reason.RATE_LIMIT: Sentence("its chute has had as many as it takes in this period", "格口达到流量上限"),
+    Reason.MISSED_WINDOW: Sentence("the divert could not be told in time, so it was not done", "错过分拣窗口，未动作"),
+    Reason.DIVERT_FAILED: Sentence("fired, but seen on the belt downstream", "分拣动作失败，包裹仍在线上"),
+    Reason.NODE_DOWN: Sentence("the node that drives the diverter is down", "控制节点离线"),
+    Reason.NOT_AT_SPEED: Sentence("the belt was not at speed", "皮带未达到额定速度"),
+    Reason.MAX_LAPS: Sentence("too many laps", "超过最大循环圈数"),
+    Reason.UNEXPECTED: Sentence("an eye saw a parcel nobody inducted", "出现未登记包裹"),
+    Reason.LOST: Sentence("expected at an eye, and not seen", "包裹丢失"),
+    Reason.REMOVED: Sentence("taken off by a person", "人工取走"),
+    Reason.FLUSHED: Sentence("still on the belt when the sorter stopped", "停机时仍在线上"),
+}
+
+
+def empty(n: int) -> Records:
+    """`n` zeroed records, shape (n,), with the "none" values where zero would mean something."""
+    records = np.zeros(n, RECORD)
+    records["counts"] = NO_COUNTS
+    records["chute"] = NO_INDEX
+    return records

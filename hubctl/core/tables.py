@@ -1,0 +1,202 @@
+"""The compiled form of a hub file: flat tables that the kernel and the reactor read, in counts and nanoseconds.
+
+`core/layout.py` makes them from a checked hub file and converts every unit, once. `ext/hubctl/_tables.pxd`
+holds the same layouts for compiled code; a test compares them. An index is a row number; `NO_INDEX` means none.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Table = npt.NDArray[np.void]
+
+
+class BeltKind(IntEnum):
+    """How parcels move past the diverters."""
+
+    LINE = 0  # past every diverter once, off at the end
+    STATION = 1  # one parcel at a time: the read opens the track and its divert is due at once
+
+
+class EyeRole(IntEnum):
+    """What an eye on a belt is for."""
+
+    INDUCT = 0  # opens tracks
+    TRACK = 1  # corrects positions, finds lost and unexpected parcels
+    END = 2  # the same, and closes what leaves the belt there
+
+
+BELT = np.dtype(
+    [
+        ("kind", "<u2"),
+        ("end_chute", "<u2"),  # chute at the end of the belt
+        ("encoder_node", "<u2"),  # node whose counter follows the belt; NO_INDEX: counts come from the clock
+        ("counter_bits", "<u2"),
+        ("counts_per_m", "<i4"),
+        ("reserved", "<i4"),
+        ("length_counts", "<i8"),
+        ("speed_counts_s", "<i8"),  # design speed
+        ("speed_counts_s_min", "<i8"),  # below it nothing is diverted: NOT_AT_SPEED
+        ("speed_counts_s_max", "<i8"),
+        ("parcel_counts_min", "<i8"),
+        ("parcel_counts_max", "<i8"),  # a longer one is OVERSIZE
+        ("stale_ns", "<i8"),  # with no count for so long the speed is not known
+    ]
+)
+
+EYE = np.dtype(
+    [
+        ("belt", "<u2"),
+        ("node", "<u2"),
+        ("role", "<u2"),
+        ("reserved", "<u2"),
+        ("at_counts", "<i8"),
+        ("window_counts", "<i8"),  # a parcel is its track's if the edge is no further off
+        ("length_window_counts", "<i8"),  # and its length differs by no more
+    ]
+)
+
+SCANNER = np.dtype(
+    [
+        ("belt", "<u2"),
+        ("reserved", "<u2"),
+        ("reserved2", "<u4"),
+        ("at_counts", "<i8"),  # the scan line
+        ("latency_ns", "<i8"),  # from the scan line to the telegram's arrival
+        ("reach_counts", "<i8"),  # a read belongs to a parcel that lies within so much of the scan line
+    ]
+)
+
+DIVERTER = np.dtype(
+    [
+        ("belt", "<u2"),
+        ("node", "<u2"),
+        ("reserved", "<u4"),
+        ("at_counts", "<i8"),
+        ("latency_ns", "<i8"),  # from the write to the paddle in the way
+        ("hold_ns", "<i8"),  # how long the output stays on
+        ("commit_ns", "<i8"),  # how long before its fire a divert is committed
+        ("void_ns", "<i8"),  # how late a fire may still be written
+        ("clear_counts", "<i8"),  # belt beside the parcel's centre, each side, that must be free of neighbours
+    ]
+)
+
+CHUTE = np.dtype(
+    [
+        ("diverter", "<u2"),  # NO_INDEX: the chute at the belt's end
+        ("node", "<u2"),  # node of its output
+        ("has_confirm", "<u2"),
+        ("confirm_node", "<u2"),
+        ("confirm_from_ns", "<i8"),  # after the fire, the chute eye may see the parcel from here
+        ("confirm_until_ns", "<i8"),  # to here
+        ("full_on_ns", "<i8"),  # the full eye counts after it was blocked for so long
+        ("full_off_ns", "<i8"),  # and ceases to count after it was clear for so long
+    ]
+)
+
+
+class Layout(NamedTuple):
+    """What the kernel knows of a hub. Each field is a numpy array of the dtype of the same name."""
+
+    belts: Table  # BELT
+    eyes: Table  # EYE, those on a belt, sorted by (belt, at_counts)
+    scanners: Table  # SCANNER
+    diverters: Table  # DIVERTER, sorted by (belt, at_counts)
+    chutes: Table  # CHUTE
+    n_nodes: int
+
+
+class LinkKind(IntEnum):
+    """What is spoken on a link."""
+
+    MODBUS_TCP = 0
+    MODBUS_RTU = 1
+    SCANNER = 2
+
+
+LINK = np.dtype(
+    [
+        ("kind", "<u2"),
+        ("scanner", "<u2"),  # for SCANNER: which one speaks here
+        ("in_flight_max", "<u2"),  # for Modbus: requests under way at once
+        ("reserved", "<u2"),
+        ("baud", "<i8"),  # for serial lines: sets the quiet time between frames
+    ]
+)
+
+NODE_WIRE = np.dtype(
+    [
+        ("link", "<u2"),
+        ("unit", "<u2"),
+        ("n_outputs", "<u2"),  # coils from address 0 that are made safe on (re)connection
+        ("reserved", "<u2"),
+        ("timeout_ns", "<i8"),  # deadline of one request
+    ]
+)
+
+POLL = np.dtype(
+    [
+        ("node", "<u2"),
+        ("function", "<u2"),  # 1 coils, 2 discrete inputs, 3 holding registers, 4 input registers
+        ("address", "<u2"),  # first, as on the wire (from 0)
+        ("count", "<u2"),  # of bits or registers
+        ("period_ns", "<i8"),
+    ]
+)
+
+SIGNAL = np.dtype(
+    [
+        ("poll", "<u2"),
+        ("offset", "<u2"),  # bit offset in the reply's data: LSB first for bits; register*16+bit for registers
+        ("kind", "<u2"),  # Kind.EYE, CONFIRM or CHUTE_LEVEL
+        ("index", "<u2"),  # eye or chute
+        ("invert", "<u2"),  # 1: the input is on while the eye is clear
+        ("belt", "<u2"),  # belt whose counter comes in the same reply, so that edges are LATCHED; else NO_INDEX
+    ]
+)
+
+COUNTER = np.dtype(
+    [
+        ("poll", "<u2"),
+        ("register", "<u2"),  # offset in the reply, registers
+        ("bits", "<u2"),  # 16, 24 or 32
+        ("low_word_first", "<u2"),
+        ("belt", "<u2"),
+    ]
+)
+
+OUTPUT = np.dtype(
+    [
+        ("node", "<u2"),  # NO_INDEX: the chute has no output
+        ("coil", "<u2"),
+    ]
+)
+
+FRAMING = np.dtype(
+    [
+        ("header", "S4"),
+        ("terminator", "S4"),
+        ("no_read", "S16"),
+        ("heartbeat", "S16"),
+        ("n_header", "<u2"),
+        ("n_terminator", "<u2"),
+        ("frame_max", "<u2"),  # a longer frame is garbage
+        ("silence_ms", "<u2"),  # half a frame followed by so much silence is garbage
+    ]
+)
+
+
+class Wiring(NamedTuple):
+    """What the reactor knows of a hub. Each field is a numpy array of the dtype named beside it."""
+
+    links: Table  # LINK
+    nodes: Table  # NODE_WIRE
+    polls: Table  # POLL
+    signals: Table  # SIGNAL, sorted by (poll, offset)
+    counters: Table  # COUNTER
+    outputs: Table  # OUTPUT, one for each chute
+    framings: Table  # FRAMING, one for each scanner
