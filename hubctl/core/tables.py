@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hubctl._lookup import LaneTable
+
 Table = npt.NDArray[np.void]
 
 
@@ -200,3 +202,13 @@ class Wiring(NamedTuple):
     counters: Table  # COUNTER
     outputs: Table  # OUTPUT, one for each chute
     framings: Table  # FRAMING, one for each scanner
+
+
+class CompiledPlan(NamedTuple):
+    """A sort plan as the kernel reads it; immutable, swapped whole."""
+
+    version: int  # first 32 bits of the content hash, never 0
+    labels: LaneTable  # label to lane
+    first: npt.NDArray[np.int32]  # shape (n_lanes + 1,): lane i tries chutes[first[i]:first[i + 1]] in order
+    chutes: npt.NDArray[np.uint16]  # chute indices, overflow chain included
+    exceptions: npt.NDArray[np.uint16]  # shape (n_reasons,): where a parcel goes by reason; NO_INDEX: the belt's end
