@@ -108,6 +108,8 @@ cdef packed struct Counter:
 cdef packed struct Output:
     uint16_t node
     uint16_t coil
+    uint32_t reserved
+    int64_t hold_ns
 
 cdef packed struct Framing:
     char[4] header
@@ -118,3 +120,4 @@ cdef packed struct Framing:
     uint16_t n_terminator
     uint16_t frame_max
     uint16_t silence_ms
+    uint16_t has_answers

@@ -175,6 +175,8 @@ OUTPUT = np.dtype(
     [
         ("node", "<u2"),  # NO_INDEX: the chute has no output
         ("coil", "<u2"),
+        ("reserved", "<u4"),
+        ("hold_ns", "<i8"),  # how long the coil stays on
     ]
 )
 
@@ -188,6 +190,7 @@ FRAMING = np.dtype(
         ("n_terminator", "<u2"),
         ("frame_max", "<u2"),  # a longer frame is garbage
         ("silence_ms", "<u2"),  # half a frame followed by so much silence is garbage
+        ("has_answers", "<u2"),  # 1: command answers (sAN, sRA, sFA ...) come in frames too, and are no labels
     ]
 )
 
