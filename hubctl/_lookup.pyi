@@ -1,11 +1,10 @@
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-N_ROWS_MAX: int
-N_NAMESPACES_MAX: int
-FORM: np.dtype[np.void]
+FORMS_MAX: Final[int]
 
 class LaneTable:
     def __init__(

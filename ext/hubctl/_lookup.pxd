@@ -26,6 +26,7 @@ cdef struct Reading:
 
 cdef class LaneTable:
     """Formats, prefixes and pre-advice of one plan, immutable once built."""
+    cdef dict _spaces     # number of each namespace
     cdef void* _tables    # what `resolve` takes; lives as long as the LaneTable
 
 # Classifies `n` bytes of text and finds their lane. Any bytes will do; spaces, controls and an AIM identifier are
