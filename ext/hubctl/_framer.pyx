@@ -1,0 +1,277 @@
+"""Scanner framing: header, text, terminator, all chosen by the site; whatever does not fit is counted by kind.
+
+No scanner has a fixed format, so header, terminator, no-read and heartbeat texts are data. After garbage the
+framer is in step again at the next header, or without one after the next terminator.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport INT64_MAX
+from libc.string cimport memcmp, memcpy, memset
+
+from hubctl._records cimport TEXT_MAX
+
+
+class FrameKind(IntEnum):
+    """What a scanner said, or what was wrong with it."""
+
+    LABEL = 0
+    NO_READ = 1
+    HEARTBEAT = 2
+    ANSWER = 3  # a SOPAS command answer on the same socket as the labels
+    NOISE = 4  # bytes between frames, told once a run
+    OVERLONG = 5  # longer than frame_max, or than a label can be
+    UNPRINTABLE = 6  # NUL and other bytes that no label holds
+    HALF_FRAME = 7  # begun, then silence or another header
+    EMPTY = 8
+
+
+cdef enum:
+    GROUP_SEPARATOR = 0x1D     # GS1 field separator: the one control byte a label may hold
+    SPACE = 0x20
+    DELETE = 0x7F
+
+
+cdef void framer_init(Framer* f, const Framing* framing) noexcept nogil:
+    memset(f, 0, sizeof(Framer))
+    f.framing = framing[0]
+    f.frame_max = min(framing.frame_max, FRAMER_MAX - 8)
+    f.silence_ns = framing.silence_ms * <int64_t>1_000_000
+    # A printable header may occur in a label; a control byte may not.
+    f.restarts = framing.n_header > 0 and <uint8_t>framing.header[0] < SPACE
+    framer_reset(f)
+
+
+cdef void framer_reset(Framer* f) noexcept nogil:
+    f.n = 0
+    f.n_header_matched = 0
+    f.inside = f.framing.n_header == 0
+    f.skipping = f.noisy = False
+
+
+cdef inline int tell(Framer* f, int kind, FrameEvent* event) noexcept nogil:
+    event.kind = kind
+    f.told[kind] += 1
+    return 1
+
+
+cdef inline bint header_complete(Framer* f, uint8_t byte) noexcept nogil:
+    """Whether `byte` is the last of a header."""
+    if f.framing.n_header == 0:
+        return False
+    if byte != <uint8_t>f.framing.header[f.n_header_matched]:
+        f.n_header_matched = 0
+    if byte == <uint8_t>f.framing.header[f.n_header_matched]:
+        f.n_header_matched += 1
+    if f.n_header_matched < f.framing.n_header:
+        return False
+    f.n_header_matched = 0
+    return True
+
+
+cdef inline bint ends_with_terminator(const Framer* f) noexcept nogil:
+    cdef int n = f.framing.n_terminator
+    return f.n >= n and memcmp(f.buffer + f.n - n, f.framing.terminator, n) == 0
+
+
+cdef inline bint is_text(const uint8_t* text, int n, const char* wanted) noexcept nogil:
+    cdef int i
+    for i in range(16):
+        if i == n:
+            return wanted[i] == 0
+        if text[i] != <uint8_t>wanted[i]:
+            return False
+    return n == 16
+
+
+cdef bint is_printable(const uint8_t* text, int n) noexcept nogil:
+    cdef int i
+    for i in range(n):
+        if (text[i] < SPACE and text[i] != GROUP_SEPARATOR) or text[i] >= DELETE:
+            return False
+    return True
+
+
+cdef inline bint is_upper(uint8_t byte) noexcept nogil:
+    return 0x41 <= byte <= 0x5A
+
+
+cdef bint is_command_answer(const Framer* f, const uint8_t* text, int n) noexcept nogil:
+    """`sAN mTCgateon 1` and the like: SOPAS answers share the socket with the labels."""
+    if not f.framing.has_answers or n < 4:
+        return False
+    return text[0] == 0x73 and is_upper(text[1]) and is_upper(text[2]) and text[3] == SPACE
+
+
+cdef int kind_of(const Framer* f, const uint8_t* text, int n) noexcept nogil:
+    if is_text(text, n, f.framing.no_read):
+        return NO_READ_TEXT
+    if n == 0:
+        return EMPTY
+    if is_text(text, n, f.framing.heartbeat):
+        return HEARTBEAT
+    if not is_printable(text, n):
+        return UNPRINTABLE
+    if is_command_answer(f, text, n):
+        return ANSWER
+    return LABEL if n <= TEXT_MAX else OVERLONG
+
+
+cdef int finish_frame(Framer* f, FrameEvent* event) noexcept nogil:
+    cdef int n = f.n - f.framing.n_terminator
+    cdef bint told_already = f.skipping
+    framer_reset(f)
+    if told_already:
+        return 0
+    event.text = f.buffer
+    event.n_text = n
+    return tell(f, kind_of(f, f.buffer, n), event)
+
+
+cdef int skip_rest(Framer* f, int kind, FrameEvent* event) noexcept nogil:
+    """The frame is garbage: told now, its bytes dropped until it ends."""
+    f.n = 0
+    if f.skipping:
+        return 0
+    f.skipping = True
+    return tell(f, kind, event)
+
+
+cdef int restart(Framer* f, FrameEvent* event) noexcept nogil:
+    """A header came within a frame: what lay before it is half a frame, unless told already."""
+    cdef bint was_half = f.n > f.framing.n_header and not f.skipping
+    f.n = 0
+    f.skipping = False
+    return tell(f, HALF_FRAME, event) if was_half else 0
+
+
+cdef int take_inside(Framer* f, uint8_t byte, FrameEvent* event) noexcept nogil:
+    f.buffer[f.n] = byte
+    f.n += 1
+    if f.restarts and header_complete(f, byte):
+        return restart(f, event)
+    if ends_with_terminator(f):
+        return finish_frame(f, event)
+    if f.n >= f.frame_max + f.framing.n_terminator:
+        return keep_tail(f, event)
+    return 0
+
+
+cdef int keep_tail(Framer* f, FrameEvent* event) noexcept nogil:
+    """Overlong; the last bytes stay, for they may begin the terminator."""
+    cdef int n = f.framing.n_terminator - 1
+    cdef int i
+    cdef int end = f.n
+    cdef int told = skip_rest(f, OVERLONG, event)
+    for i in range(n):
+        f.buffer[i] = f.buffer[end - n + i]
+    f.n = n
+    return told
+
+
+cdef int take_outside(Framer* f, uint8_t byte, FrameEvent* event) noexcept nogil:
+    if header_complete(f, byte):
+        framer_reset(f)
+        f.inside = True
+        return 0
+    if f.noisy or f.n_header_matched:
+        return 0
+    f.noisy = True
+    return tell(f, NOISE, event)
+
+
+cdef int framer_next(Framer* f, const uint8_t** at, const uint8_t* end, FrameEvent* event) noexcept nogil:
+    cdef uint8_t byte
+    while at[0] < end:
+        byte = at[0][0]
+        at[0] += 1
+        if f.inside:
+            if take_inside(f, byte, event):
+                return 1
+        elif take_outside(f, byte, event):
+            return 1
+    return 0
+
+
+cdef inline bint has_begun(const Framer* f) noexcept nogil:
+    return f.n > 0 or f.skipping or (f.inside and f.framing.n_header > 0)
+
+
+cdef int framer_received(Framer* f, int64_t now_ns, FrameEvent* event) noexcept nogil:
+    cdef bint silent = has_begun(f) and now_ns - f.last_ns >= f.silence_ns > 0
+    cdef bint told_already = f.skipping
+    f.last_ns = now_ns
+    if not silent:
+        return 0
+    framer_reset(f)
+    return 0 if told_already else tell(f, HALF_FRAME, event)
+
+
+cdef int64_t framer_next_deadline(const Framer* f) noexcept nogil:
+    return f.last_ns + f.silence_ns if f.silence_ns > 0 and has_begun(f) else INT64_MAX
+
+
+# The Python face
+
+
+class FrameEventTold(NamedTuple):
+    """One thing a scanner said; `text` only with `LABEL`."""
+
+    kind: FrameKind
+    text: bytes
+
+
+cdef class ScannerFramer:
+    """One scanner's byte stream without its socket.
+
+    Parameters
+    ----------
+    framing : one row of `hubctl.core.tables.FRAMING`
+
+    Examples
+    --------
+    >>> from hubctl.core.tables import FRAMING
+    >>> row = np.zeros((), FRAMING)
+    >>> row["header"], row["terminator"], row["no_read"] = b"\\x02", b"\\x03", b"NoRead"
+    >>> row["n_header"], row["n_terminator"], row["frame_max"] = 1, 1, 64
+    >>> [event.text for event in ScannerFramer(row).receive(b"\\x02SF1234\\x03\\x02NoRead\\x03", 0)]
+    [b'SF1234', b'']
+    """
+
+    cdef Framer framer
+
+    def __init__(self, framing: np.void | np.ndarray):
+        cdef const uint8_t[::1] row = np.frombuffer(framing.tobytes(), np.uint8)
+        if row.shape[0] != sizeof(Framing):
+            raise ValueError(f"framing of {row.shape[0]} bytes: must be one FRAMING row of {sizeof(Framing)}")
+        framer_init(&self.framer, <const Framing*>&row[0])
+
+    def receive(self, data: bytes, now_ns: int) -> list[FrameEventTold]:
+        """What `data`, received at `now_ns`, completes; with no data, whether silence has ended a frame."""
+        cdef const uint8_t* at = data
+        cdef const uint8_t* end = at + len(data)
+        cdef FrameEvent event
+        events = []
+        if framer_received(&self.framer, now_ns, &event):
+            events.append(_told(&event))
+        while framer_next(&self.framer, &at, end, &event):
+            events.append(_told(&event))
+        return events
+
+    def next_deadline(self) -> int:
+        """When silence ends the frame in progress, ns; 2**63 - 1: never."""
+        return framer_next_deadline(&self.framer)
+
+    @property
+    def told(self) -> dict[FrameKind, int]:
+        """How many events there were, by kind; kinds that never came are left out."""
+        return {kind: self.framer.told[kind] for kind in FrameKind if self.framer.told[kind]}
+
+
+cdef object _told(const FrameEvent* event):
+    text = PyBytes_FromStringAndSize(<char*>event.text, event.n_text) if event.kind == LABEL else b""
+    return FrameEventTold(FrameKind(event.kind), text)
