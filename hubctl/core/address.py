@@ -1,0 +1,86 @@
+"""Signal addresses: where on which node an input, an output or a counter lies, as one short text.
+
+`io1/coil/0`, `io1/discrete/16`, `head/input/2.0` (bit 0 of input register 2), `head/holding/5.3`; a counter
+names its first register: `head/input/0`. Addresses count from 0, as on the wire.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import NamedTuple
+
+ADDRESS_MAX = 65535
+PATTERN = r"^[^\s/]{1,32}/(coil|discrete|holding|input)/[0-9]{1,5}(\.[0-9]{1,2})?$"
+FORM = 'must be like "io1/discrete/16" or "head/input/2.0"'
+
+
+class Space(IntEnum):
+    """The four Modbus tables, by the function that reads them."""
+
+    COIL = 1
+    DISCRETE = 2
+    HOLDING = 3
+    INPUT = 4
+
+
+class Address(NamedTuple):
+    """One signal of one node."""
+
+    node: str
+    space: Space
+    number: int  # of the bit or register, from 0
+    bit: int | None  # of the register
+
+    @property
+    def is_bit(self) -> bool:
+        """Whether it says on or off."""
+        return self.space in (Space.COIL, Space.DISCRETE) or self.bit is not None
+
+
+def parse_address(text: str) -> Address:
+    """The address of a text; ValueError says what it must look like.
+
+    >>> parse_address("head/input/2.0")
+    Address(node='head', space=<Space.INPUT: 4>, number=2, bit=0)
+    """
+    if not re.match(PATTERN, text):
+        raise ValueError(FORM)
+    node, space_name, place = text.split("/")
+    number, _, bit = place.partition(".")
+    address = Address(node, Space[space_name.upper()], int(number), int(bit) if bit else None)
+    _refuse_range(address)
+    return address
+
+
+def _refuse_range(address: Address) -> None:
+    if address.number > ADDRESS_MAX:
+        raise ValueError(f"must have an address of 0 to {ADDRESS_MAX}")
+    if address.bit is None:
+        return
+    if address.space in (Space.COIL, Space.DISCRETE):
+        raise ValueError(f"must have no bit: a {address.space.name.lower()} is one")
+    if address.bit > 15:
+        raise ValueError("must have a bit of 0 to 15")
+
+
+def bit_address(text: str) -> str:
+    """The text, if it is the address of something on or off."""
+    if not parse_address(text).is_bit:
+        raise ValueError('must name a bit of the register, like "head/input/2.0"')
+    return text
+
+
+def coil_address(text: str) -> str:
+    """The text, if it is the address of an output that can be written."""
+    if parse_address(text).space is not Space.COIL:
+        raise ValueError('must be a coil, like "io1/coil/0"')
+    return text
+
+
+def register_address(text: str) -> str:
+    """The text, if it is the address of a register."""
+    address = parse_address(text)
+    if address.is_bit:
+        raise ValueError('must be a register, like "head/input/0"')
+    return text

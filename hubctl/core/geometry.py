@@ -1,0 +1,206 @@
+"""Checks positions and times of a hub file: all lies on its belt, and can act in time where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hubctl.core.address import parse_address
+from hubctl.core.config import Source
+from hubctl.core.references import entries, resolves
+from hubctl.core.shape import known
+
+if TYPE_CHECKING:
+    from hubctl.core.hubfile import Belt, Diverter, Hub, Scanner
+
+PLACED = ("eyes", "scanners", "diverters")
+
+_DIVERTER_TIMES = ("name", "belt", "at_mm", "commit_ms", "latency_ms")
+_SCANNER_TIMES = ("name", "belt", "at_mm", "latency_ms", "reach_mm")
+
+
+class Notice(NamedTuple):
+    """How much belt there is to tell a diverter where the last read sends a parcel."""
+
+    diverter: str
+    scanner: str
+    have_mm: int  # from the latest a read may be placed to the diverter
+    need_mm: int  # travelled at top speed while scanner, decision and diverter take their time
+
+    @property
+    def left_mm(self) -> int:
+        """What remains; the divert can be told in time if it is above 0."""
+        return self.have_mm - self.need_mm
+
+
+def check_geometry(hub: Hub, source: Source) -> None:
+    """Note every fault of positions, sizes and times."""
+    for index, belt in entries(hub, "belts"):
+        _check_ranges(source, index, belt)
+        if known(belt, "name", "kind"):
+            _check_belt(hub, source, index, belt)
+    for index, chute in entries(hub, "chutes", "confirm_ms"):
+        if chute.confirm_ms[0] >= chute.confirm_ms[1]:
+            source.add(("chutes", index, "confirm_ms"), "must be [from, until] with from before until")
+
+
+def notices(hub: Hub, belt: Belt) -> Iterator[tuple[int, Notice]]:
+    """Index and notice of each of the belt's diverters that has a scanner upstream."""
+    for index, diverter in _on(hub, belt, "diverters", *_DIVERTER_TIMES):
+        scanner = _last_scanner(hub, belt, diverter)
+        if scanner is not None and known(belt, "speed_mm_s", "speed_mm_s_max", "parcel_mm_max"):
+            yield index, _notice(hub, belt, diverter, scanner)
+
+
+def _notice(hub: Hub, belt: Belt, diverter: Diverter, scanner: Scanner) -> Notice:
+    need_ms = scanner.latency_ms + diverter.commit_ms + diverter.latency_ms + _period_ms(hub, belt)
+    have_mm = diverter.at_mm - scanner.at_mm - scanner.reach_mm - belt.parcel_mm_max
+    return Notice(diverter.name, scanner.name, have_mm, -(-need_ms * belt.fastest_mm_s // 1000))
+
+
+def _last_scanner(hub: Hub, belt: Belt, diverter: Diverter) -> Scanner | None:
+    """The last scanner upstream, where its times are known."""
+    upstream = [s for _, s in _on(hub, belt, "scanners", *_SCANNER_TIMES) if s.at_mm < diverter.at_mm]
+    return max(upstream, key=lambda scanner: int(scanner.at_mm), default=None)
+
+
+def _period_ms(hub: Hub, belt: Belt) -> int:
+    """Between two looks at where parcels of this belt are."""
+    periods = {node.name: node.period_ms for _, node in entries(hub, "nodes", "name", "period_ms")}
+    looks = [parse_address(eye.input).node for _, eye in _on(hub, belt, "eyes", "belt", "input")]
+    if known(belt, "encoder") and belt.encoder is not None and known(belt.encoder, "address"):
+        looks.append(parse_address(belt.encoder.address).node)
+    return max((periods[node] for node in looks if node in periods), default=0)
+
+
+def _on(hub: Hub, belt: Belt, section: str, *keys: str) -> Iterator[tuple[int, Any]]:
+    """Index and entry of each thing of a section on this belt that has these keys right."""
+    return ((i, entry) for i, entry in entries(hub, section, "belt", *keys) if entry.belt == belt.name)
+
+
+# A belt by itself
+
+
+def _check_ranges(source: Source, index: int, belt: Belt) -> None:
+    path = ("belts", index)
+    if known(belt, "speed_mm_s", "speed_mm_s_min") and belt.slowest_mm_s > belt.speed_mm_s:
+        source.add(
+            (*path, "speed_mm_s_min"), f"must be 1 to {belt.speed_mm_s}", "the design speed is above it"
+        )
+    if known(belt, "speed_mm_s", "speed_mm_s_max") and belt.fastest_mm_s < belt.speed_mm_s:
+        source.add(
+            (*path, "speed_mm_s_max"), f"must be {belt.speed_mm_s} or more", "the design speed is below it"
+        )
+    if known(belt, "parcel_mm_min", "parcel_mm_max") and belt.parcel_mm_min > belt.parcel_mm_max:
+        source.add((*path, "parcel_mm_min"), f"must be at most parcel_mm_max, {belt.parcel_mm_max}")
+    if (
+        known(belt, "kind", "parcel_mm_max", "length_mm")
+        and belt.kind == "line"
+        and belt.parcel_mm_max > belt.length_mm
+    ):
+        source.add((*path, "parcel_mm_max"), f"must be at most the belt's length_mm, {belt.length_mm}")
+
+
+def _check_belt(hub: Hub, source: Source, index: int, belt: Belt) -> None:
+    if known(belt, "length_mm"):
+        _refuse_beyond(hub, source, belt)
+    if belt.kind == "line":
+        _check_induct(hub, source, index, belt)
+        _check_eyes(hub, source, belt)
+        _check_pitch(hub, source, belt)
+        _check_notices(hub, source, index, belt)
+
+
+def _refuse_beyond(hub: Hub, source: Source, belt: Belt) -> None:
+    for section in PLACED:
+        for index, entry in _on(hub, belt, section, "at_mm"):
+            if entry.at_mm > belt.length_mm:
+                message = f"must be 0 to {belt.length_mm}, the length of belt {belt.name}"
+                source.add((section, index, "at_mm"), message)
+
+
+# Eyes
+
+
+def _check_induct(hub: Hub, source: Source, index: int, belt: Belt) -> None:
+    inducts = [(i, eye) for i, eye in _on(hub, belt, "eyes", "role") if eye.role == "induct"]
+    every_known = all(known(eye, "role") for _, eye in entries(hub, "eyes"))
+    if not inducts and every_known and resolves(hub, source, "eyes", "belt", "belts"):
+        source.add(
+            ("belts", index, "name"), "the belt has no induct eye", 'give one of its eyes role = "induct"'
+        )
+    for other, _ in inducts[1:]:
+        source.add(
+            ("eyes", other, "role"), f"belt {belt.name} has an induct eye already", "one belt, one induct eye"
+        )
+    if inducts and known(inducts[0][1], "at_mm"):
+        _refuse_upstream(hub, source, belt, inducts[0][1])
+
+
+def _refuse_upstream(hub: Hub, source: Source, belt: Belt, induct: Any) -> None:
+    for section in PLACED:
+        for index, entry in _on(hub, belt, section, "at_mm"):
+            if entry.at_mm < induct.at_mm:
+                message = f"must be downstream of the induct eye {induct.name}, {induct.at_mm}"
+                source.add((section, index, "at_mm"), message, "no track is open before it")
+
+
+def _check_eyes(hub: Hub, source: Source, belt: Belt) -> None:
+    placed = sorted(_on(hub, belt, "eyes", "name", "at_mm"), key=lambda pair: int(pair[1].at_mm))
+    for (_, eye), (index, following) in pairwise(placed):
+        _check_distance(source, eye, index, following)
+        if known(eye, "role") and eye.role == "end":
+            source.add(("eyes", index, "at_mm"), f"must be upstream of the end eye {eye.name}, {eye.at_mm}")
+    for index, eye in _on(hub, belt, "eyes", "window_mm"):
+        if known(belt, "parcel_mm_min") and eye.window_mm >= belt.parcel_mm_min:
+            message = f"must be below {belt.parcel_mm_min}, the shortest parcel of belt {belt.name}"
+            source.add(("eyes", index, "window_mm"), message, "else one parcel is taken for the next")
+
+
+def _check_distance(source: Source, eye: Any, index: int, following: Any) -> None:
+    if not (known(eye, "window_mm") and known(following, "window_mm")):
+        return
+    nearest_mm = eye.at_mm + eye.window_mm + following.window_mm
+    if following.at_mm < nearest_mm:
+        message = f"must be {nearest_mm} or more: its window reaches into that of {eye.name}, {eye.at_mm}"
+        source.add(("eyes", index, "at_mm"), message)
+
+
+# Diverters
+
+
+def _check_pitch(hub: Hub, source: Source, belt: Belt) -> None:
+    found = _on(hub, belt, "diverters", "name", "at_mm", "clear_mm")
+    placed = sorted(found, key=lambda pair: int(pair[1].at_mm))
+    for (_, diverter), (index, following) in pairwise(placed):
+        nearest_mm = diverter.at_mm + max(diverter.clear_mm, following.clear_mm)
+        if following.at_mm < nearest_mm:
+            message = f"must be {nearest_mm} or more: diverter {diverter.name} is at {diverter.at_mm}"
+            source.add(
+                ("diverters", index, "at_mm"), message, "the larger clear_mm must lie between two diverters"
+            )
+
+
+def _check_notices(hub: Hub, source: Source, index: int, belt: Belt) -> None:
+    scanners = list(_on(hub, belt, "scanners", "at_mm"))
+    every_known = resolves(hub, source, "scanners", "belt", "belts")
+    if every_known and not scanners and all(known(s, "at_mm") for _, s in entries(hub, "scanners")):
+        source.add(("belts", index, "name"), "the belt has no scanner", "without reads nothing can be sorted")
+    if every_known and scanners:
+        _refuse_before_scanners(hub, source, belt, min(int(scanner.at_mm) for _, scanner in scanners))
+    for at, notice in notices(hub, belt):
+        if notice.left_mm <= 0:
+            _refuse_late(source, at, belt, notice)
+
+
+def _refuse_before_scanners(hub: Hub, source: Source, belt: Belt, first_mm: int) -> None:
+    for index, diverter in _on(hub, belt, "diverters", "at_mm"):
+        if diverter.at_mm <= first_mm:
+            source.add(("diverters", index, "at_mm"), f"must be downstream of the first scanner, {first_mm}")
+
+
+def _refuse_late(source: Source, index: int, belt: Belt, notice: Notice) -> None:
+    message = f"cannot be told in time after scanner {notice.scanner}: {1 - notice.left_mm} mm short"
+    hint = f"at {belt.fastest_mm_s} mm/s it needs {notice.need_mm} mm, and has {notice.have_mm} mm"
+    source.add(("diverters", index, "at_mm"), message, hint)

@@ -1,0 +1,336 @@
+"""The hub file: what a site is made of, as a person writes it, in mm and ms.
+
+`load_hub` reads and checks one; every fault of the file comes in one `ConfigError`. Names stand for things:
+an eye names its belt, a chute its diverter. What the kernel and the reactor read is made from a hub by
+`core/layout.py`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from hubctl.core.address import PATTERN, bit_address, coil_address, register_address
+from hubctl.core.config import ConfigError, Fault, Source, nearest
+from hubctl.core.geometry import check_geometry
+from hubctl.core.references import check_references
+from hubctl.core.shape import read_shape
+
+N_THINGS_MAX = 4096  # of one sort in one hub
+LENGTH_MM_MAX = 2_000_000
+PACKAGED = "hubctl.hubs"
+PLAN_SUFFIX = ".plan.toml"
+
+
+def _plain_name(name: str) -> str:
+    if not re.fullmatch(r"[^\s/]{1,32}", name):
+        raise ValueError("must be 1 to 32 characters without blanks and slashes")
+    return name
+
+
+def _ascii(text: str) -> str:
+    if not text.isascii() or "\0" in text:
+        raise ValueError("must be ASCII characters other than NUL")
+    return text
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(_plain_name)]
+_ADDRESS = Field(json_schema_extra={"pattern": PATTERN})
+BitAddress: TypeAlias = Annotated[str, AfterValidator(bit_address), _ADDRESS]
+CoilAddress: TypeAlias = Annotated[str, AfterValidator(coil_address), _ADDRESS]
+RegisterAddress: TypeAlias = Annotated[str, AfterValidator(register_address), _ADDRESS]
+Marker: TypeAlias = Annotated[str, Field(max_length=4), AfterValidator(_ascii)]
+Word: TypeAlias = Annotated[str, Field(max_length=16), AfterValidator(_ascii)]
+PositionMm: TypeAlias = Annotated[int, Field(ge=0, le=LENGTH_MM_MAX)]
+Milliseconds: TypeAlias = Annotated[int, Field(ge=0, le=60_000)]
+
+
+class Section(BaseModel):
+    """A table of the file: exact types, no unknown keys, never changed."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class HubSection(Section):
+    """The hub as a whole."""
+
+    name: Name = Field(description="what people call the hub")
+
+
+class Encoder(Section):
+    """The counter that follows a belt."""
+
+    address: RegisterAddress = Field(description='first register of the counter, like "head/input/0"')
+    bits: Literal[16, 24, 32] = Field(32, description="width after which the counter wraps")
+    word_order: Literal["high_first", "low_first"] = Field(
+        "high_first", description="which register of a wide counter comes first"
+    )
+    counts_per_m: int = Field(ge=10, le=100_000, description="counts for a metre of belt")
+    stale_ms: int = Field(
+        100, ge=1, le=10_000, description="with no count for so long the belt's speed is not known"
+    )
+
+
+class Belt(Section):
+    """A moving surface."""
+
+    name: Name = Field(description="unique among belts")
+    kind: Literal["line", "station"] = Field(
+        "line",
+        description="line: past every diverter once; station: one parcel at a time, diverted at its read",
+    )
+    length_mm: int = Field(ge=100, le=LENGTH_MM_MAX, description="from 0, where positions start, to its end")
+    speed_mm_s: int = Field(ge=10, le=10_000, description="design speed")
+    speed_mm_s_min: int | None = Field(
+        None, ge=1, le=10_000, description="below it nothing is diverted; default half the design speed"
+    )
+    speed_mm_s_max: int | None = Field(
+        None, ge=10, le=12_000, description="top speed; default a tenth above the design speed"
+    )
+    parcel_mm_min: int = Field(100, ge=10, le=5000, description="shortest parcel the belt carries")
+    parcel_mm_max: int = Field(1200, ge=10, le=5000, description="longest; a longer one is OVERSIZE")
+    encoder: Encoder | None = Field(None, description="absent: positions are guessed from the clock")
+    end_chute: Name = Field(description="the chute at the belt's end")
+
+    @property
+    def slowest_mm_s(self) -> int:
+        """Speed below which nothing is diverted."""
+        return self.speed_mm_s // 2 if self.speed_mm_s_min is None else self.speed_mm_s_min
+
+    @property
+    def fastest_mm_s(self) -> int:
+        """Top speed."""
+        return self.speed_mm_s * 11 // 10 if self.speed_mm_s_max is None else self.speed_mm_s_max
+
+
+class _TcpLink(Section):
+    host: str = Field(min_length=1, max_length=255, description="IP address or host name of the device")
+    port: int = Field(
+        ge=1, le=65535, description="TCP port of the device: 502 for most Modbus, 2112 for SICK"
+    )
+
+
+class _SerialLink(Section):
+    device: str = Field(min_length=1, max_length=255, description='serial port, like "/dev/ttyUSB0"')
+    baud: int = Field(115_200, ge=1200, le=4_000_000, description="bits per second")
+    parity: Literal["none", "even", "odd"] = Field("none", description="parity bit")
+    stop_bits: Literal[1, 2] = Field(1, description="stop bits")
+
+
+class ModbusTcpLink(_TcpLink):
+    """Modbus over TCP."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["modbus-tcp"] = Field(description="what is spoken")
+    in_flight_max: int = Field(
+        1, ge=1, le=16, description="requests under way at once; more than 1 only if the device says so"
+    )
+
+
+class ModbusRtuLink(_SerialLink):
+    """Modbus RTU on a serial line."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["modbus-rtu"] = Field(description="what is spoken")
+
+
+class ScannerTcpLink(_TcpLink):
+    """A scanner over TCP."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["scanner-tcp"] = Field(description="what is spoken")
+
+
+class ScannerSerialLink(_SerialLink):
+    """A scanner on a serial line."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["scanner-serial"] = Field(description="what is spoken")
+
+
+Link: TypeAlias = Annotated[
+    ModbusTcpLink | ModbusRtuLink | ScannerTcpLink | ScannerSerialLink, Field(discriminator="kind")
+]
+
+
+class Node(Section):
+    """A controller reached over a link."""
+
+    name: Name = Field(description="unique among nodes")
+    link: Name = Field(description="the Modbus link it is reached over")
+    unit: int = Field(1, ge=0, le=255, description="Modbus unit (slave address)")
+    period_ms: int = Field(5, ge=1, le=10_000, description="between two polls of its inputs")
+    timeout_ms: int = Field(100, ge=1, le=10_000, description="after which a request counts as unanswered")
+
+
+class Eye(Section):
+    """A light barrier across a belt."""
+
+    name: Name = Field(description="unique among eyes")
+    belt: Name = Field(description="the belt it looks at")
+    at_mm: PositionMm = Field(description="from the start of the belt")
+    role: Literal["induct", "track", "end"] = Field(
+        "track", description="induct: opens tracks; track: proves them; end: proves what leaves the belt"
+    )
+    input: BitAddress = Field(description='where it is wired, like "io1/discrete/16" or "head/input/2.0"')
+    window_mm: int = Field(80, ge=1, le=1000, description="a parcel is the expected one if no further off")
+    length_window_mm: int = Field(60, ge=1, le=1000, description="and its length differs by no more")
+    invert: bool = Field(False, description="true: the input is on while the eye is clear")
+
+
+class Scanner(Section):
+    """A label reader at a belt."""
+
+    name: Name = Field(description="unique among scanners")
+    belt: Name = Field(description="the belt it reads")
+    at_mm: PositionMm = Field(description="of the scan line, from the start of the belt")
+    link: Name = Field(description="the scanner link it speaks on")
+    preset: Literal["sick", "stx-etx", "line"] = Field("stx-etx", description="how its telegrams are framed")
+    header: Marker | None = Field(None, description="start of a telegram, instead of the preset's")
+    terminator: Marker | None = Field(None, description="end of a telegram, instead of the preset's")
+    no_read: Word | None = Field(
+        None, description="text that says no label was read, instead of the preset's"
+    )
+    heartbeat: Word | None = Field(
+        None, description="text that only says it is alive, instead of the preset's"
+    )
+    frame_max: int = Field(256, ge=8, le=4096, description="a longer telegram is garbage, bytes")
+    silence_ms: int = Field(
+        200, ge=10, le=60_000, description="half a telegram and then so much silence is garbage"
+    )
+    latency_ms: Milliseconds = Field(50, description="from the scan line to the telegram's arrival")
+    reach_mm: int = Field(
+        100, ge=1, le=5000, description="a read belongs to a parcel within so much of the scan line"
+    )
+
+
+class Diverter(Section):
+    """A device that moves a parcel off a belt."""
+
+    name: Name = Field(description="unique among diverters")
+    belt: Name = Field(description="the belt it takes from")
+    at_mm: PositionMm = Field(description="of its centre, from the start of the belt")
+    latency_ms: Milliseconds = Field(60, description="from the write to the paddle in the way")
+    hold_ms: int = Field(100, ge=1, le=10_000, description="how long its output stays on")
+    commit_ms: Milliseconds = Field(60, description="how long before its fire a divert is committed")
+    void_ms: int = Field(15, ge=1, le=1000, description="how late a fire may still be written")
+    clear_mm: int = Field(
+        160, ge=1, le=5000, description="belt each side of the parcel's centre that must be free"
+    )
+
+
+class Chute(Section):
+    """Where parcels leave: beside a diverter, or at the end of a belt."""
+
+    name: Name = Field(description="unique among chutes")
+    no: int = Field(ge=1, le=65535, description="number painted on the wall")
+    diverter: Name | None = Field(None, description="absent for the chute at a belt's end")
+    side: Literal["left", "right"] = Field("left", description="of the belt, seen downstream")
+    output: CoilAddress | None = Field(None, description='coil that diverts into it, like "io1/coil/0"')
+    confirm: BitAddress | None = Field(None, description="eye that sees a parcel arrive")
+    full: BitAddress | None = Field(None, description="eye that is blocked while the chute is full")
+    confirm_ms: list[Annotated[int, Field(ge=0, le=60_000)]] = Field(
+        default=[100, 2000],
+        min_length=2,
+        max_length=2,
+        description="the confirm comes so long after the fire",
+    )
+    full_on_ms: Milliseconds = Field(1000, description="full once its eye was blocked for so long")
+    full_off_ms: Milliseconds = Field(2000, description="no longer full once its eye was clear for so long")
+
+
+class Hub(Section):
+    """A whole hub file."""
+
+    model_config = ConfigDict(title="hubctl hub file")
+
+    hub: HubSection = Field(description="the hub as a whole")
+    belts: list[Belt] = Field(min_length=1, max_length=64, description="moving surfaces")
+    links: list[Link] = Field(max_length=N_THINGS_MAX, description="connections to devices")
+    nodes: list[Node] = Field(default=[], max_length=N_THINGS_MAX, description="controllers")
+    eyes: list[Eye] = Field(default=[], max_length=N_THINGS_MAX, description="light barriers across belts")
+    scanners: list[Scanner] = Field(default=[], max_length=N_THINGS_MAX, description="label readers")
+    diverters: list[Diverter] = Field(default=[], max_length=N_THINGS_MAX, description="devices that divert")
+    chutes: list[Chute] = Field(min_length=1, max_length=N_THINGS_MAX, description="where parcels leave")
+
+    @property
+    def name(self) -> str:
+        """What people call the hub."""
+        return self.hub.name
+
+
+def load_hub(file: Path) -> Hub:
+    """Read and check a hub file.
+
+    Raises
+    ------
+    ConfigError
+        With every fault of the file.
+    """
+    source = Source.read(file)
+    hub = read_shape(Hub, source)
+    check_references(hub, source)
+    check_geometry(hub, source)
+    source.raise_if_faulty()
+    return hub
+
+
+def resolve_hub(name_or_path: str) -> Hub:
+    """The hub of a file, or the packaged one of that name."""
+    return load_hub(hub_path(name_or_path))
+
+
+def hub_path(name_or_path: str) -> Path:
+    """The file that is meant: a path, or the name of a packaged hub such as `demo`."""
+    return packaged_path(name_or_path, ".toml")
+
+
+def packaged_path(name_or_path: str, suffix: str) -> Path:
+    """A path as it is; a bare word is a packaged file's name unless there is such a file here."""
+    path = Path(name_or_path)
+    if path.suffix or path.exists() or len(path.parts) != 1:
+        return path
+    packaged = Path(str(resources.files(PACKAGED))) / f"{name_or_path}{suffix}"
+    if not packaged.exists():
+        hint = nearest(name_or_path, packaged_names(suffix))
+        raise ConfigError(
+            [Fault(name_or_path, 1, "", "", "", "no such file, and no example of that name", hint)]
+        )
+    return packaged
+
+
+def packaged_names(suffix: str = ".toml") -> list[str]:
+    """Names of the packaged hubs (or, with `.plan.toml`, plans)."""
+    names = [entry.name for entry in resources.files(PACKAGED).iterdir()]
+    fitting = (name for name in names if name.endswith(suffix))
+    return sorted(
+        name.removesuffix(suffix) for name in fitting if suffix == PLAN_SUFFIX or PLAN_SUFFIX not in name
+    )
+
+
+def plan_beside(hub_file: Path) -> Path:
+    """The sort plan that goes with a hub file by default: `demo.toml` has `demo.plan.toml`."""
+    return hub_file.with_name(hub_file.stem + PLAN_SUFFIX)
+
+
+def readdress(hub: Hub, addresses: Mapping[str, tuple[str, int] | str]) -> Hub:
+    """The same hub with other link addresses: (host, port) or serial device by the link's name."""
+    links = [
+        link.model_copy(update=_address_keys(addresses[link.name])) if link.name in addresses else link
+        for link in hub.links
+    ]
+    return hub.model_copy(update={"links": links})
+
+
+def _address_keys(address: tuple[str, int] | str) -> dict[str, Any]:
+    return {"device": address} if isinstance(address, str) else {"host": address[0], "port": address[1]}
+
+
+def hub_schema() -> dict[str, Any]:
+    """JSON Schema of the hub file, for editors."""
+    return Hub.model_json_schema()

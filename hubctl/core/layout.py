@@ -1,0 +1,434 @@
+"""Compiles a checked hub file into the flat tables of kernel and reactor: the one place where units change.
+
+mm become counts, ms become nanoseconds, names become indices. Belts, scanners, chutes, nodes and links keep
+the order of the file; eyes and diverters are sorted by belt and position. `hub_names` goes back from index
+to name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hubctl.core import tables
+from hubctl.core.address import Address, Space, parse_address
+from hubctl.core.events import NO_INDEX, Kind
+from hubctl.core.hubfile import Belt, Chute, Diverter, Encoder, Eye, Hub, Link, ModbusTcpLink, Node, Scanner
+from hubctl.core.tables import BeltKind, EyeRole, Layout, LinkKind, Table, Wiring
+
+NS_PER_MS = 1_000_000
+TIMED_COUNTS_PER_M = 1000  # of a belt without encoder: its counts are mm, from the clock
+TIMED_BITS = 32
+NEVER_NS = 2**62
+BITS_MAX = 2000  # in one reply (Modbus Application Protocol 1.1b3, 6.1 and 6.2)
+REGISTERS_MAX = 125  # in one reply (6.3 and 6.4)
+
+_LINK_KINDS = {
+    "modbus-tcp": LinkKind.MODBUS_TCP,
+    "modbus-rtu": LinkKind.MODBUS_RTU,
+    "scanner-tcp": LinkKind.SCANNER,
+    "scanner-serial": LinkKind.SCANNER,
+}
+
+
+class HubNames(NamedTuple):
+    """The name behind each index of the compiled tables."""
+
+    belts: tuple[str, ...]
+    eyes: tuple[str, ...]
+    scanners: tuple[str, ...]
+    diverters: tuple[str, ...]
+    chutes: tuple[str, ...]
+    nodes: tuple[str, ...]
+    links: tuple[str, ...]
+
+
+class Preset(NamedTuple):
+    """How a make of scanner frames its telegrams unless the site says otherwise."""
+
+    header: str
+    terminator: str
+    no_read: str
+    heartbeat: str
+    has_answers: bool
+
+
+PRESETS = {
+    "sick": Preset("\x02", "\x03", "NoRead", "", True),
+    "stx-etx": Preset("\x02", "\x03", "NoRead", "", False),
+    "line": Preset("", "\r\n", "NoRead", "", False),
+}
+
+
+def hub_names(hub: Hub) -> HubNames:
+    """Names by index, in the order of the compiled tables."""
+    return HubNames(
+        _names(hub.belts),
+        _names(eyes_in_order(hub)),
+        _names(hub.scanners),
+        _names(diverters_in_order(hub)),
+        _names(hub.chutes),
+        _names(hub.nodes),
+        _names(hub.links),
+    )
+
+
+def eyes_in_order(hub: Hub) -> list[Eye]:
+    """The eyes by belt and position: index of an eye in every table and record."""
+    belts = _index(hub.belts)
+    return sorted(hub.eyes, key=lambda eye: (belts[eye.belt], eye.at_mm))
+
+
+def diverters_in_order(hub: Hub) -> list[Diverter]:
+    """The diverters by belt and position: index of a diverter in every table and record."""
+    belts = _index(hub.belts)
+    return sorted(hub.diverters, key=lambda diverter: (belts[diverter.belt], diverter.at_mm))
+
+
+def framing_of(scanner: Scanner) -> Preset:
+    """A scanner's framing: its preset, with what the site set instead."""
+    preset = PRESETS[scanner.preset]
+    changed = {key: getattr(scanner, key) for key in ("header", "terminator", "no_read", "heartbeat")}
+    return preset._replace(**{key: value for key, value in changed.items() if value is not None})
+
+
+def counts_per_m(belt: Belt) -> int:
+    """Resolution of the belt's position."""
+    return belt.encoder.counts_per_m if belt.encoder else TIMED_COUNTS_PER_M
+
+
+def counts_of_mm(length_mm: int, per_m: int) -> int:
+    """A length in counts, to the nearest; no length in mm vanishes into 0 counts.
+
+    >>> counts_of_mm(1500, 1000), counts_of_mm(1, 100)
+    (1500, 1)
+    """
+    return max((length_mm * per_m + 500) // 1000, min(length_mm, 1))
+
+
+# What the kernel knows
+
+
+def compile_layout(hub: Hub) -> Layout:
+    """The tables the kernel reads.
+
+    Parameters
+    ----------
+    hub : Hub
+        A checked hub: names in it resolve.
+
+    Returns
+    -------
+    Layout
+        One row a thing; lengths in counts, times in ns.
+    """
+    maker = _LayoutMaker(hub)
+    return Layout(
+        belts=_table(map(maker.belt, hub.belts), tables.BELT),
+        eyes=_table(map(maker.eye, eyes_in_order(hub)), tables.EYE),
+        scanners=_table(map(maker.scanner, hub.scanners), tables.SCANNER),
+        diverters=_table(map(maker.diverter, diverters_in_order(hub)), tables.DIVERTER),
+        chutes=_table(map(maker.chute, hub.chutes), tables.CHUTE),
+        n_nodes=len(hub.nodes),
+    )
+
+
+class _LayoutMaker:
+    """One row of each table from one entry of the file."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.belts = _index(hub.belts)
+        self.nodes = _index(hub.nodes)
+        self.chutes = _index(hub.chutes)
+        self.diverters = {diverter.name: i for i, diverter in enumerate(diverters_in_order(hub))}
+        self.per_m = {belt.name: counts_per_m(belt) for belt in hub.belts}
+        self.outputs = {chute.diverter: chute.output for chute in reversed(hub.chutes)}
+
+    def belt(self, belt: Belt) -> dict[str, int]:
+        counts = self._counts(belt.name)
+        encoder = belt.encoder
+        return {
+            "kind": BeltKind[belt.kind.upper()],
+            "end_chute": self.chutes[belt.end_chute],
+            "encoder_node": self._node(encoder.address if encoder else None),
+            "counter_bits": encoder.bits if encoder else TIMED_BITS,
+            "counts_per_m": self.per_m[belt.name],
+            "length_counts": counts(belt.length_mm),
+            "speed_counts_s": counts(belt.speed_mm_s),
+            "speed_counts_s_min": counts(belt.slowest_mm_s),
+            "speed_counts_s_max": counts(belt.fastest_mm_s),
+            "parcel_counts_min": counts(belt.parcel_mm_min),
+            "parcel_counts_max": counts(belt.parcel_mm_max),
+            "stale_ns": encoder.stale_ms * NS_PER_MS if encoder else NEVER_NS,
+        }
+
+    def eye(self, eye: Eye) -> dict[str, int]:
+        counts = self._counts(eye.belt)
+        return {
+            "belt": self.belts[eye.belt],
+            "node": self._node(eye.input),
+            "role": EyeRole[eye.role.upper()],
+            "at_counts": counts(eye.at_mm),
+            "window_counts": counts(eye.window_mm),
+            "length_window_counts": counts(eye.length_window_mm),
+        }
+
+    def scanner(self, scanner: Scanner) -> dict[str, int]:
+        counts = self._counts(scanner.belt)
+        return {
+            "belt": self.belts[scanner.belt],
+            "at_counts": counts(scanner.at_mm),
+            "latency_ns": scanner.latency_ms * NS_PER_MS,
+            "reach_counts": counts(scanner.reach_mm),
+        }
+
+    def diverter(self, diverter: Diverter) -> dict[str, int]:
+        counts = self._counts(diverter.belt)
+        return {
+            "belt": self.belts[diverter.belt],
+            "node": self._node(self.outputs[diverter.name]),
+            "at_counts": counts(diverter.at_mm),
+            "latency_ns": diverter.latency_ms * NS_PER_MS,
+            "hold_ns": diverter.hold_ms * NS_PER_MS,
+            "commit_ns": diverter.commit_ms * NS_PER_MS,
+            "void_ns": diverter.void_ms * NS_PER_MS,
+            "clear_counts": counts(diverter.clear_mm),
+        }
+
+    def chute(self, chute: Chute) -> dict[str, int]:
+        from_ms, until_ms = chute.confirm_ms
+        return {
+            "diverter": NO_INDEX if chute.diverter is None else self.diverters[chute.diverter],
+            "node": self._node(chute.output),
+            "has_confirm": chute.confirm is not None,
+            "confirm_node": self._node(chute.confirm),
+            "confirm_from_ns": from_ms * NS_PER_MS,
+            "confirm_until_ns": until_ms * NS_PER_MS,
+            "full_on_ns": chute.full_on_ms * NS_PER_MS,
+            "full_off_ns": chute.full_off_ms * NS_PER_MS,
+        }
+
+    def _counts(self, belt: str) -> Any:
+        per_m = self.per_m[belt]
+        return lambda length_mm: counts_of_mm(length_mm, per_m)
+
+    def _node(self, address: str | None) -> int:
+        return NO_INDEX if address is None else self.nodes[parse_address(address).node]
+
+
+# What the reactor knows
+
+
+class _Want(NamedTuple):
+    """Something to be polled: `width` bits or registers from an address; what it is for."""
+
+    address: Address
+    width: int
+    kind: Kind
+    index: int  # eye or chute; belt for a counter
+    belt: int  # that an eye looks at, a chute takes from, a counter follows
+    invert: bool
+
+
+class _Block(NamedTuple):
+    """What one poll brings."""
+
+    node: int
+    space: Space
+    first: int
+    n_things: int  # bits or registers
+    wants: tuple[_Want, ...]
+
+
+def compile_wiring(hub: Hub) -> Wiring:
+    """The tables the reactor reads: links, nodes, and what is polled where, in as few requests as can be.
+
+    Parameters
+    ----------
+    hub : Hub
+        A checked hub: names in it resolve.
+
+    Returns
+    -------
+    Wiring
+        Row `i` of `links`, `nodes`, `outputs` (by chute) and `framings` (by scanner) is entry `i` there.
+    """
+    blocks = _blocks(hub)
+    signals = [row for i, block in enumerate(blocks) for row in _signals(i, block)]
+    return Wiring(
+        links=_table((_link(hub, link) for link in hub.links), tables.LINK),
+        nodes=_table((_node(hub, node) for node in hub.nodes), tables.NODE_WIRE),
+        polls=_table((_poll(hub, block) for block in blocks), tables.POLL),
+        signals=_table(sorted(signals, key=lambda row: (row["poll"], row["offset"])), tables.SIGNAL),
+        counters=_table(
+            (row for i, block in enumerate(blocks) for row in _counters(hub, i, block)), tables.COUNTER
+        ),
+        outputs=_table(_outputs(hub), tables.OUTPUT),
+        framings=_table(map(_framing, hub.scanners), tables.FRAMING),
+    )
+
+
+def _link(hub: Hub, link: Link) -> dict[str, int]:
+    scanners = {scanner.link: i for i, scanner in enumerate(hub.scanners)}
+    return {
+        "kind": _LINK_KINDS[link.kind],
+        "scanner": scanners.get(link.name, NO_INDEX),
+        "in_flight_max": link.in_flight_max if isinstance(link, ModbusTcpLink) else 1,
+        "baud": getattr(link, "baud", 0),
+    }
+
+
+def _node(hub: Hub, node: Node) -> dict[str, int]:
+    coils = [parse_address(chute.output) for chute in hub.chutes if chute.output is not None]
+    return {
+        "link": _index(hub.links)[node.link],
+        "unit": node.unit,
+        "n_outputs": max((coil.number + 1 for coil in coils if coil.node == node.name), default=0),
+        "timeout_ns": node.timeout_ms * NS_PER_MS,
+    }
+
+
+def _blocks(hub: Hub) -> list[_Block]:
+    """Every poll: for each node and table, the spans that hold what is wanted."""
+    wants = sorted(_wants(hub), key=lambda want: (want.address.number, want.width))
+    return [
+        block
+        for i, node in enumerate(hub.nodes)
+        for space in (Space.INPUT, Space.HOLDING, Space.DISCRETE, Space.COIL)
+        for block in _split(i, space, [w for w in wants if w.address[:2] == (node.name, space)])
+    ]
+
+
+def _wants(hub: Hub) -> Iterator[_Want]:
+    belts = _index(hub.belts)
+    for i, eye in enumerate(eyes_in_order(hub)):
+        yield _Want(parse_address(eye.input), 1, Kind.EYE, i, belts[eye.belt], eye.invert)
+    yield from _chute_wants(hub, {diverter.name: belts[diverter.belt] for diverter in hub.diverters})
+    for i, belt in enumerate(hub.belts):
+        if belt.encoder is not None:
+            address = parse_address(belt.encoder.address)
+            yield _Want(address, _n_registers(belt.encoder), Kind.ENCODER, i, i, False)
+
+
+def _chute_wants(hub: Hub, belt_of_diverter: dict[str, int]) -> Iterator[_Want]:
+    for i, chute in enumerate(hub.chutes):
+        belt = belt_of_diverter.get(chute.diverter or "", NO_INDEX)
+        for text, kind in ((chute.confirm, Kind.CONFIRM), (chute.full, Kind.CHUTE_LEVEL)):
+            if text is not None:
+                yield _Want(parse_address(text), 1, kind, i, belt, False)
+
+
+def _n_registers(encoder: Encoder) -> int:
+    return 1 if encoder.bits == 16 else 2
+
+
+def _split(node: int, space: Space, wants: Sequence[_Want]) -> Iterator[_Block]:
+    """Blocks of at most as many bits or registers as one reply carries; `wants` come by address."""
+    limit = BITS_MAX if space in (Space.COIL, Space.DISCRETE) else REGISTERS_MAX
+    inside: list[_Want] = []
+    for want in wants:
+        if inside and want.address.number + want.width - inside[0].address.number > limit:
+            yield _block(node, space, inside)
+            inside = []
+        inside.append(want)
+    if inside:
+        yield _block(node, space, inside)
+
+
+def _block(node: int, space: Space, wants: Sequence[_Want]) -> _Block:
+    first = wants[0].address.number
+    end = max(want.address.number + want.width for want in wants)
+    return _Block(node, space, first, end - first, tuple(wants))
+
+
+def _poll(hub: Hub, block: _Block) -> dict[str, int]:
+    return {
+        "node": block.node,
+        "function": block.space,
+        "address": block.first,
+        "count": block.n_things,
+        "period_ns": hub.nodes[block.node].period_ms * NS_PER_MS,
+    }
+
+
+def _signals(poll: int, block: _Block) -> Iterator[dict[str, int]]:
+    counted = {want.index for want in block.wants if want.kind is Kind.ENCODER}
+    for want in block.wants:
+        if want.kind is not Kind.ENCODER:
+            yield {
+                "poll": poll,
+                "offset": _bit_offset(block, want.address),
+                "kind": want.kind,
+                "index": want.index,
+                "invert": want.invert,
+                "belt": want.belt if want.belt in counted else NO_INDEX,
+            }
+
+
+def _bit_offset(block: _Block, address: Address) -> int:
+    things = address.number - block.first
+    return things if address.bit is None else things * 16 + address.bit
+
+
+def _counters(hub: Hub, poll: int, block: _Block) -> Iterator[dict[str, int]]:
+    for want in block.wants:
+        if want.kind is Kind.ENCODER:
+            encoder = hub.belts[want.index].encoder
+            assert encoder is not None
+            yield {
+                "poll": poll,
+                "register": want.address.number - block.first,
+                "bits": encoder.bits,
+                "low_word_first": encoder.word_order == "low_first",
+                "belt": want.index,
+            }
+
+
+def _outputs(hub: Hub) -> Iterator[dict[str, int]]:
+    hold_ms = {diverter.name: diverter.hold_ms for diverter in hub.diverters}
+    nodes = _index(hub.nodes)
+    for chute in hub.chutes:
+        if chute.output is None:
+            yield {"node": NO_INDEX}
+        else:
+            coil = parse_address(chute.output)
+            hold_ns = hold_ms[chute.diverter or ""] * NS_PER_MS
+            yield {"node": nodes[coil.node], "coil": coil.number, "hold_ns": hold_ns}
+
+
+def _framing(scanner: Scanner) -> dict[str, int | bytes]:
+    framing = framing_of(scanner)
+    return {
+        "header": framing.header.encode("ascii"),
+        "terminator": framing.terminator.encode("ascii"),
+        "no_read": framing.no_read.encode("ascii"),
+        "heartbeat": framing.heartbeat.encode("ascii"),
+        "n_header": len(framing.header),
+        "n_terminator": len(framing.terminator),
+        "frame_max": scanner.frame_max,
+        "silence_ms": scanner.silence_ms,
+        "has_answers": framing.has_answers,
+    }
+
+
+# Tables
+
+
+def _table(rows: Iterable[dict[str, Any]], dtype: np.dtype[np.void]) -> Table:
+    """The rows as one array; keys that a row lacks are zero."""
+    every = list(rows)
+    table = np.zeros(len(every), dtype)
+    for i, row in enumerate(every):
+        for key, value in row.items():
+            table[i][key] = value
+    return table
+
+
+def _names(things: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(thing.name for thing in things)
+
+
+def _index(things: Iterable[Any]) -> dict[str, int]:
+    return {thing.name: i for i, thing in enumerate(things)}

@@ -1,0 +1,232 @@
+"""Checks what a hub file's names and addresses refer to: all exist, none is taken twice, none is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from hubctl.core.address import parse_address
+from hubctl.core.config import Source, nearest
+from hubctl.core.shape import known
+from hubctl.core.where import Path
+
+if TYPE_CHECKING:
+    from hubctl.core.hubfile import Hub
+
+SECTIONS = ("belts", "links", "nodes", "eyes", "scanners", "diverters", "chutes")
+REFERENCES = (  # section, its key, the section that has the name
+    ("belts", "end_chute", "chutes"),
+    ("nodes", "link", "links"),
+    ("eyes", "belt", "belts"),
+    ("scanners", "belt", "belts"),
+    ("scanners", "link", "links"),
+    ("diverters", "belt", "belts"),
+    ("chutes", "diverter", "diverters"),
+)
+INPUTS = (("eyes", "input"), ("chutes", "confirm"), ("chutes", "full"))
+SIGNALS = (("chutes", "output"), *INPUTS)
+
+
+def check_references(hub: Hub, source: Source) -> None:
+    """Note every fault of names, numbers and addresses."""
+    for section in SECTIONS:
+        _refuse_twice(source, section, "name", entries(hub, section, "name"))
+    _refuse_twice(source, "chutes", "no", entries(hub, "chutes", "no"))
+    for section, key, target in REFERENCES:
+        _refuse_dangling(hub, source, section, key, target)
+    for path, address in _addresses(hub):
+        _refuse_unknown_node(source, path, address)
+    _check_links(hub, source)
+    _check_signals(hub, source)
+    _check_chutes(hub, source)
+
+
+def entries(hub: Hub, section: str, *keys: str) -> Iterator[tuple[int, Any]]:
+    """Index and entry of each entry of a section that has all of these keys, and has them right."""
+    for index, entry in enumerate(getattr(hub, section, ())):
+        if known(entry, *keys):
+            yield index, entry
+
+
+def resolves(hub: Hub, source: Source, section: str, key: str, target: str) -> bool:
+    """Whether every entry of the section names one that exists: else what is left over is no news."""
+    if not known(hub, section):
+        return False
+    every = getattr(hub, section)
+    named = [getattr(entry, key) for _, entry in entries(hub, section, key)]
+    return len(named) == len(every) and {name for name in named if name is not None} <= set(
+        names(source, target)
+    )
+
+
+def names(source: Source, section: str) -> list[str]:
+    """All names that a section gives, also those of entries with faults."""
+    every = source.data.get(section)
+    found = (
+        [entry.get("name") for entry in every if isinstance(entry, dict)] if isinstance(every, list) else []
+    )
+    return [name for name in found if isinstance(name, str)]
+
+
+def _refuse_twice(source: Source, section: str, key: str, found: Iterator[tuple[int, Any]]) -> None:
+    seen: dict[object, int] = {}
+    for index, entry in found:
+        value = getattr(entry, key)
+        if value in seen:
+            line = source.line((section, seen[value], key))
+            source.add(
+                (section, index, key), f"is taken (line {line})", f"each of the {section} needs its own"
+            )
+        seen.setdefault(value, index)
+
+
+def _refuse_dangling(hub: Hub, source: Source, section: str, key: str, target: str) -> None:
+    there = names(source, target)
+    for index, entry in entries(hub, section, key):
+        name = getattr(entry, key)
+        if name is not None and name not in there:
+            source.add((section, index, key), f"there is no such entry in {target}", nearest(name, there))
+
+
+def _refuse_unknown_node(source: Source, path: Path, address: str) -> None:
+    node, there = parse_address(address).node, names(source, "nodes")
+    if node not in there:
+        source.add(path, f'there is no node "{node}"', nearest(node, there))
+
+
+def _addresses(hub: Hub) -> Iterator[tuple[Path, str]]:
+    """Path and text of every address in the file, counters last."""
+    for section, key in SIGNALS:
+        for index, entry in entries(hub, section, key):
+            if getattr(entry, key) is not None:
+                yield (section, index, key), getattr(entry, key)
+    for index, address, _ in _counters(hub):
+        yield ("belts", index, "encoder", "address"), address
+
+
+def _counters(hub: Hub) -> Iterator[tuple[int, str, int]]:
+    """Belt index, address and registers taken of each counter."""
+    for index, belt in entries(hub, "belts", "encoder"):
+        if belt.encoder is not None and known(belt.encoder, "address", "bits"):
+            yield index, belt.encoder.address, 1 if belt.encoder.bits == 16 else 2
+
+
+# Links
+
+
+def _check_links(hub: Hub, source: Source) -> None:
+    kinds = {link.name: link.kind for _, link in entries(hub, "links", "name", "kind")}
+    for section, kind in (("nodes", "modbus"), ("scanners", "scanner")):
+        for index, entry in entries(hub, section, "link"):
+            if not kinds.get(entry.link, kind).startswith(kind):
+                source.add((section, index, "link"), f"must be a {kind} link", f"it is {kinds[entry.link]}")
+    _refuse_shared(source, "links", entries(hub, "links", "device"), lambda link: (link.device,), "device")
+    _refuse_shared(
+        source, "links", entries(hub, "links", "host", "port"), lambda link: (link.host, link.port), "port"
+    )
+    _refuse_shared(
+        source, "nodes", entries(hub, "nodes", "link", "unit"), lambda node: (node.link, node.unit), "unit"
+    )
+    _refuse_shared(
+        source, "scanners", entries(hub, "scanners", "link"), lambda scanner: (scanner.link,), "link"
+    )
+    if resolves(hub, source, "scanners", "link", "links"):
+        _refuse_idle_scanner_links(hub, source)
+
+
+def _refuse_shared(
+    source: Source,
+    section: str,
+    found: Iterator[tuple[int, Any]],
+    place: Callable[[Any], tuple[object, ...]],
+    key: str,
+) -> None:
+    """Two entries at one place, which the key ends."""
+    first: dict[tuple[object, ...], int] = {}
+    for index, entry in found:
+        other = first.setdefault(place(entry), index)
+        if other != index:
+            line = source.line((section, other, key))
+            source.add((section, index, key), f"is taken by another of the {section} (line {line})")
+
+
+def _refuse_idle_scanner_links(hub: Hub, source: Source) -> None:
+    used = {scanner.link for scanner in hub.scanners}
+    for index, link in entries(hub, "links", "name", "kind"):
+        if link.kind.startswith("scanner") and link.name not in used:
+            source.add(
+                ("links", index, "name"), "no scanner speaks on it", "name it in a scanner, or remove it"
+            )
+
+
+# Signals
+
+
+def _check_signals(hub: Hub, source: Source) -> None:
+    first: dict[tuple[object, ...], Path] = {}
+    registers = set()
+    for path, text in _addresses(hub):
+        address = parse_address(text)
+        other = first.setdefault(tuple(address), path)
+        if other != path:
+            source.add(path, f"the address is taken (line {source.line(other)})", "each signal needs its own")
+        registers.add((address[:3], path))
+    for index, text, n_registers in _counters(hub):
+        _refuse_overlap(source, ("belts", index, "encoder", "address"), text, n_registers, registers)
+
+
+def _refuse_overlap(
+    source: Source, path: Path, text: str, n_registers: int, registers: set[tuple[tuple[Any, ...], Path]]
+) -> None:
+    node, space, number, _ = parse_address(text)
+    taken = {(node, space, number + i) for i in range(n_registers)}
+    for place, other in sorted(registers, key=lambda pair: source.line(pair[1])):
+        if place in taken and other != path and other[0] != "belts":
+            source.add(other, f"lies inside the counter of line {source.line(path)}", "take another register")
+
+
+# Chutes
+
+
+def _check_chutes(hub: Hub, source: Source) -> None:
+    _refuse_side_twice(hub, source)
+    ends = {belt.end_chute for _, belt in entries(hub, "belts", "end_chute")}
+    ends_known = resolves(hub, source, "belts", "end_chute", "chutes")
+    for index, chute in entries(hub, "chutes", "name", "diverter"):
+        if chute.diverter is None and ends_known and chute.name not in ends:
+            hint = "name its diverter, or name it as the end_chute of a belt"
+            source.add(("chutes", index, "diverter"), "no diverter serves it", hint)
+        if chute.diverter is not None and chute.name in ends:
+            source.add(("chutes", index, "diverter"), "must be absent: it is the chute at a belt's end")
+        _check_output(source, index, chute)
+    if resolves(hub, source, "chutes", "diverter", "diverters"):
+        _refuse_idle_diverters(hub, source)
+
+
+def _check_output(source: Source, index: int, chute: Any) -> None:
+    if not known(chute, "output"):
+        return
+    if chute.diverter is not None and chute.output is None:
+        source.add(("chutes", index, "output"), "missing", 'coil that diverts into it, like "io1/coil/0"')
+    if chute.diverter is None and chute.output is not None:
+        source.add(("chutes", index, "output"), "must be absent: nothing diverts into it")
+
+
+def _refuse_side_twice(hub: Hub, source: Source) -> None:
+    found = (
+        (i, chute) for i, chute in entries(hub, "chutes", "diverter", "side") if chute.diverter is not None
+    )
+    first: dict[tuple[str, str], int] = {}
+    for index, chute in found:
+        other = first.setdefault((chute.diverter, chute.side), index)
+        if other != index:
+            line = source.line(("chutes", other))
+            message = f"the {chute.side} of diverter {chute.diverter} is taken (line {line})"
+            source.add(("chutes", index, "side"), message, shown=f'"{chute.side}"')
+
+
+def _refuse_idle_diverters(hub: Hub, source: Source) -> None:
+    served = {chute.diverter for chute in hub.chutes}
+    for index, diverter in entries(hub, "diverters", "name"):
+        if diverter.name not in served:
+            source.add(("diverters", index, "name"), "it serves no chute", "name it in a chute, or remove it")
