@@ -3,8 +3,7 @@
 from libc.stdint cimport int64_t
 
 from hubctl._records cimport Record
-
-cdef struct State
+from hubctl._state cimport Head, State
 
 # Feeds `n` inputs at `now_ns`; writes at most `n_out_max` records to `out` and returns how many.
 # `n_out_max` must be at least KERNEL_OUT_MIN * n.
@@ -22,3 +21,6 @@ cdef enum:
 cdef class Kernel:
     cdef State* state
     cdef object _keep
+    cdef int _take_memory(self, Head* head) except -1
+    cdef int _copy_layout(self, object layout) except -1
+    cdef int _restore(self, bytes snapshot) except -1

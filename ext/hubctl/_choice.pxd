@@ -1,0 +1,269 @@
+"""Which chute: a label's verdict, the lane's chutes tried in order, then the exception chute of the first reason.
+
+Between parcels on equal terms the order of the plan decides ("first open"). Every chute passed over is said
+with its reason. The site's order of formats decides between two labels; two of one format are MULTI_LABEL.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.string cimport memcpy
+
+from hubctl._lookup cimport Reading, resolve
+from hubctl._motion cimport planning_speed, travel
+from hubctl._order cimport give_back, set_timer
+from hubctl._records cimport (
+    BAD_LABEL,
+    CHUTE_CLOSED,
+    CHUTE_FAULT,
+    CHUTE_FULL,
+    CLOSED,
+    CLOSING,
+    DECIDED,
+    FAULT,
+    LATE_READ,
+    MULTI_LABEL,
+    NO_INDEX,
+    NO_PLAN,
+    NODE_DOWN,
+    NONE,
+    OK,
+    OK_UNCONFIRMED,
+    REJECTED,
+    SKIPPED,
+    SORTED,
+    UNEXPECTED_TRACK,
+    Record,
+)
+from hubctl._state cimport (
+    BARRED,
+    LABELLED,
+    N_CANDIDATES_MAX,
+    ON_BELT,
+    ROUTED,
+    STRAY,
+    State,
+    Track,
+    say,
+)
+from hubctl._tables cimport STATION, Belt, Chute, Diverter
+
+
+cdef inline void close_track(State* s, int32_t t, uint16_t reason, uint16_t disposition) noexcept nogil:
+    """The one place where a parcel's time on the sorter ends."""
+    cdef Track* track = &s.tracks[t]
+    cdef Record* record = say(s, CLOSED, track.parcel)
+    record.reason = reason
+    record.value = disposition
+    record.plan = track.plan
+    record.seq = track.seq
+    record.chute = track.chute if disposition == SORTED or disposition == REJECTED else <uint16_t>NO_INDEX
+    record.flags = UNEXPECTED_TRACK if track.marks & STRAY else 0
+    record.n_text = track.n_text
+    memcpy(record.text, track.text, sizeof(record.text))
+    give_back(s, t)
+
+
+cdef inline void close_where_sent(State* s, int32_t t) noexcept nogil:
+    """The parcel arrived where its route led: sorted, or rejected for the reason it carries."""
+    cdef uint16_t reason = s.tracks[t].reason
+    close_track(s, t, reason, SORTED if reason == OK or reason == OK_UNCONFIRMED else REJECTED)
+
+
+cdef inline bint is_full(const State* s, int c) noexcept nogil:
+    """The full eye's word, once it has stood long enough."""
+    cdef int64_t since_ns = s.now_ns - s.chutes[c].level_ns
+    if s.chutes[c].level:
+        return s.chutes[c].was_full or since_ns >= s.chute_table[c].full_on_ns
+    return s.chutes[c].was_full and since_ns < s.chute_table[c].full_off_ns
+
+
+cdef inline uint16_t chute_refusal(const State* s, int c) noexcept nogil:
+    """Why a chute takes nothing now; NONE if it does."""
+    if s.chutes[c].state == FAULT:
+        return CHUTE_FAULT
+    if s.chutes[c].state >= CLOSING:
+        return CHUTE_CLOSED
+    if is_full(s, c):
+        return CHUTE_FULL
+    if s.chute_table[c].diverter != NO_INDEX and not s.nodes[s.chute_table[c].node].up:
+        return NODE_DOWN
+    return NONE
+
+
+cdef inline int64_t fire_counts_at(const State* s, const Track* track, const Diverter* diverter) noexcept nogil:
+    """Count at which to write the output so that the paddle's time in the way is centred on the parcel's centre."""
+    cdef int64_t lead_ns = diverter.latency_ns + diverter.hold_ns // 2
+    cdef int64_t half = track.length_counts // 2 if track.length_counts > 0 else 0
+    return track.origin_counts + diverter.at_counts + half - travel(planning_speed(s, track.belt), lead_ns)
+
+
+cdef inline int64_t commit_counts_at(const State* s, const Track* track, int c) noexcept nogil:
+    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[c].diverter]
+    return fire_counts_at(s, track, diverter) - travel(planning_speed(s, track.belt), diverter.commit_ns)
+
+
+cdef inline bint can_be_told(const State* s, const Track* track, int c) noexcept nogil:
+    """Whether the commit point of a chute still lies ahead."""
+    if s.chute_table[c].diverter == NO_INDEX or s.belt_table[track.belt].kind == STATION:
+        return True
+    return commit_counts_at(s, track, c) >= s.belts[track.belt].counts
+
+
+cdef inline void arm_timer(State* s, int32_t t) noexcept nogil:
+    """Sets track `t`'s timer to the first of its commit point and the end of its window at the next eye."""
+    cdef Track* track = &s.tracks[t]
+    cdef int64_t at = eye_deadline(s, track)
+    cdef int64_t commit
+    if track.state == ROUTED:
+        commit = commit_counts_at(s, track, track.chute)
+        if commit < at:
+            at = commit
+    set_timer(s, t, at)
+
+
+cdef inline int64_t eye_deadline(const State* s, const Track* track) noexcept nogil:
+    """Count at which the next eye (or the belt's end) must have spoken of a track: its edge may be told late."""
+    cdef const Belt* belt = &s.belt_table[track.belt]
+    cdef int64_t told_late = travel(planning_speed(s, track.belt), belt.stale_ns)
+    if track.next_eye == NO_INDEX:
+        return track.origin_counts + belt.length_counts + told_late
+    return track.origin_counts + s.eye_table[track.next_eye].at_counts + s.eye_table[track.next_eye].window_counts + told_late
+
+
+cdef inline void assign(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:
+    """Routes track `t` to a chute for a reason, and says so if that is new."""
+    cdef Track* track = &s.tracks[t]
+    cdef Record* record
+    cdef bint diverts = s.chute_table[chute].diverter != NO_INDEX
+    track.chute = chute
+    track.reason = reason
+    track.state = ROUTED if diverts else ON_BELT
+    if s.belt_table[track.belt].kind != STATION:
+        arm_timer(s, t)
+    if track.said_chute == chute and track.said_reason == reason:
+        return
+    track.said_chute = chute
+    track.said_reason = reason
+    record = say(s, DECIDED, track.parcel)
+    record.chute = chute
+    record.reason = reason
+    record.plan = track.plan
+    record.value = track.lane
+
+
+cdef inline void send_to_exception(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """The exception chute of a reason, or the belt's end if that chute cannot be had."""
+    cdef Track* track = &s.tracks[t]
+    cdef uint16_t chute = s.plan.exceptions[reason] if s.plan.version else <uint16_t>NO_INDEX
+    if chute == NO_INDEX or chute_refusal(s, chute) != NONE or not can_be_told(s, track, chute):
+        chute = s.belt_table[track.belt].end_chute
+    assign(s, t, chute, reason)
+
+
+cdef inline uint16_t skip_reason(const State* s, const Track* track, int c, uint16_t too_late) noexcept nogil:
+    cdef uint16_t reason = chute_refusal(s, c)
+    if reason == NONE and not can_be_told(s, track, c):
+        return too_late
+    return reason
+
+
+cdef inline void skip(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    cdef Record* record = say(s, SKIPPED, track.parcel)
+    record.chute = chute
+    record.reason = reason
+    if track.first_skip == NONE:
+        track.first_skip = reason
+
+
+cdef inline void choose(State* s, int32_t t, uint16_t too_late) noexcept nogil:
+    """The first chute of the track's lane that takes it, from `candidate` on; else the exception."""
+    cdef Track* track = &s.tracks[t]
+    cdef const uint16_t* chutes = s.plan.chutes + s.plan.first[track.lane]
+    cdef int n = s.plan.first[track.lane + 1] - s.plan.first[track.lane]
+    cdef uint16_t reason
+    while track.candidate < n and track.candidate < N_CANDIDATES_MAX:
+        reason = skip_reason(s, track, chutes[track.candidate], too_late)
+        if reason == NONE:
+            assign(s, t, chutes[track.candidate], OK)
+            return
+        skip(s, t, chutes[track.candidate], reason)
+        track.candidate += 1
+    send_to_exception(s, t, track.first_skip)
+
+
+cdef inline void find_lane(State* s, int32_t t) noexcept nogil:
+    """Looks the held label up in the plan of now."""
+    cdef Track* track = &s.tracks[t]
+    cdef Reading reading
+    resolve(s.plan.labels, track.text, track.n_text, &reading)
+    track.lane = reading.lane
+    track.plan = s.plan.version
+    track.candidate = 0
+    track.reason = reading.reason
+
+
+cdef inline void route(State* s, int32_t t, uint16_t too_late) noexcept nogil:
+    """Chooses for track `t` by what is known now. A track of an older plan is looked up again."""
+    cdef Track* track = &s.tracks[t]
+    if track.marks & (BARRED | STRAY) or not track.marks & LABELLED:
+        send_to_exception(s, t, track.reason)
+        return
+    if s.plan.version == 0:
+        send_to_exception(s, t, NO_PLAN)
+        return
+    if track.plan != s.plan.version:
+        find_lane(s, t)
+    if track.lane < 0:
+        send_to_exception(s, t, track.reason)
+    else:
+        choose(s, t, too_late)
+
+
+cdef inline void bar(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """To the exception for good, unless its divert is already committed."""
+    cdef Track* track = &s.tracks[t]
+    if track.state != ON_BELT and track.state != ROUTED:
+        return
+    track.marks |= BARRED
+    track.reason = reason
+    route(s, t, LATE_READ)
+
+
+cdef inline void hold_label(State* s, int32_t t, const Record* read, const Reading* reading) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    track.marks |= LABELLED
+    track.identity = reading.identity
+    track.priority = reading.priority
+    track.lane = reading.lane
+    track.plan = s.plan.version
+    track.candidate = 0
+    track.first_skip = NONE
+    track.n_text = read.n_text
+    memcpy(track.text, read.text, sizeof(track.text))
+    if reading.lane < 0:
+        track.reason = reading.reason
+
+
+cdef inline void take_bad_label(State* s, int32_t t) noexcept nogil:
+    if s.tracks[t].marks & (LABELLED | BARRED):
+        return
+    s.tracks[t].reason = BAD_LABEL
+    route(s, t, LATE_READ)
+
+
+cdef inline void take_label(State* s, int32_t t, const Record* read, const Reading* reading) noexcept nogil:
+    """A certain read of track `t`: the first label, a better one, the same again, or one too many."""
+    cdef Track* track = &s.tracks[t]
+    if track.state != ON_BELT and track.state != ROUTED:
+        return
+    if reading.reason == BAD_LABEL:
+        take_bad_label(s, t)
+        return
+    if track.marks & LABELLED:
+        if track.identity == reading.identity or track.priority < reading.priority:
+            return
+        if track.priority == reading.priority:
+            bar(s, t, MULTI_LABEL)
+            return
+    hold_label(s, t, read, reading)
+    route(s, t, LATE_READ)

@@ -1,0 +1,394 @@
+"""The kernel: inputs and the time go in, commands and evidence come out.
+
+It reads no clock, opens nothing, allocates nothing while it runs. Its rules stand in the `.pxd` files that
+it is made of: `_motion` (where the belt is), `_order` (tracks and timers), `_choice` (which chute),
+`_schedule` (commit, fire, confirm), `_tracking` (eyes) and `_reading` (whose read). This file dispatches
+inputs and holds the memory.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+import hashlib
+
+import numpy as np
+
+from hubctl.core.events import RECORD
+from hubctl.core.tables import CompiledPlan, Layout
+
+from hubctl._choice cimport close_track, is_full
+from hubctl._lookup cimport LaneTable
+from hubctl._motion cimport is_timed, take_counter, take_time
+from hubctl._reading cimport take_read
+from hubctl._records cimport (
+    ALARM_CLEARED,
+    ALARM_RAISED,
+    CHUTE_LEVEL,
+    CONFIRM,
+    ENCODER,
+    EYE,
+    FIRE_RESULT,
+    FLUSH,
+    FLUSHED,
+    NODE,
+    NODE_DOWN,
+    OPERATE,
+    READ,
+    REMOVED_PARCEL,
+    Record,
+)
+from hubctl._schedule cimport due_of, run_confirms, run_fires, take_confirm, take_fire_result
+from hubctl._state cimport (
+    NOBODY,
+    SLOT_SHIFT,
+    BeltState,
+    ChuteStatus,
+    EyeState,
+    Head,
+    NodeStatus,
+    Plan,
+    ScannerState,
+    State,
+    Track,
+    room,
+    say,
+)
+from hubctl._tables cimport Belt, Chute, Diverter, Eye, Scanner
+from hubctl._tracking cimport take_eye, turn_wheel
+
+cdef uint64_t MAGIC = 0x6875626374310001  # "hubct1", format 1
+cdef Plan NO_PLAN_YET
+memset(&NO_PLAN_YET, 0, sizeof(Plan))
+
+
+cdef void take_node(State* s, const Record* input) noexcept nogil:
+    cdef NodeStatus* node = &s.nodes[input.device]
+    cdef Record* record
+    if node.up == (input.value != 0):
+        return
+    node.up = input.value != 0
+    node.since_ns = s.now_ns
+    record = say(s, ALARM_CLEARED if node.up else ALARM_RAISED, 0)
+    record.device = input.device
+    record.reason = NODE_DOWN
+
+
+cdef void take_level(State* s, const Record* input) noexcept nogil:
+    cdef ChuteStatus* chute = &s.chutes[input.chute]
+    if chute.level == (input.value != 0):
+        return
+    chute.was_full = is_full(s, input.chute)
+    chute.level = input.value != 0
+    chute.level_ns = input.t_ns
+
+
+cdef void flush(State* s) noexcept nogil:
+    cdef int b
+    for b in range(s.head.n_belts):
+        while s.belts[b].first != NOBODY and room(s) >= 64:
+            close_track(s, s.belts[b].first, FLUSHED, REMOVED_PARCEL)
+    s.head.flushing = s.head.n_open > 0
+
+
+cdef void take(State* s, const Record* input) noexcept nogil:
+    if input.kind == EYE:
+        take_eye(s, input)
+    elif input.kind == ENCODER:
+        take_counter(s, input.device, input.counts, input.t_ns)
+    elif input.kind == READ:
+        take_read(s, input)
+    elif input.kind == CONFIRM:
+        take_confirm(s, input)
+    elif input.kind == CHUTE_LEVEL:
+        take_level(s, input)
+    elif input.kind == FIRE_RESULT:
+        take_fire_result(s, input)
+    elif input.kind == NODE:
+        take_node(s, input)
+    elif input.kind == OPERATE:
+        s.chutes[input.chute].state = <int32_t>input.value
+    elif input.kind == FLUSH:
+        s.head.flushing = 1
+
+
+cdef void run_what_is_due(State* s) noexcept nogil:
+    cdef int b
+    s.head.backlog = 0
+    for b in range(s.head.n_belts):
+        turn_wheel(s, b)
+        run_fires(s, b)
+    run_confirms(s)
+    if s.head.flushing:
+        flush(s)
+
+
+cdef int kernel_step(State* s, int64_t now_ns, const Record* inputs, int n, Record* out, int n_out_max) noexcept nogil:
+    cdef int i
+    s.now_ns = now_ns
+    s.head.now_ns = now_ns
+    s.out = out
+    s.n_out = 0
+    s.n_out_max = n_out_max
+    for i in range(s.head.n_belts):
+        if is_timed(&s.belt_table[i]):
+            take_time(s, i)
+    for i in range(n):
+        take(s, &inputs[i])
+    run_what_is_due(s)
+    return s.n_out
+
+
+cdef int64_t kernel_next_deadline(const State* s) noexcept nogil:
+    cdef int64_t due_ns = INT64_MAX
+    cdef int64_t other_ns
+    cdef int b
+    if s.head.backlog or s.head.flushing:
+        return s.head.now_ns
+    for b in range(s.head.n_belts):
+        if s.belts[b].n_fires > 0:
+            other_ns = due_of(s, s.fires[b * s.head.n_tracks_max])
+            if other_ns < due_ns:
+                due_ns = other_ns
+    if s.head.n_confirms > 0:
+        other_ns = s.tracks[s.confirms[0]].heap_key
+        if other_ns < due_ns:
+            due_ns = other_ns
+    return due_ns
+
+
+cdef void kernel_set_plan(State* s, const void* plan) noexcept nogil:
+    s.plan = <const Plan*>plan
+
+
+cdef char* carve(char** at, size_t size) noexcept nogil:
+    """The next `size` bytes of the block, each part on its own cache line."""
+    cdef char* part = at[0]
+    at[0] += (size + 63) & ~<size_t>63
+    return part
+
+
+cdef size_t lay_out(State* s, char* block, const Head* head) noexcept nogil:
+    """Points `s` into a block for a hub of the sizes in `head`; returns how large the block must be."""
+    cdef char* at = block
+    s.head = <Head*>carve(&at, sizeof(Head))
+    s.belt_table = <Belt*>carve(&at, head.n_belts * sizeof(Belt))
+    s.eye_table = <Eye*>carve(&at, head.n_eyes * sizeof(Eye))
+    s.scanner_table = <Scanner*>carve(&at, head.n_scanners * sizeof(Scanner))
+    s.diverter_table = <Diverter*>carve(&at, head.n_diverters * sizeof(Diverter))
+    s.chute_table = <Chute*>carve(&at, head.n_chutes * sizeof(Chute))
+    s.belts = <BeltState*>carve(&at, head.n_belts * sizeof(BeltState))
+    s.eyes = <EyeState*>carve(&at, head.n_eyes * sizeof(EyeState))
+    s.scanners = <ScannerState*>carve(&at, head.n_scanners * sizeof(ScannerState))
+    s.chutes = <ChuteStatus*>carve(&at, head.n_chutes * sizeof(ChuteStatus))
+    s.nodes = <NodeStatus*>carve(&at, head.n_nodes * sizeof(NodeStatus))
+    s.wheel = <int32_t*>carve(&at, <size_t>head.n_belts * head.n_slots * sizeof(int32_t))
+    s.fires = <int32_t*>carve(&at, <size_t>head.n_belts * head.n_tracks_max * sizeof(int32_t))
+    s.confirms = <int32_t*>carve(&at, head.n_tracks_max * sizeof(int32_t))
+    s.tracks = <Track*>carve(&at, head.n_tracks_max * sizeof(Track))
+    return at - block
+
+
+cdef void make_ready(State* s) noexcept nogil:
+    """Nobody on the belts, every track in the pool, nothing expected."""
+    cdef int i
+    for i in range(s.head.n_tracks_max):
+        s.tracks[i].behind = i + 1 if i + 1 < s.head.n_tracks_max else NOBODY
+    for i in range(s.head.n_belts):
+        s.belts[i].first = NOBODY
+        s.belts[i].last = NOBODY
+    for i in range(s.head.n_eyes):
+        s.eyes[i].expected = NOBODY
+        s.eyes[i].under = NOBODY
+    for i in range(s.head.n_scanners):
+        s.scanners[i].near = NOBODY
+    for i in range(s.head.n_chutes):
+        s.chutes[i].first = NOBODY
+        s.chutes[i].last = NOBODY
+    for i in range(s.head.n_belts * s.head.n_slots):
+        s.wheel[i] = NOBODY
+
+
+cdef void copy_table(void* to, object table, size_t item) except *:
+    """Rows of a numpy table into the block; a table of another layout is refused."""
+    cdef bytes data = np.ascontiguousarray(table).tobytes()
+    if len(data) != len(table) * item:
+        raise ValueError(f"a table of {table.dtype.itemsize}-byte rows where the kernel has {item}")
+    memcpy(to, <const char*>data, len(data))
+
+
+def _slots_for(layout: Layout, n_slots_min: int = 1024) -> int:
+    """A power of two that holds the longest belt and what may come late behind it, in 8-count slots."""
+    counts = max(int(b["length_counts"] + 2 * b["speed_counts_s_max"]) for b in layout.belts)
+    return max(n_slots_min, 1 << (counts >> SLOT_SHIFT).bit_length())
+
+
+cdef class _PlanOwner:
+    """A compiled plan as the C struct, with the arrays it points into."""
+
+    cdef Plan plan
+    cdef object keep
+
+    def __cinit__(self, compiled: CompiledPlan):
+        cdef LaneTable labels = compiled.labels
+        first = np.ascontiguousarray(compiled.first, np.int32)
+        chutes = np.ascontiguousarray(compiled.chutes, np.uint16)
+        exceptions = np.ascontiguousarray(compiled.exceptions, np.uint16)
+        self.keep = (labels, first, chutes, exceptions)
+        self.plan.version = compiled.version
+        self.plan.n_lanes = len(first) - 1
+        self.plan.labels = labels._tables
+        self.plan.first = <const int32_t*><uintptr_t>first.ctypes.data
+        self.plan.chutes = <const uint16_t*><uintptr_t>chutes.ctypes.data
+        self.plan.exceptions = <const uint16_t*><uintptr_t>exceptions.ctypes.data
+
+
+cdef class Kernel:
+    """Follows parcels, decides, and says what to fire. See `hubctl/core/events.py` for what goes in and out.
+
+    Parameters
+    ----------
+    layout : Layout
+        The hub, from `hubctl.core.layout.compile_layout`.
+    plan : CompiledPlan or None
+        The sort plan; without one every parcel goes to the belt's end with NO_PLAN.
+    n_tracks_max : int
+        Parcels followed at once, 1 to 1,000,000. One more is not opened, and an alarm is raised.
+    snapshot : bytes or None
+        What `snapshot()` gave for the same layout and limit.
+
+    Raises
+    ------
+    ValueError
+        A table, limit or snapshot that does not fit: a caller's bug.
+    """
+
+    def __cinit__(self, layout: Layout, plan: CompiledPlan | None = None, *, n_tracks_max: int = 4096,
+                  snapshot: bytes | None = None):
+        cdef Head head
+        if not 1 <= n_tracks_max <= 1_000_000:
+            raise ValueError(f"n_tracks_max = {n_tracks_max}: must be 1 to 1000000")
+        if len(layout.scanners) > 32:
+            raise ValueError(f"{len(layout.scanners)} scanners: the kernel follows the answers of at most 32")
+        memset(&head, 0, sizeof(Head))
+        head.n_belts = len(layout.belts)
+        head.n_eyes = len(layout.eyes)
+        head.n_scanners = len(layout.scanners)
+        head.n_diverters = len(layout.diverters)
+        head.n_chutes = len(layout.chutes)
+        head.n_nodes = layout.n_nodes
+        head.n_tracks_max = n_tracks_max
+        head.n_slots = _slots_for(layout)
+        self._take_memory(&head)
+        self._copy_layout(layout)
+        make_ready(self.state)
+        self._keep = []
+        self.state.plan = &NO_PLAN_YET
+        if snapshot is not None:
+            self._restore(snapshot)
+        if plan is not None:
+            self.swap_plan(plan)
+
+    cdef int _take_memory(self, Head* head) except -1:
+        cdef State sizes
+        self.state = <State*>calloc(1, sizeof(State))
+        head.magic = MAGIC
+        head.size = <int64_t>lay_out(&sizes, NULL, head)
+        head.next_parcel = 1
+        head.next_seq = 1
+        cdef char* block = <char*>calloc(1, head.size)
+        if self.state == NULL or block == NULL:
+            raise MemoryError(f"no {head.size} bytes for the kernel")
+        lay_out(self.state, block, head)
+        memcpy(self.state.head, head, sizeof(Head))
+        return 0
+
+    cdef int _copy_layout(self, object layout) except -1:
+        copy_table(self.state.belt_table, layout.belts, sizeof(Belt))
+        copy_table(self.state.eye_table, layout.eyes, sizeof(Eye))
+        copy_table(self.state.scanner_table, layout.scanners, sizeof(Scanner))
+        copy_table(self.state.diverter_table, layout.diverters, sizeof(Diverter))
+        copy_table(self.state.chute_table, layout.chutes, sizeof(Chute))
+        return 0
+
+    cdef int _restore(self, bytes snapshot) except -1:
+        cdef const Head* head = <const Head*><const char*>snapshot
+        if len(snapshot) != self.state.head.size or head.magic != MAGIC:
+            raise ValueError(f"a snapshot of {len(snapshot)} bytes; this layout and limit need {self.state.head.size}")
+        memcpy(self.state.head, <const char*>snapshot, len(snapshot))
+        return 0
+
+    def __dealloc__(self):
+        if self.state != NULL:
+            free(self.state.head)
+            free(self.state)
+
+    def step(self, int64_t now_ns, inputs):
+        """Feeds inputs at a time and returns what the kernel says, in order.
+
+        Parameters
+        ----------
+        now_ns : int
+            Host monotonic time, ns; never less than before.
+        inputs : structured array of RECORD, shape (n,)
+
+        Returns
+        -------
+        structured array of RECORD, shape (m,)
+        """
+        if inputs.dtype != RECORD:
+            raise ValueError(f"inputs of dtype {inputs.dtype}: must be RECORD")
+        cdef object given = np.ascontiguousarray(inputs)
+        cdef int n = len(given)
+        cdef int n_out_max = max(4096, 64 * (n + 1))
+        out = np.empty(n_out_max, RECORD)
+        cdef const Record* first = <const Record*><uintptr_t>given.ctypes.data
+        cdef Record* to = <Record*><uintptr_t>out.ctypes.data
+        with nogil:
+            n = kernel_step(self.state, now_ns, first, n, to, n_out_max)
+        return out[:n].copy()
+
+    def next_deadline(self):
+        """When `step` must be called next even if nothing happens, ns; 2**63 - 1 for never."""
+        return kernel_next_deadline(self.state)
+
+    def swap_plan(self, plan: CompiledPlan):
+        """Decides by `plan` from the next step on. Parcels already decided keep theirs.
+
+        Not while a reactor runs this kernel: there, `Reactor.swap_plan`.
+        """
+        kernel_set_plan(self.state, <const void*><uintptr_t>self.own_plan(plan))
+
+    def own_plan(self, plan: CompiledPlan):
+        """Takes a plan in, to be kept as long as the kernel, and returns the address of its C form."""
+        cdef _PlanOwner owner = _PlanOwner(plan)
+        self._keep.append(owner)
+        return <uintptr_t>&owner.plan
+
+    def snapshot(self):
+        """The whole state as bytes. A kernel made from it goes on exactly as this one would."""
+        return PyBytes_FromStringAndSize(<const char*>self.state.head, self.state.head.size)
+
+    def state_hash(self):
+        """Hex digest of the state: equal for kernels that will behave alike."""
+        return hashlib.blake2b(self.snapshot(), digest_size=16).hexdigest()
+
+    @property
+    def address(self):
+        """Where the C state lies, for compiled callers of `kernel_step`."""
+        return <uintptr_t>self.state
+
+    @property
+    def n_open(self):
+        """Parcels followed now."""
+        return self.state.head.n_open
+
+    @property
+    def n_evidence_lost(self):
+        """Records that did not fit into a caller's output."""
+        return self.state.head.n_evidence_lost
+
+    def belt_speed(self, int belt):
+        """Measured speed of a belt, counts a second."""
+        return self.state.belts[belt].speed_counts_s

@@ -1,0 +1,117 @@
+"""Where the belt is: counters made 64 bits wide, counts at a time, the time of a count, the speed."""
+
+from libc.stdint cimport INT64_MAX, int64_t
+
+from hubctl._records cimport NO_INDEX
+from hubctl._state cimport N_SAMPLES, SAMPLE_SPACING_NS, BeltState, State
+from hubctl._tables cimport Belt
+
+cdef enum:
+    NS_PER_S = 1000000000
+
+
+cdef inline int64_t travel(int64_t speed_counts_s, int64_t ns) noexcept nogil:
+    """Counts in `ns` at a speed; whole seconds apart, so that nothing overflows."""
+    return (ns // NS_PER_S) * speed_counts_s + (ns % NS_PER_S) * speed_counts_s // NS_PER_S
+
+
+cdef inline int64_t extended(int64_t known, int64_t raw, int bits) noexcept nogil:
+    """The 64-bit count nearest to `known` that a counter of so many bits shows as `raw`."""
+    cdef int64_t span = <int64_t>1 << bits
+    cdef int64_t difference = (raw - known) & (span - 1)
+    if difference >= span >> 1:
+        difference -= span
+    return known + difference
+
+
+cdef inline bint is_timed(const Belt* belt) noexcept nogil:
+    return belt.encoder_node == NO_INDEX
+
+
+cdef inline int64_t counts_at(const State* s, int b, int64_t t_ns) noexcept nogil:
+    """Extended count of belt `b` at a time, past or (by its speed) a little ahead."""
+    cdef const BeltState* belt = &s.belts[b]
+    cdef int64_t ahead_ns = t_ns - belt.t_ns
+    if is_timed(&s.belt_table[b]):
+        return travel(s.belt_table[b].speed_counts_s, t_ns)
+    if ahead_ns > s.belt_table[b].stale_ns:
+        ahead_ns = s.belt_table[b].stale_ns
+    return belt.counts + travel(belt.speed_counts_s, ahead_ns)
+
+
+cdef inline int64_t time_of(const State* s, int b, int64_t counts) noexcept nogil:
+    """When belt `b` will be (or was) at a count, ns; INT64_MAX while it stands."""
+    cdef const BeltState* belt = &s.belts[b]
+    cdef int64_t speed = belt.speed_counts_s
+    cdef int64_t away
+    if speed <= 0:
+        return INT64_MAX
+    away = counts - belt.counts
+    return belt.t_ns + (away // speed) * NS_PER_S + (away % speed) * NS_PER_S // speed
+
+
+cdef inline bint was_blind(const State* s, int node, int64_t since_ns) noexcept nogil:
+    """Whether a node could not see for some of the time since an instant."""
+    return not s.nodes[node].up or s.nodes[node].since_ns > since_ns
+
+
+cdef inline bint is_followed(const State* s, int b) noexcept nogil:
+    """Whether the belt's position is known now."""
+    if is_timed(&s.belt_table[b]):
+        return True
+    return s.belts[b].n_samples > 0 and s.now_ns - s.belts[b].t_ns <= s.belt_table[b].stale_ns
+
+
+cdef inline bint at_speed(const State* s, int b) noexcept nogil:
+    return s.belts[b].speed_counts_s >= s.belt_table[b].speed_counts_s_min
+
+
+cdef inline int64_t planning_speed(const State* s, int b) noexcept nogil:
+    """Speed to plan ahead with: the measured one, or the design speed while the belt is not at it."""
+    return s.belts[b].speed_counts_s if at_speed(s, b) else s.belt_table[b].speed_counts_s
+
+
+cdef inline void take_speed(BeltState* belt) noexcept nogil:
+    """Speed over the samples kept; a sample is kept when the last one kept is SAMPLE_SPACING_NS old."""
+    cdef int newest = (belt.n_samples - 1) % N_SAMPLES
+    cdef int oldest
+    cdef int64_t dt_ns
+    if belt.n_samples == 0 or belt.t_ns - belt.sample_ns[newest] >= SAMPLE_SPACING_NS:
+        newest = belt.n_samples % N_SAMPLES
+        belt.n_samples += 1
+        belt.sample_ns[newest] = belt.t_ns
+        belt.sample_counts[newest] = belt.counts
+    oldest = 0 if belt.n_samples <= N_SAMPLES else belt.n_samples % N_SAMPLES
+    dt_ns = belt.t_ns - belt.sample_ns[oldest]
+    if dt_ns > 0:
+        belt.speed_counts_s = (belt.counts - belt.sample_counts[oldest]) * NS_PER_S // dt_ns
+
+
+cdef inline void take_counter(State* s, int b, int64_t raw, int64_t t_ns) noexcept nogil:
+    """An encoder sample: the belt is at `raw` at `t_ns`. A sample older than the last one adds nothing."""
+    cdef BeltState* belt = &s.belts[b]
+    cdef int bits = s.belt_table[b].counter_bits
+    if belt.n_samples == 0:
+        belt.counts = raw
+        belt.wheel_counts = raw
+    elif t_ns < belt.t_ns:
+        return
+    elif t_ns - belt.t_ns > s.belt_table[b].stale_ns:
+        belt.n_samples = 0
+        belt.counts = extended(belt.counts, raw, bits)
+    else:
+        belt.counts = extended(belt.counts, raw, bits)
+    belt.raw = raw
+    belt.t_ns = t_ns
+    take_speed(belt)
+
+
+cdef inline void take_time(State* s, int b) noexcept nogil:
+    """A belt without an encoder: its count is derived from the time."""
+    cdef BeltState* belt = &s.belts[b]
+    belt.counts = travel(s.belt_table[b].speed_counts_s, s.now_ns)
+    if belt.n_samples == 0:
+        belt.wheel_counts = belt.counts
+        belt.n_samples = 1
+    belt.t_ns = s.now_ns
+    belt.speed_counts_s = s.belt_table[b].speed_counts_s

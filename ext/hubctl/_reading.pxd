@@ -1,0 +1,225 @@
+"""Whose read is it: placed by where parcels were when it was made, doubted when it could be a late one.
+
+A scanner answers for each parcel, in their order. While the parcel ahead has had no answer, the next
+telegram may be that late answer: it is doubtful, and believed only if a certain read says the same, or
+after `N_DOUBT_MAX` parcels in a row had one telegram each.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
+from libc.string cimport memcpy
+
+from hubctl._choice cimport bar, close_where_sent, hold_label, route, take_label
+from hubctl._lookup cimport Reading, resolve
+from hubctl._motion cimport counts_at, planning_speed, travel
+from hubctl._records cimport (
+    AMBIGUOUS_READ,
+    BAD_LABEL,
+    LATE_READ,
+    NO_COUNTS,
+    NO_INDEX,
+    NO_PLAN,
+    READ_PLACED,
+    READ_UNPLACED,
+    Record,
+)
+from hubctl._schedule cimport reach_commit_point
+from hubctl._state cimport (
+    DOUBTFUL,
+    LABELLED,
+    LATE_READ_NS,
+    N_DOUBT_MAX,
+    NOBODY,
+    ON_BELT,
+    ROUTED,
+    State,
+    Track,
+    say,
+)
+from hubctl._tables cimport STATION, Scanner
+from hubctl._tracking cimport counts_of, open_track, say_opened
+
+
+cdef inline int64_t beyond(const State* s, int32_t t, const Scanner* scanner, int64_t counts) noexcept nogil:
+    """How far track `t` lay beyond (above 0) or before (below 0) the scan line at a count; 0: under it."""
+    cdef const Track* track = &s.tracks[t]
+    cdef int64_t length = track.length_counts
+    cdef int64_t lead = counts - track.origin_counts - scanner.at_counts
+    if length < 0:
+        length = s.belt_table[track.belt].parcel_counts_max
+    if lead < 0:
+        return lead
+    return lead - length if lead > length else 0
+
+
+cdef inline bint reaches(const State* s, int32_t t, const Scanner* scanner, int64_t counts) noexcept nogil:
+    cdef int64_t off
+    if t == NOBODY:
+        return False
+    off = beyond(s, t, scanner, counts)
+    return -scanner.reach_counts <= off <= scanner.reach_counts
+
+
+cdef inline int32_t nearest(State* s, int n, int64_t counts) noexcept nogil:
+    """The track at the scan line of scanner `n`, or the last one before it; moves with the parcels."""
+    cdef const Scanner* scanner = &s.scanner_table[n]
+    cdef int32_t t = s.scanners[n].near
+    if t == NOBODY:
+        return NOBODY
+    while beyond(s, t, scanner, counts) > scanner.reach_counts and s.tracks[t].behind != NOBODY:
+        t = s.tracks[t].behind
+    while beyond(s, t, scanner, counts) < -scanner.reach_counts and s.tracks[t].ahead != NOBODY:
+        t = s.tracks[t].ahead
+    s.scanners[n].near = t
+    return t
+
+
+cdef inline void say_unplaced(State* s, int n, const Record* input, uint16_t reason) noexcept nogil:
+    cdef Record* record = say(s, READ_UNPLACED, 0)
+    record.device = n
+    record.reason = reason
+    record.n_text = input.n_text
+    memcpy(record.text, input.text, sizeof(record.text))
+
+
+cdef inline void blur(State* s, int32_t t) noexcept nogil:
+    """A read that might be this track's: no label of its own yet, so say why."""
+    if not s.tracks[t].marks & LABELLED and (s.tracks[t].state == ON_BELT or s.tracks[t].state == ROUTED):
+        s.tracks[t].reason = AMBIGUOUS_READ
+        route(s, t, LATE_READ)
+
+
+cdef inline bint is_certain(const State* s, int32_t t, int n, int64_t counts) noexcept nogil:
+    """Whether a telegram placed on track `t` cannot be the late answer for the parcel ahead."""
+    cdef const Track* ahead
+    cdef int64_t gone
+    if s.tracks[t].ahead == NOBODY:
+        return True
+    ahead = &s.tracks[s.tracks[t].ahead]
+    gone = counts - ahead.origin_counts - s.scanner_table[n].at_counts
+    return (
+        ahead.answered >> n & 1
+        or ahead.doubt_run >= N_DOUBT_MAX
+        or gone > travel(planning_speed(s, ahead.belt), LATE_READ_NS)
+    )
+
+
+cdef inline void take_doubtful(State* s, int32_t t, int n, const Reading* reading) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    if track.marks & LABELLED:
+        if track.identity == reading.identity:
+            track.answered |= <uint32_t>1 << n
+        return
+    track.doubt_run = s.tracks[track.ahead].doubt_run + 1
+    track.marks |= DOUBTFUL
+    track.doubt = reading.identity
+    track.doubters |= <uint32_t>1 << n
+    blur(s, t)
+
+
+cdef inline void take_certain(State* s, int32_t t, int n, const Record* input, const Reading* reading) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    track.answered |= <uint32_t>1 << n
+    if track.marks & DOUBTFUL and track.doubt == reading.identity:
+        track.answered |= track.doubters
+    if track.no_reads >> n & 1:
+        bar(s, t, AMBIGUOUS_READ)
+    else:
+        take_label(s, t, input, reading)
+
+
+cdef inline void take_no_read(State* s, int32_t t, int n, int64_t counts) noexcept nogil:
+    """A scanner says it read nothing; had it read something of the same parcel, one of the two is another's."""
+    cdef Track* track = &s.tracks[t]
+    cdef uint32_t bit = <uint32_t>1 << n
+    if not is_certain(s, t, n, counts):
+        return
+    if track.answered & bit and not track.no_reads & bit:
+        bar(s, t, AMBIGUOUS_READ)
+    track.answered |= bit
+    track.no_reads |= bit
+
+
+cdef inline void understand(State* s, const Record* input, Reading* reading) noexcept nogil:
+    if s.plan.version:
+        resolve(s.plan.labels, input.text, input.n_text, reading)
+        return
+    reading.reason = NO_PLAN
+    reading.lane = -1
+    reading.priority = 0
+    reading.identity = 1
+
+
+cdef inline void place_read(State* s, int32_t t, int n, const Record* input, int64_t counts) noexcept nogil:
+    cdef Reading reading
+    cdef Record* record
+    cdef bint certain
+    if input.n_text == 0:
+        take_no_read(s, t, n, counts)
+        return
+    certain = is_certain(s, t, n, counts)
+    understand(s, input, &reading)
+    record = say(s, READ_PLACED, s.tracks[t].parcel)
+    record.device = n
+    record.reason = reading.reason if certain else <uint16_t>AMBIGUOUS_READ
+    record.error_um = <int>(
+        beyond(s, t, &s.scanner_table[n], counts) * 1000000 // s.belt_table[s.tracks[t].belt].counts_per_m
+    )
+    record.n_text = input.n_text
+    memcpy(record.text, input.text, sizeof(record.text))
+    if certain:
+        take_certain(s, t, n, input, &reading)
+    else:
+        take_doubtful(s, t, n, &reading)
+
+
+cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nogil:
+    """Places a read; one that fits two parcels is nobody's."""
+    cdef const Scanner* scanner = &s.scanner_table[n]
+    cdef int64_t counts = counts_of(s, scanner.belt, input)
+    cdef int32_t t
+    cdef int32_t other
+    if input.counts == NO_COUNTS:
+        counts = counts_at(s, scanner.belt, input.t_ns - scanner.latency_ns)
+    t = nearest(s, n, counts)
+    if not reaches(s, t, scanner, counts):
+        say_unplaced(s, n, input, LATE_READ)
+        return
+    other = s.tracks[t].behind
+    if not reaches(s, other, scanner, counts):
+        other = s.tracks[t].ahead
+    if not reaches(s, other, scanner, counts):
+        place_read(s, t, n, input, counts)
+        return
+    say_unplaced(s, n, input, AMBIGUOUS_READ)
+    blur(s, t)
+    blur(s, other)
+
+
+cdef inline void read_at_station(State* s, int n, const Record* input) noexcept nogil:
+    """Where a parcel is scanned by hand the read opens the track, and its divert is due at once."""
+    cdef int b = s.scanner_table[n].belt
+    cdef Reading reading
+    cdef int32_t t = open_track(s, b, s.belts[b].counts, NOBODY, NO_INDEX)
+    if t == NOBODY:
+        return
+    say_opened(s, t, n, s.belts[b].counts)
+    s.tracks[t].length_counts = 0
+    if input.n_text:
+        understand(s, input, &reading)
+        if reading.reason == BAD_LABEL:
+            s.tracks[t].reason = BAD_LABEL
+        else:
+            hold_label(s, t, input, &reading)
+    route(s, t, LATE_READ)
+    while s.tracks[t].state == ROUTED:
+        reach_commit_point(s, t)
+    if s.tracks[t].state == ON_BELT:
+        close_where_sent(s, t)
+
+
+cdef inline void take_read(State* s, const Record* input) noexcept nogil:
+    cdef int n = input.device
+    if s.belt_table[s.scanner_table[n].belt].kind == STATION:
+        read_at_station(s, n, input)
+    else:
+        read_on_belt(s, n, input)

@@ -1,0 +1,279 @@
+"""Commit, fire, confirm: a divert is settled at its commit point, written at its count, proved by its chute eye.
+
+Late is never done late: a fire whose time is over becomes MISSED_WINDOW and the parcel goes on.
+"""
+
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t
+
+from hubctl._choice cimport (
+    arm_timer,
+    assign,
+    chute_refusal,
+    close_track,
+    close_where_sent,
+    fire_counts_at,
+    route,
+    skip,
+)
+from hubctl._motion cimport at_speed, is_followed, time_of, travel, was_blind
+from hubctl._order cimport join_chute_queue, leave_plans
+from hubctl._records cimport (
+    COMMITTED,
+    CONFIRMED,
+    FIRE_OUTPUT,
+    FIRED,
+    GAP_TOO_SMALL,
+    LOST,
+    LOST_PARCEL,
+    MISSED_WINDOW,
+    NO_INDEX,
+    NONE,
+    NOT_AT_SPEED,
+    OK,
+    OK_UNCONFIRMED,
+    UNEXPECTED,
+    Record,
+)
+from hubctl._state cimport (
+    COMMITTED_TRACK,
+    CONFIRM_OVER,
+    EYE_PASSED,
+    FIRED_TRACK,
+    NOBODY,
+    ON_BELT,
+    State,
+    Track,
+    heap_push,
+    heap_remove,
+    room,
+    say,
+)
+from hubctl._tables cimport STATION, Diverter
+
+
+cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts) noexcept nogil:
+    """Whether no neighbour reaches into the belt that the paddle sweeps around the parcel's centre."""
+    cdef const Track* track = &s.tracks[t]
+    cdef int64_t centre = track.origin_counts + track.length_counts // 2
+    cdef const Track* other
+    if track.ahead != NOBODY:
+        other = &s.tracks[track.ahead]
+        if other.origin_counts + other.length_counts > centre - clear_counts:
+            return False
+    if track.behind != NOBODY:
+        if s.tracks[track.behind].origin_counts < centre + clear_counts:
+            return False
+    return True
+
+
+cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
+    """Why track `t` cannot be diverted into its chute after all; NONE if it can."""
+    cdef const Track* track = &s.tracks[t]
+    cdef uint16_t reason = chute_refusal(s, track.chute)
+    if reason != NONE:
+        return reason
+    if not is_followed(s, track.belt) or not at_speed(s, track.belt):
+        return NOT_AT_SPEED
+    if track.length_counts < 0:
+        return MISSED_WINDOW
+    if not has_room_beside(s, t, s.diverter_table[s.chute_table[track.chute].diverter].clear_counts):
+        return GAP_TOO_SMALL
+    return NONE
+
+
+cdef inline void next_best(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """The chute chosen is not to be had: the next of the lane, or the exception."""
+    cdef Track* track = &s.tracks[t]
+    skip(s, t, track.chute, reason)
+    track.state = ON_BELT
+    if track.reason == OK:
+        track.candidate += 1
+        route(s, t, MISSED_WINDOW)
+    else:
+        assign(s, t, s.belt_table[track.belt].end_chute, track.reason)
+
+
+cdef inline void commit(State* s, int32_t t) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[track.chute].diverter]
+    cdef Record* record
+    track.fire_counts = fire_counts_at(s, track, diverter)
+    track.heap_key = track.fire_counts
+    track.state = COMMITTED_TRACK
+    track.seq = s.head.next_seq
+    s.head.next_seq += 1
+    heap_push(s.tracks, s.fires + track.belt * s.head.n_tracks_max, &s.belts[track.belt].n_fires, t)
+    record = say(s, COMMITTED, track.parcel)
+    record.chute = track.chute
+    record.seq = track.seq
+    record.plan = track.plan
+    record.counts = s.belts[track.belt].counts
+    record.limit = track.fire_counts
+
+
+cdef inline void reach_commit_point(State* s, int32_t t) noexcept nogil:
+    """The last moment to change: settle the divert, or go on to the next best."""
+    cdef uint16_t reason = commit_refusal(s, t)
+    if reason == NONE:
+        commit(s, t)
+        arm_timer(s, t)
+    else:
+        next_best(s, t, reason)
+
+
+cdef inline int64_t due_of(const State* s, int32_t t) noexcept nogil:
+    if s.belt_table[s.tracks[t].belt].kind == STATION:
+        return s.tracks[t].opened_ns
+    return time_of(s, s.tracks[t].belt, s.tracks[t].fire_counts)
+
+
+cdef inline uint16_t fire_refusal(const State* s, int32_t t, int64_t due_ns) noexcept nogil:
+    cdef const Track* track = &s.tracks[t]
+    cdef uint16_t reason = chute_refusal(s, track.chute)
+    if reason != NONE:
+        return reason
+    if not is_followed(s, track.belt):
+        return MISSED_WINDOW
+    if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.chute].diverter].void_ns:
+        return MISSED_WINDOW
+    return NONE
+
+
+cdef inline void uncommit(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """The divert of track `t` will not be done: it goes on along the belt."""
+    cdef Track* track = &s.tracks[t]
+    leave_plans(s, t)
+    track.state = ON_BELT
+    track.marks &= ~(EYE_PASSED | CONFIRM_OVER)
+    if s.belt_table[track.belt].kind == STATION:
+        track.reason = reason
+        close_where_sent(s, t)
+        return
+    next_best(s, t, reason)
+
+
+cdef inline void say_fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    cdef int d = s.chute_table[track.chute].diverter
+    cdef Record* record = say(s, FIRE_OUTPUT, track.parcel)
+    record.seq = track.seq
+    record.plan = track.plan
+    record.device = d
+    record.chute = track.chute
+    record.counts = track.fire_counts
+    record.limit = track.fire_counts + travel(s.belts[track.belt].speed_counts_s, s.diverter_table[d].void_ns)
+    record.due_ns = due_ns
+    record.value = due_ns + s.diverter_table[d].void_ns
+
+
+cdef inline void fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
+    """Commands the output; from now on the parcel is possibly on the belt."""
+    cdef Track* track = &s.tracks[t]
+    say_fire(s, t, due_ns)
+    leave_plans(s, t)
+    track.state = FIRED_TRACK
+    track.fired_ns = s.now_ns
+    track.heap_key = s.now_ns + s.chute_table[track.chute].confirm_until_ns
+    heap_push(s.tracks, s.confirms, &s.head.n_confirms, t)
+    join_chute_queue(s, t)
+
+
+cdef inline void run_fires(State* s, int b) noexcept nogil:
+    """Everything of belt `b` whose instant has come."""
+    cdef int32_t t
+    cdef int64_t due_ns
+    cdef uint16_t reason
+    while s.belts[b].n_fires > 0 and room(s) >= 64:
+        t = s.fires[b * s.head.n_tracks_max]
+        due_ns = due_of(s, t)
+        if due_ns > s.now_ns:
+            return
+        reason = fire_refusal(s, t, due_ns)
+        if reason == NONE:
+            fire(s, t, due_ns)
+        else:
+            uncommit(s, t, reason)
+
+
+cdef inline bint can_be_seen_again(const State* s, const Track* track) noexcept nogil:
+    """Whether an eye further down could still prove that a fired parcel is on the belt."""
+    return s.belt_table[track.belt].kind != STATION and track.next_eye != NO_INDEX
+
+
+cdef inline void conclude_fired(State* s, int32_t t) noexcept nogil:
+    """Closes a fired track once nothing more can be learned of it."""
+    cdef Track* track = &s.tracks[t]
+    cdef bint eye_done = track.marks & EYE_PASSED or not can_be_seen_again(s, track)
+    if not (track.marks & CONFIRM_OVER and eye_done):
+        return
+    if s.chute_table[track.chute].has_confirm and not was_blind(
+        s, s.chute_table[track.chute].confirm_node, track.fired_ns
+    ):
+        close_track(s, t, LOST, LOST_PARCEL)
+        return
+    if track.reason == OK:
+        track.reason = OK_UNCONFIRMED
+    close_where_sent(s, t)
+
+
+cdef inline void run_confirms(State* s) noexcept nogil:
+    """Confirm windows that are over."""
+    cdef int32_t t
+    while s.head.n_confirms > 0 and room(s) >= 64:
+        t = s.confirms[0]
+        if s.tracks[t].heap_key > s.now_ns:
+            return
+        s.tracks[t].marks |= CONFIRM_OVER
+        heap_remove(s.tracks, s.confirms, &s.head.n_confirms, t)
+        s.tracks[t].heap_key = INT64_MAX
+        heap_push(s.tracks, s.confirms, &s.head.n_confirms, t)
+        conclude_fired(s, t)
+
+
+cdef inline void take_fire_result(State* s, const Record* input) noexcept nogil:
+    """What became of a fire: written at an instant, or voided."""
+    cdef int32_t t = s.chutes[input.chute].first
+    cdef Record* record
+    while t != NOBODY and s.tracks[t].seq != input.seq:
+        t = s.tracks[t].chute_next
+    if t == NOBODY:
+        return
+    if input.reason != OK:
+        uncommit(s, t, input.reason)
+        return
+    record = say(s, FIRED, s.tracks[t].parcel)
+    record.t_ns = input.t_ns
+    record.due_ns = input.due_ns
+    record.seq = input.seq
+    record.chute = input.chute
+    record.device = s.chute_table[input.chute].diverter
+    if not s.chute_table[input.chute].has_confirm:
+        s.tracks[t].marks |= CONFIRM_OVER
+        conclude_fired(s, t)
+
+
+cdef inline int32_t awaited_in_chute(const State* s, int c, int64_t t_ns) noexcept nogil:
+    """The oldest fired track whose confirm window holds an instant; NOBODY if there is none."""
+    cdef int32_t t = s.chutes[c].first
+    while t != NOBODY:
+        if (
+            s.tracks[t].fired_ns + s.chute_table[c].confirm_from_ns <= t_ns
+            and t_ns <= s.tracks[t].fired_ns + s.chute_table[c].confirm_until_ns
+        ):
+            return t
+        t = s.tracks[t].chute_next
+    return NOBODY
+
+
+cdef inline void take_confirm(State* s, const Record* input) noexcept nogil:
+    """A chute eye was blocked: the oldest parcel due there has arrived, or somebody else has."""
+    cdef int32_t t
+    cdef Record* record
+    if not input.value:
+        return
+    t = awaited_in_chute(s, input.chute, input.t_ns)
+    record = say(s, CONFIRMED, 0 if t == NOBODY else s.tracks[t].parcel)
+    record.chute = input.chute
+    record.reason = UNEXPECTED if t == NOBODY else OK
+    if t != NOBODY:
+        close_where_sent(s, t)

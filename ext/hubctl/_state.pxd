@@ -1,0 +1,242 @@
+"""The kernel's memory: one block taken at start, all of it indices and integers, so that a snapshot is a copy.
+
+`State` holds pointers into the block and the plan; everything else lives in the block. A track is a row
+number; -1 is none. Down is the way the belt runs: the parcel ahead is `ahead`, the one behind it `behind`.
+"""
+
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from hubctl._records cimport NO_COUNTS, NO_INDEX, N_REASONS, Record
+from hubctl._tables cimport Belt, Chute, Diverter, Eye, Scanner
+
+cdef enum:
+    NOBODY = -1
+    N_SAMPLES = 16            # encoder samples kept for the speed
+    SAMPLE_SPACING_NS = 10000000  # 16 samples 10 ms apart: speed over 160 ms
+    SLOT_SHIFT = 3            # a slot of the wheel is 8 counts
+    N_CANDIDATES_MAX = 16     # chutes tried for one parcel
+    N_DOUBT_MAX = 4           # doubtful reads in a row before the scanner is believed again
+    LATE_READ_NS = 3000000000 # a telegram may be so late and still come
+
+cdef enum TrackState:
+    FREE = 0
+    ON_BELT = 1       # no divert planned: runs to the belt's end
+    ROUTED = 2        # a divert is planned and may still change
+    COMMITTED_TRACK = 3  # the divert waits for its count
+    FIRED_TRACK = 4   # told to divert: possibly still on the belt
+
+cdef enum TrackMark:
+    STRAY = 1            # an eye saw it that expected nobody
+    LABELLED = 2         # a valid label is held
+    DOUBTFUL = 4         # a read that may be a late one of the parcel ahead
+    EYE_PASSED = 8       # fired: not seen at the next eye
+    CONFIRM_OVER = 16    # fired: its chute eye had its time
+    BARRED = 32          # goes to the exception whatever its label says
+
+cdef struct Track:
+    int64_t parcel
+    int64_t origin_counts     # count at which its leading edge is at 0 mm
+    int64_t length_counts     # -1 until its trailing edge has passed the induct eye
+    int64_t opened_ns
+    int64_t timer_counts      # when the wheel looks at it next
+    int64_t heap_key          # fire counts while committed, end of the confirm window in ns once fired
+    int64_t fire_counts
+    int64_t fired_ns
+    uint64_t identity         # of the label held
+    uint64_t doubt            # identity of the doubtful read
+    int32_t ahead
+    int32_t behind
+    int32_t timer_next
+    int32_t timer_prev
+    int32_t timer_slot
+    int32_t heap_at
+    int32_t chute_next        # in the chute's queue of the fired
+    int32_t chute_prev
+    int32_t lane
+    uint32_t plan
+    uint32_t seq
+    uint32_t answered         # bit n: scanner n has spoken of it
+    uint32_t no_reads         # bit n: scanner n said no-read
+    uint32_t doubters         # bit n: the doubtful read is scanner n's
+    uint32_t reserved
+    uint16_t state
+    uint16_t marks
+    uint16_t belt
+    uint16_t next_eye         # eye index; NO_INDEX past the last
+    uint16_t chute            # NO_INDEX: the belt's end
+    uint16_t reason
+    uint16_t first_skip       # why the first candidate was passed over
+    uint16_t priority
+    uint16_t candidate        # next of the lane's chutes to try
+    uint16_t n_text
+    uint16_t doubt_run        # parcels in a row up to this one whose reads are doubtful
+    uint16_t said_chute       # what the last DECIDED said
+    uint16_t said_reason
+    char[56] text
+
+cdef struct BeltState:
+    int64_t counts            # extended, at t_ns
+    int64_t t_ns
+    int64_t speed_counts_s
+    int64_t wheel_counts      # the wheel has been turned to here
+    int64_t raw
+    int64_t[16] sample_counts
+    int64_t[16] sample_ns
+    int64_t n_samples         # taken so far; ring of N_SAMPLES
+    int32_t first             # track furthest down the belt
+    int32_t last
+    int32_t n_fires           # size of the fire heap
+    int32_t reserved
+
+cdef struct EyeState:
+    int32_t expected          # the track furthest down that has not passed this eye
+    int32_t under             # the track whose leading edge blocked it
+    int64_t blocked_counts
+
+cdef struct ScannerState:
+    int32_t near              # a track near the scan line: where the search begins
+    int32_t reserved
+
+cdef struct ChuteStatus:
+    int32_t first             # queue of the fired, oldest first
+    int32_t last
+    int64_t level_ns          # when its full eye last changed
+    int32_t level             # 1 blocked
+    int32_t was_full          # its state before that change
+    int32_t state             # ChuteState set by a person
+    int32_t reserved
+
+cdef struct NodeStatus:
+    int64_t since_ns
+    int32_t up
+    int32_t reserved
+
+cdef struct Head:
+    uint64_t magic
+    int64_t size
+    int64_t now_ns
+    int64_t next_parcel
+    int64_t n_open
+    int64_t n_evidence_lost
+    uint32_t next_seq
+    int32_t free
+    int32_t n_confirms
+    int32_t n_belts
+    int32_t n_eyes
+    int32_t n_scanners
+    int32_t n_diverters
+    int32_t n_chutes
+    int32_t n_nodes
+    int32_t n_tracks_max
+    int32_t n_slots           # of each belt's wheel, a power of two
+    int32_t backlog           # timers are due that did not fit into the last step
+    int32_t flushing
+
+cdef struct Plan:
+    uint32_t version          # 0: no plan
+    int32_t n_lanes
+    const void* labels
+    const int32_t* first
+    const uint16_t* chutes
+    const uint16_t* exceptions
+
+cdef struct State:
+    Head* head
+    Belt* belt_table
+    Eye* eye_table
+    Scanner* scanner_table
+    Diverter* diverter_table
+    Chute* chute_table
+    BeltState* belts
+    EyeState* eyes
+    ScannerState* scanners
+    ChuteStatus* chutes
+    NodeStatus* nodes
+    Track* tracks
+    int32_t* wheel            # [n_belts][n_slots] first track of the slot
+    int32_t* fires            # [n_belts][n_tracks_max] heap by fire counts
+    int32_t* confirms         # [n_tracks_max] heap by end of the confirm window
+    const Plan* plan
+    Record* out
+    int n_out
+    int n_out_max
+    int64_t now_ns
+
+
+cdef inline Record* say(State* s, uint16_t kind, int64_t parcel) noexcept nogil:
+    """A zeroed record at the end of the output. When there is no room it is lost, and counted."""
+    cdef Record* record
+    if s.n_out >= s.n_out_max:
+        s.head.n_evidence_lost += 1
+        record = s.out + (s.n_out_max - 1)
+        return record
+    record = s.out + s.n_out
+    s.n_out += 1
+    memset(record, 0, sizeof(Record))
+    record.t_ns = s.now_ns
+    record.counts = NO_COUNTS
+    record.kind = kind
+    record.parcel = parcel
+    record.chute = NO_INDEX
+    return record
+
+
+cdef inline int room(const State* s) noexcept nogil:
+    return s.n_out_max - s.n_out
+
+
+cdef inline bint higher(const Track* tracks, int32_t a, int32_t b) noexcept nogil:
+    """Whether track `a` stands before `b` in a heap; equal keys in order of parcel number."""
+    if tracks[a].heap_key != tracks[b].heap_key:
+        return tracks[a].heap_key < tracks[b].heap_key
+    return tracks[a].parcel < tracks[b].parcel
+
+
+cdef inline void heap_put(Track* tracks, int32_t* heap, int at, int32_t t) noexcept nogil:
+    heap[at] = t
+    tracks[t].heap_at = at
+
+
+cdef inline void heap_up(Track* tracks, int32_t* heap, int at, int32_t t) noexcept nogil:
+    cdef int parent
+    while at > 0:
+        parent = (at - 1) // 2
+        if not higher(tracks, t, heap[parent]):
+            break
+        heap_put(tracks, heap, at, heap[parent])
+        at = parent
+    heap_put(tracks, heap, at, t)
+
+
+cdef inline void heap_down(Track* tracks, int32_t* heap, int n, int at, int32_t t) noexcept nogil:
+    cdef int child = 2 * at + 1
+    while child < n:
+        if child + 1 < n and higher(tracks, heap[child + 1], heap[child]):
+            child += 1
+        if not higher(tracks, heap[child], t):
+            break
+        heap_put(tracks, heap, at, heap[child])
+        at = child
+        child = 2 * at + 1
+    heap_put(tracks, heap, at, t)
+
+
+cdef inline void heap_push(Track* tracks, int32_t* heap, int32_t* n, int32_t t) noexcept nogil:
+    n[0] += 1
+    heap_up(tracks, heap, n[0] - 1, t)
+
+
+cdef inline void heap_remove(Track* tracks, int32_t* heap, int32_t* n, int32_t t) noexcept nogil:
+    """Takes track `t` out of the heap it stands in."""
+    cdef int at = tracks[t].heap_at
+    cdef int32_t moved
+    n[0] -= 1
+    moved = heap[n[0]]
+    tracks[t].heap_at = -1
+    if moved == t:
+        return
+    if at > 0 and higher(tracks, moved, heap[(at - 1) // 2]):
+        heap_up(tracks, heap, at, moved)
+    else:
+        heap_down(tracks, heap, n[0], at, moved)

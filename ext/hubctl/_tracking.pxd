@@ -1,0 +1,326 @@
+"""Following: eyes open, correct and miss tracks; a wheel looks at each track when its belt reaches a count.
+
+A parcel seen where nobody is expected becomes a stray: followed, never diverted. A parcel not seen in its
+window is lost, and only that one.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint16_t
+
+from hubctl._choice cimport arm_timer, assign, bar, close_track, close_where_sent, commit_counts_at, eye_deadline, route
+from hubctl._motion cimport counts_at, extended, take_counter, time_of, was_blind
+from hubctl._order cimport (
+    clear_timer,
+    due_in_slot,
+    expect_at_eyes,
+    leave_plans,
+    link_before,
+    take_track,
+)
+from hubctl._records cimport (
+    ALARM_RAISED,
+    DIVERT_FAILED,
+    LOST,
+    LOST_PARCEL,
+    MEASURED,
+    NO_COUNTS,
+    NO_INDEX,
+    NO_READ,
+    OPENED,
+    OVERSIZE,
+    RATE_LIMIT,
+    SEEN,
+    TIMED,
+    UNEXPECTED,
+    UNEXPECTED_TRACK,
+    Record,
+)
+from hubctl._schedule cimport commit, conclude_fired, reach_commit_point
+from hubctl._state cimport (
+    BARRED,
+    COMMITTED_TRACK,
+    EYE_PASSED,
+    FIRED_TRACK,
+    NOBODY,
+    ON_BELT,
+    ROUTED,
+    SLOT_SHIFT,
+    STRAY,
+    EyeState,
+    State,
+    Track,
+    heap_push,
+    heap_remove,
+    room,
+    say,
+)
+from hubctl._tables cimport END, INDUCT, Eye
+
+
+cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline uint16_t eye_after(const State* s, int e) noexcept nogil:
+    """The next eye down the same belt (eyes are sorted by belt and place); NO_INDEX after the last."""
+    if e + 1 < s.head.n_eyes and s.eye_table[e + 1].belt == s.eye_table[e].belt:
+        return e + 1
+    return NO_INDEX
+
+
+cdef inline int64_t expected_counts(const State* s, int32_t t, int e) noexcept nogil:
+    return s.tracks[t].origin_counts + s.eye_table[e].at_counts
+
+
+cdef inline int64_t window_counts(const State* s, int32_t t, int e) noexcept nogil:
+    """How far off an edge may be and still be this track's: the eye's window, or half the gap to a neighbour."""
+    cdef const Track* track = &s.tracks[t]
+    cdef int64_t window = s.eye_table[e].window_counts
+    cdef int64_t gap
+    if track.ahead != NOBODY:
+        gap = track.origin_counts - s.tracks[track.ahead].origin_counts - s.tracks[track.ahead].length_counts
+        window = least(window, gap // 2)
+    if track.behind != NOBODY:
+        gap = s.tracks[track.behind].origin_counts - track.origin_counts - track.length_counts
+        window = least(window, gap // 2)
+    return window if window > 0 else 0
+
+
+cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int32_t behind, uint16_t next_eye) noexcept nogil:
+    """A new track in belt order ahead of `behind`; NOBODY (and an alarm) when every track is in use."""
+    cdef int32_t t = take_track(s)
+    cdef Track* track
+    cdef int i
+    if t == NOBODY:
+        say(s, ALARM_RAISED, 0).reason = RATE_LIMIT
+        return NOBODY
+    track = &s.tracks[t]
+    track.parcel = s.head.next_parcel
+    s.head.next_parcel += 1
+    track.origin_counts = origin_counts
+    track.length_counts = -1
+    track.opened_ns = s.now_ns
+    track.belt = b
+    track.next_eye = next_eye
+    track.chute = NO_INDEX
+    track.said_chute = NO_INDEX
+    track.lane = -1
+    track.state = ON_BELT
+    track.reason = NO_READ
+    link_before(s, b, t, behind)
+    expect_at_eyes(s, t, behind)
+    for i in range(s.head.n_scanners):
+        if s.scanner_table[i].belt == b and s.scanners[i].near == NOBODY:
+            s.scanners[i].near = t
+    return t
+
+
+cdef inline void say_opened(State* s, int32_t t, uint16_t device, int64_t counts) noexcept nogil:
+    cdef Record* record = say(s, OPENED, s.tracks[t].parcel)
+    record.device = device
+    record.counts = counts
+    if s.tracks[t].marks & STRAY:
+        record.flags |= UNEXPECTED_TRACK
+    if s.belt_table[s.tracks[t].belt].encoder_node == NO_INDEX:
+        record.flags |= TIMED
+
+
+cdef inline int32_t induct(State* s, int e, int64_t counts) noexcept nogil:
+    cdef const Eye* eye = &s.eye_table[e]
+    cdef int32_t t = open_track(s, eye.belt, counts - eye.at_counts, NOBODY, eye_after(s, e))
+    if t == NOBODY:
+        return NOBODY
+    say_opened(s, t, e, counts)
+    route(s, t, NO_READ)
+    return t
+
+
+cdef inline int32_t open_stray(State* s, int e, int64_t counts, int32_t behind) noexcept nogil:
+    """Somebody whom this eye did not expect: followed to the belt's end, never diverted."""
+    cdef const Eye* eye = &s.eye_table[e]
+    cdef int32_t t = open_track(s, eye.belt, counts - eye.at_counts, behind, eye_after(s, e))
+    if t == NOBODY:
+        return NOBODY
+    s.tracks[t].marks = STRAY | BARRED
+    s.tracks[t].answered = <unsigned int>-1
+    say_opened(s, t, e, counts)
+    assign(s, t, s.belt_table[eye.belt].end_chute, UNEXPECTED)
+    return t
+
+
+cdef inline void pass_eye(State* s, int32_t t, int e) noexcept nogil:
+    s.tracks[t].next_eye = eye_after(s, e)
+    if s.eyes[e].expected == t:
+        s.eyes[e].expected = s.tracks[t].behind
+
+
+cdef inline bint is_blind_for(const State* s, int32_t t, int e) noexcept nogil:
+    """Whether the eye's node was down for any of the time in which track `t` should have come."""
+    cdef int64_t from_ns = time_of(s, s.tracks[t].belt, expected_counts(s, t, e) - s.eye_table[e].window_counts)
+    return was_blind(s, s.eye_table[e].node, from_ns)
+
+
+cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
+    """Track `t` was not seen at an eye. A blind eye proves nothing; a fired parcel has probably left."""
+    if is_blind_for(s, t, e):
+        pass_eye(s, t, e)
+        arm_timer(s, t)
+    elif s.tracks[t].state == FIRED_TRACK:
+        pass_eye(s, t, e)
+        s.tracks[t].marks |= EYE_PASSED
+        clear_timer(s, t)
+        conclude_fired(s, t)
+    else:
+        close_track(s, t, LOST, LOST_PARCEL)
+
+
+cdef inline void reschedule(State* s, int32_t t, int64_t by_counts) noexcept nogil:
+    """A committed track was seen `by_counts` late: so is its fire."""
+    cdef Track* track = &s.tracks[t]
+    cdef int32_t* heap = s.fires + track.belt * s.head.n_tracks_max
+    heap_remove(s.tracks, heap, &s.belts[track.belt].n_fires, t)
+    track.fire_counts += by_counts
+    track.heap_key = track.fire_counts
+    heap_push(s.tracks, heap, &s.belts[track.belt].n_fires, t)
+
+
+cdef inline void say_seen(State* s, int32_t t, int e, int64_t counts, int64_t error_counts) noexcept nogil:
+    cdef Record* record = say(s, SEEN, s.tracks[t].parcel)
+    record.device = e
+    record.counts = counts
+    record.limit = window_counts(s, t, e)
+    record.error_um = <int>(error_counts * 1000000 // s.belt_table[s.eye_table[e].belt].counts_per_m)
+
+
+cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil:
+    """Track `t` came: its position is now exact. One that was fired did not leave."""
+    cdef Track* track = &s.tracks[t]
+    cdef int64_t error_counts = counts - expected_counts(s, t, e)
+    say_seen(s, t, e, counts, error_counts)
+    pass_eye(s, t, e)
+    s.eyes[e].under = t
+    if track.state == COMMITTED_TRACK:
+        reschedule(s, t, error_counts)
+    track.origin_counts += error_counts
+    if track.state == FIRED_TRACK:
+        leave_plans(s, t)
+        track.state = ON_BELT
+        bar(s, t, DIVERT_FAILED)
+    else:
+        arm_timer(s, t)
+
+
+cdef inline void miss_overdue(State* s, int e, int64_t counts) noexcept nogil:
+    """Everybody who should have passed this eye before `counts` did not."""
+    cdef int32_t t = s.eyes[e].expected
+    while t != NOBODY and counts > expected_counts(s, t, e) + window_counts(s, t, e) and room(s) >= 8:
+        miss(s, t, e)
+        t = s.eyes[e].expected
+
+
+cdef inline void block_eye(State* s, int e, int64_t counts) noexcept nogil:
+    """A leading edge: a new parcel at the induct eye, the expected one elsewhere, or a stray."""
+    cdef int32_t t
+    s.eyes[e].blocked_counts = counts
+    s.eyes[e].under = NOBODY
+    if s.eye_table[e].role == INDUCT:
+        s.eyes[e].under = induct(s, e, counts)
+        return
+    miss_overdue(s, e, counts)
+    t = s.eyes[e].expected
+    if t != NOBODY and counts >= expected_counts(s, t, e) - window_counts(s, t, e):
+        seen(s, t, e, counts)
+    else:
+        s.eyes[e].under = open_stray(s, e, counts, t)
+    if s.eye_table[e].role == END and s.eyes[e].under != NOBODY:
+        close_where_sent(s, s.eyes[e].under)
+
+
+cdef inline void measure(State* s, int32_t t, int64_t length_counts) noexcept nogil:
+    """The trailing edge at the first eye gives the length; too long a parcel is not diverted."""
+    cdef Track* track = &s.tracks[t]
+    cdef bint is_too_long = length_counts > s.belt_table[track.belt].parcel_counts_max
+    track.length_counts = length_counts
+    say(s, MEASURED, track.parcel).value = length_counts
+    if is_too_long and not track.marks & STRAY:
+        bar(s, t, OVERSIZE)
+    elif track.state == ON_BELT or track.state == ROUTED:
+        arm_timer(s, t)
+
+
+cdef inline void disown(State* s, int32_t t, int e, int64_t length_counts) noexcept nogil:
+    """What passed in the place of track `t` has another length: `t` is lost, and a stranger is on the belt."""
+    cdef int32_t behind = s.tracks[t].behind
+    cdef int64_t counts = s.eyes[e].blocked_counts
+    close_track(s, t, LOST, LOST_PARCEL)
+    t = open_stray(s, e, counts, behind)
+    if t != NOBODY:
+        measure(s, t, length_counts)
+
+
+cdef inline void clear_eye(State* s, int e, int64_t counts) noexcept nogil:
+    cdef int32_t t = s.eyes[e].under
+    cdef int64_t length_counts = counts - s.eyes[e].blocked_counts
+    cdef int64_t difference
+    s.eyes[e].under = NOBODY
+    if t == NOBODY:
+        return
+    if s.tracks[t].length_counts < 0:
+        measure(s, t, length_counts)
+        return
+    difference = length_counts - s.tracks[t].length_counts
+    if difference > s.eye_table[e].length_window_counts or difference < -s.eye_table[e].length_window_counts:
+        disown(s, t, e, length_counts)
+
+
+cdef inline int64_t counts_of(State* s, int b, const Record* input) noexcept nogil:
+    """Where belt `b` was at an input: by the counter taken with it, else by its time."""
+    if input.counts == NO_COUNTS:
+        return counts_at(s, b, input.t_ns)
+    if s.belts[b].n_samples == 0:
+        take_counter(s, b, input.counts, input.t_ns)
+    return extended(s.belts[b].counts, input.counts, s.belt_table[b].counter_bits)
+
+
+cdef inline void take_eye(State* s, const Record* input) noexcept nogil:
+    cdef int e = input.device
+    cdef int64_t counts = counts_of(s, s.eye_table[e].belt, input)
+    if input.value:
+        block_eye(s, e, counts)
+    else:
+        clear_eye(s, e, counts)
+
+
+cdef inline void look_at(State* s, int32_t t) noexcept nogil:
+    """A track's time has come: its commit point, or the end of its window at the next eye or the belt's end."""
+    cdef Track* track = &s.tracks[t]
+    cdef int64_t counts = s.belts[track.belt].counts
+    if track.state == ROUTED and commit_counts_at(s, track, track.chute) <= counts:
+        reach_commit_point(s, t)
+    elif eye_deadline(s, track) > counts:
+        arm_timer(s, t)
+    elif track.next_eye != NO_INDEX:
+        miss(s, t, track.next_eye)
+    elif track.state != FIRED_TRACK:
+        close_where_sent(s, t)
+
+
+cdef inline void turn_wheel(State* s, int b) noexcept nogil:
+    """Looks at every track of belt `b` whose timer is due, in order of their counts within a slot."""
+    cdef int64_t counts = s.belts[b].counts
+    cdef int64_t slot
+    cdef int32_t t
+    if counts - s.belts[b].wheel_counts > <int64_t>s.head.n_slots << SLOT_SHIFT:
+        s.belts[b].wheel_counts = counts - (<int64_t>s.head.n_slots << SLOT_SHIFT)
+    while True:
+        slot = s.belts[b].wheel_counts >> SLOT_SHIFT
+        t = due_in_slot(s, b, slot & (s.head.n_slots - 1), counts)
+        if t != NOBODY:
+            if room(s) < 64:
+                s.head.backlog = 1
+                return
+            clear_timer(s, t)
+            look_at(s, t)
+        elif (slot + 1) << SLOT_SHIFT > counts:
+            return
+        else:
+            s.belts[b].wheel_counts = (slot + 1) << SLOT_SHIFT
