@@ -14,6 +14,7 @@ from hubctl.core.where import Path as Place
 from hubctl.core.where import line_of, places_of
 
 VALUE_SHOWN_MAX = 40
+ALIKE_MIN = 0.5  # share of letters in common from which a word may be a slip for another
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'did you mean "output"?'
     """
     words = list(known)
-    alike = difflib.get_close_matches(word, words, n=1)
+    alike = difflib.get_close_matches(word, words, n=1, cutoff=ALIKE_MIN)
     if alike:
         return f'did you mean "{alike[0]}"?'
     return f"there is {listed(words)}" if words else "there is none"

@@ -159,7 +159,9 @@ def _check_eyes(hub: Hub, source: Source, belt: Belt) -> None:
 
 
 def _check_distance(source: Source, eye: Any, index: int, following: Any) -> None:
-    if not (known(eye, "window_mm") and known(following, "window_mm")):
+    if not (known(eye, "window_mm") and known(following, "window_mm", "role")):
+        return
+    if following.role == "induct":  # what lies upstream of it is a fault of its own
         return
     nearest_mm = eye.at_mm + eye.window_mm + following.window_mm
     if following.at_mm < nearest_mm:

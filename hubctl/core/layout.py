@@ -227,7 +227,7 @@ class _Want(NamedTuple):
     address: Address
     width: int
     kind: Kind
-    index: int  # eye or chute; belt for a counter
+    row: int  # eye or chute; belt for a counter
     belt: int  # that an eye looks at, a chute takes from, a counter follows
     invert: bool
 
@@ -354,14 +354,14 @@ def _poll(hub: Hub, block: _Block) -> dict[str, int]:
 
 
 def _signals(poll: int, block: _Block) -> Iterator[dict[str, int]]:
-    counted = {want.index for want in block.wants if want.kind is Kind.ENCODER}
+    counted = {want.row for want in block.wants if want.kind is Kind.ENCODER}
     for want in block.wants:
         if want.kind is not Kind.ENCODER:
             yield {
                 "poll": poll,
                 "offset": _bit_offset(block, want.address),
                 "kind": want.kind,
-                "index": want.index,
+                "index": want.row,
                 "invert": want.invert,
                 "belt": want.belt if want.belt in counted else NO_INDEX,
             }
@@ -375,14 +375,14 @@ def _bit_offset(block: _Block, address: Address) -> int:
 def _counters(hub: Hub, poll: int, block: _Block) -> Iterator[dict[str, int]]:
     for want in block.wants:
         if want.kind is Kind.ENCODER:
-            encoder = hub.belts[want.index].encoder
+            encoder = hub.belts[want.row].encoder
             assert encoder is not None
             yield {
                 "poll": poll,
                 "register": want.address.number - block.first,
                 "bits": encoder.bits,
                 "low_word_first": encoder.word_order == "low_first",
-                "belt": want.index,
+                "belt": want.row,
             }
 
 

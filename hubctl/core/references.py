@@ -1,4 +1,4 @@
-"""Checks what a hub file's names and addresses refer to: all exist, none is taken twice, none is left over."""
+"""Checks what a hub file's names and addresses refer to: all exist, none is taken twice or left over."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def _note(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Path:
     owner, field = _field_at(model, source.data, path)
     message, hint = _words(owner, field, path, detail)
     source.add(path, message, hint)
-    return path
+    is_plain_entry = isinstance(path[-1], int) and _model_of(field.annotation if field else None, None) is None
+    return path[:-1] if is_plain_entry else path
 
 
 def _path_in(data: Any, detail: ErrorDetails) -> Path:
@@ -139,7 +140,7 @@ def _kept(annotation: Any, value: Any, path: Path, bad: set[Path]) -> Any:
     if isinstance(value, list) and path not in bad:
         return [_kept(annotation, entry, (*path, i), bad) for i, entry in enumerate(value)]
     if model is None:
-        return "" if path in bad else value
+        return value
     if not isinstance(value, dict):
         return _without(model.model_construct(), model.model_fields)
     kept = model.model_construct(**dict(_kept_fields(model, value, path, bad)))
@@ -163,7 +164,7 @@ def _kept_fields(
 
 
 def _model_of(annotation: Any, value: Any) -> type[BaseModel] | None:
-    """The model inside an annotation (a list, an option, a union told apart by `kind`) that fits the value."""
+    """The model inside an annotation (a list, an option, a union by `kind`) that fits the value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     models = [model for part in get_args(annotation) if (model := _model_of(part, value)) is not None]
