@@ -173,7 +173,7 @@ def row(results: Results, key: Key, last: float | None) -> str:
     """One line of the table."""
     f = results[key]
     program, rate, name = key
-    counts = f"{rate:>6} {program:<9} {name:<12} {f.n_sent:>7} {f.n_answered:>8} {f.n_wrong:>5}"
+    counts = f"{rate:>6} {program:<9} {name:<12} {f.n_sent:>7} {f.n_answered:>8} {f.n_wrong:>5} {f.n_off:>6}"
     waits = f"{f.p50_us:>9.0f} {f.p99_us:>9.0f} {f.p999_us:>9.0f} {f.max_us:>9.0f}"
     return f"{counts} {waits} {times(last):>7} {f.cpu_us_per_read:>8.1f}  {note(f)}".rstrip()
 
@@ -183,7 +183,7 @@ def table(results: Results, disturbed: bool) -> Iterator[str]:
     column = "p99/-" if disturbed else "p50/fl."
     yield (
         f"{'rate/s':>6} {'program':<9} {'disturbed by':<12} {'sent':>7} {'answered':>8} {'wrong':>5}"
-        f" {'p50 us':>9} {'p99 us':>9} {'p99.9 us':>9} {'max us':>9} {column:>7} {'CPU us':>8}"
+        f" {'off':>6} {'p50 us':>9} {'p99 us':>9} {'p99.9 us':>9} {'max us':>9} {column:>7} {'CPU us':>8}"
     )
     for key in results:
         yield row(results, key, p99_to_calm(results, key) if disturbed else p50_to_floor(results, key))

@@ -193,11 +193,9 @@ def warm_up(bench: Bench) -> None:
     time.sleep(SETTLE_S)
 
 
-def switched_on(writes: Stamps, first: int) -> npt.NDArray[Any]:
-    """The stamps from number `first` on of coils that were switched on."""
-    stamps = writes.since(first)
-    on: npt.NDArray[Any] = stamps[stamps["on"] == 1]
-    return on
+def n_switched_on(writes: Stamps, first: int) -> int:
+    """How many of the stamps from number `first` on are of coils switched on."""
+    return int(np.count_nonzero(writes.since(first)["on"]))
 
 
 def measure(bench: Bench, cell: Cell) -> Run:
@@ -208,14 +206,16 @@ def measure(bench: Bench, cell: Cell) -> Run:
     lanes = bench.load.lanes[np.arange(first_read, bench.reads.count()) % len(bench.load.lanes)]
     healthy = lanes != SILENT_LANE
     n_healthy = int(np.count_nonzero(healthy))
-    wait_until(lambda: len(switched_on(bench.writes[0], first_write)) >= n_healthy, DRAIN_S)
+    wait_until(lambda: n_switched_on(bench.writes[0], first_write) >= n_healthy, DRAIN_S)
     end_ns = time.monotonic_ns()
-    on = switched_on(bench.writes[0], first_write)
+    writes = bench.writes[0].since(first_write)
+    on = writes[writes["on"] == 1]
     return Run(
         sent_ns=bench.reads.since(first_read)[healthy],
         sent_lanes=lanes[healthy],
         on_ns=on["t_ns"],
         on_lanes=on["coil"].astype(np.int64),
+        n_off=len(writes) - len(on),
         end_ns=end_ns,
         cpu_ns=bench.program.cpu_ns() - before_ns,
     )

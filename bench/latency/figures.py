@@ -28,6 +28,7 @@ class Figures:
     n_sent: int
     n_answered: int
     n_wrong: int
+    n_off: int  # coils switched off meanwhile: the same work for all programs
     p50_us: float
     p99_us: float
     p999_us: float
@@ -45,6 +46,7 @@ class Run:
     sent_lanes: Times
     on_ns: Times
     on_lanes: Times
+    n_off: int
     end_ns: int
     cpu_ns: int
 
@@ -98,6 +100,7 @@ def figures(run: Run) -> Figures:
         n_sent=len(run.sent_ns),
         n_answered=n_answered,
         n_wrong=n_wrong,
+        n_off=run.n_off,
         p50_us=float(p50_us),
         p99_us=float(p99_us),
         p999_us=float(p999_us),
@@ -119,6 +122,7 @@ def combined(repeats: Sequence[Figures]) -> Figures:
         n_sent=sum(each.n_sent for each in repeats),
         n_answered=sum(each.n_answered for each in repeats),
         n_wrong=sum(each.n_wrong for each in repeats),
+        n_off=sum(each.n_off for each in repeats),
         p50_us=median("p50_us"),
         p99_us=median("p99_us"),
         p999_us=median("p999_us"),

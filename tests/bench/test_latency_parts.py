@@ -34,9 +34,15 @@ def run(sent_ms: list[int], on_ms: list[int], on_lanes: list[int] | None = None)
         sent_lanes=np.zeros(len(sent_ms), np.int64),
         on_ns=times_ns(*on_ms),
         on_lanes=np.array(on_lanes or [0] * len(on_ms)),
+        n_off=0,
         end_ns=1000 * MS,
         cpu_ns=0,
     )
+
+
+def measured(us: float) -> Figures:
+    """One repeat of ten reads, each answered after so long."""
+    return Figures(10, 10, 0, 10, us, us, us, us, cpu_us_per_read=1.0, done_per_s=50.0, saturated=False)
 
 
 def test_the_check_digit_is_that_of_printed_labels() -> None:
@@ -82,7 +88,7 @@ def test_a_growing_backlog_is_saturation() -> None:
 
 
 def test_repeats_are_combined_by_their_median() -> None:
-    fast, slow, stalled = (Figures(10, 10, 0, us, us, us, us, 1.0, 50.0, False) for us in (1.0, 2.0, 900.0))
+    fast, slow, stalled = (measured(us) for us in (1.0, 2.0, 900.0))
     result = combined([stalled, fast, slow])
     assert (result.n_sent, result.p50_us, result.max_us) == (30, 2.0, 900.0)
 
