@@ -18,6 +18,12 @@ def write_hub(site: Site) -> tuple[Path, Path, Path]:
     text = HUB.read_text()
     for placeholder, port in zip(PORTS, (site.scanner_port, *site.node_ports), strict=True):
         text = text.replace(placeholder, f"port = {port}")
-    hub = site.directory / HUB.name
+    hub, preadvice = site.directory / HUB.name, site.directory / "preadvice.csv"
     hub.write_text(text)
-    return hub, PLAN, site.plan
+    preadvice.write_text("".join(["label,key\n", *map(preadvice_line, site.labels.read_text().split())]))
+    return hub, PLAN, preadvice
+
+
+def preadvice_line(label: str) -> str:
+    """What the host would tell of a label: the key of its lane, here its ZIP code."""
+    return f"{label},zip:{label[3:8]}\n"
