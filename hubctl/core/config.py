@@ -78,6 +78,13 @@ class Source:
             source._refuse_syntax(error)
         return source
 
+    @classmethod
+    def of_data(cls, file: Path, data: dict[str, Any]) -> Source:
+        """A source that was never text: all its faults are on line 1."""
+        source = cls(file, "")
+        source.data = data
+        return source
+
     def add(self, path: Place, message: str, hint: str = "", *, shown: str | None = None) -> None:
         """Note a fault of the value at `path`; `shown` replaces the value in the text."""
         where, key = self._section(path)

@@ -22,6 +22,7 @@ from hubctl.core.references import check_references
 from hubctl.core.shape import read_shape
 
 N_THINGS_MAX = 4096  # of one sort in one hub
+N_SCANNERS_MAX = 32  # a track keeps one bit for each
 LENGTH_MM_MAX = 2_000_000
 PACKAGED = "hubctl.hubs"
 PLAN_SUFFIX = ".plan.toml"
@@ -254,7 +255,7 @@ class Hub(Section):
     links: list[Link] = Field(max_length=N_THINGS_MAX, description="connections to devices")
     nodes: list[Node] = Field(default=[], max_length=N_THINGS_MAX, description="controllers")
     eyes: list[Eye] = Field(default=[], max_length=N_THINGS_MAX, description="light barriers across belts")
-    scanners: list[Scanner] = Field(default=[], max_length=N_THINGS_MAX, description="label readers")
+    scanners: list[Scanner] = Field(default=[], max_length=N_SCANNERS_MAX, description="label readers")
     diverters: list[Diverter] = Field(default=[], max_length=N_THINGS_MAX, description="devices that divert")
     chutes: list[Chute] = Field(min_length=1, max_length=N_THINGS_MAX, description="where parcels leave")
 

@@ -51,7 +51,9 @@ def _note(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Path:
     owner, field = _field_at(model, source.data, path)
     message, hint = _words(owner, field, path, detail)
     source.add(path, message, hint)
-    is_plain_entry = isinstance(path[-1], int) and _model_of(field.annotation if field else None, None) is None
+    is_plain_entry = (
+        isinstance(path[-1], int) and _model_of(field.annotation if field else None, None) is None
+    )
     return path[:-1] if is_plain_entry else path
 
 

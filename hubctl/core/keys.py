@@ -1,0 +1,45 @@
+"""Destination keys of a sort plan: a namespace with a prefix or a range of them, as one short text.
+
+`zip:100` is every destination of namespace `zip` that begins with 100; `zip:100..119` is twenty such.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+N_RANGE_MAX = 100_000
+FORM = 'must be like "zip:100" or "zip:100..119"'
+
+_KEY = re.compile(r"([a-z][a-z0-9-]{0,15}):([0-9A-Z-]{1,32})(?:\.\.([0-9A-Z-]{1,32}))?")
+
+
+class Key(NamedTuple):
+    """One prefix in one namespace."""
+
+    namespace: str
+    prefix: str
+
+
+def parse_keys(text: str) -> list[Key]:
+    """The keys that a text stands for; ValueError says what it must look like.
+
+    >>> parse_keys("plz:08..10")
+    [Key(namespace='plz', prefix='08'), Key(namespace='plz', prefix='09'), Key(namespace='plz', prefix='10')]
+    """
+    match = _KEY.fullmatch(text)
+    if match is None:
+        raise ValueError(FORM)
+    namespace, first, last = match.groups()
+    if last is None:
+        return [Key(namespace, first)]
+    return [Key(namespace, prefix) for prefix in _range(first, last)]
+
+
+def _range(first: str, last: str) -> list[str]:
+    if not (first.isdigit() and last.isdigit() and len(first) == len(last)):
+        raise ValueError("a range must have two ends of as many digits")
+    n_keys = int(last) - int(first) + 1
+    if not 2 <= n_keys <= N_RANGE_MAX:
+        raise ValueError(f"a range must rise, by at most {N_RANGE_MAX}")
+    return [f"{number:0{len(first)}}" for number in range(int(first), int(last) + 1)]
