@@ -1,0 +1,1 @@
+"""hubctl: the open control kernel for parcel sorting hubs."""

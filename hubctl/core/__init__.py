@@ -1,0 +1,1 @@
+"""Floor 1: the hub file, the sort plan, labels and the tables the compiled floor reads."""

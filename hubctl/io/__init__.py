@@ -1,0 +1,1 @@
+"""Floor 3: moves bytes and understands nothing."""
