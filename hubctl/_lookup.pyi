@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -7,13 +7,13 @@ import numpy.typing as npt
 FORMS_MAX: Final[int]
 
 class LaneTable:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         formats: npt.NDArray[np.void],
         prefixes: Sequence[tuple[str, str, int]],
         labels: npt.NDArray[np.bytes_] | None = None,
         lanes: npt.NDArray[np.int32] | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     def resolve(self, text: bytes) -> tuple[int, int, int, int, int]: ...
     def resolve_many(
         self, texts: npt.NDArray[np.bytes_]

@@ -4,7 +4,6 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
 
 cdef enum:
     LENGTH_MAX = 56
-    N_PREFIX_LENGTHS = 64   # bit n of a namespace's set: some rule has a prefix of n characters
     N_NAMESPACES_MAX = 32
     N_ROWS_MAX = 64         # accepted forms of a site: one bit each
 
@@ -29,6 +28,6 @@ cdef class LaneTable:
     cdef dict _spaces     # number of each namespace
     cdef void* _tables    # what `resolve` takes; lives as long as the LaneTable
 
-# Classifies `n` bytes of text and finds their lane. Any bytes will do; spaces, controls and an AIM identifier are
-# left out, lower case is upper case. Allocates nothing; its cost does not depend on the number of rules.
+# Classifies `n` bytes of text and finds their lane. Any bytes will do; spaces, controls and an AIM identifier
+# are left out, lower case is upper case. Allocates nothing; its cost does not depend on the number of rules.
 cdef void resolve(const void* tables, const char* text, int n, Reading* out) noexcept nogil

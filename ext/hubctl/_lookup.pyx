@@ -1,11 +1,11 @@
 """Labels to lanes: a compiled classifier, then one hash table for exact labels and for longest prefixes.
 
-The classifier asks all forms at once: for each position and symbol it holds the set of forms that admit it, as bits
-in order of priority, and a label's forms are what is left when the sets of its characters are intersected. A check
-character is a weighted sum with a table of answers, or ISO 7064 MOD 37,36.
+The classifier asks all forms at once: for each position and symbol it holds the set of forms that admit it,
+as bits in order of priority; a label's forms are what is left when the sets of its characters are intersected.
+A check character is a weighted sum with a table of answers, or ISO 7064 MOD 37,36.
 
-Text is normalised first: spaces, controls and an AIM identifier are left out and lower case becomes upper case,
-which leaves the 64 symbols from space to underscore.
+Text is normalised first: spaces, controls and an AIM identifier are left out, lower case becomes upper case,
+and 64 symbols remain, from space to underscore.
 """
 
 import numpy as np
@@ -18,6 +18,7 @@ from hubctl cimport _records
 
 cdef extern from *:
     """
+    #include <string.h>
     static inline uint64_t hub_high(uint64_t a, uint64_t b) {
         return (uint64_t)(((unsigned __int128)a * b) >> 64);
     }
@@ -28,13 +29,16 @@ cdef extern from *:
     """
     uint64_t hub_high(uint64_t a, uint64_t b) noexcept nogil
     uint64_t hub_fold(uint64_t a, uint64_t b) noexcept nogil
+    size_t strnlen(const char* text, size_t n_max) noexcept nogil
     int lowest_bit "__builtin_ctzll" (uint64_t bits) noexcept nogil
     int n_leading_zeros "__builtin_clzll" (uint64_t bits) noexcept nogil
 
 cdef enum:
     N_SYMBOLS = 64
     FIRST_SYMBOL = 32       # ASCII code of symbol 0
-    TEXT_ROOM = 64          # whole words, zeros behind the text
+    RAW_MAX = 255           # bytes of a read, before anything is left out
+    TEXT_MARGIN = 8         # zeros behind a text, so that words may be read past its end
+    STRANGE = 0x80
     NOWHERE = 0xFF
     N_KEY_PIECES_MAX = 2
     LABELS = N_NAMESPACES_MAX   # namespace of exact labels, beside those of prefixes
@@ -64,8 +68,8 @@ cdef packed struct Form:
     uint8_t number_n
     uint8_t issuer_at
     uint8_t n_key_pieces
-    uint8_t[2] key_from
-    uint8_t[2] key_n
+    uint8_t[N_KEY_PIECES_MAX] key_from
+    uint8_t[N_KEY_PIECES_MAX] key_n
     char[16] space
     char[38] answers
     uint8_t[56] weights
@@ -73,13 +77,17 @@ cdef packed struct Form:
     uint64_t[64] issuers
 
 cdef struct Text:
-    char[64] chars          # zeros from n on
+    char[RAW_MAX + TEXT_MARGIN + 1] chars
     int n
+
+cdef struct Digest:
+    uint64_t key
+    uint64_t check
 
 cdef struct Tables:
     uint64_t[56][64] classes
     uint64_t[57] lengths
-    uint64_t[32] prefix_lengths
+    uint64_t[N_NAMESPACES_MAX] prefix_lengths     # bit n: some rule has a prefix of n characters
     uint16_t[64] spaces     # namespace of each form's key
     Form[64] forms
     int n_forms
@@ -99,25 +107,37 @@ cdef inline bint is_digit(char c) noexcept nogil:
 
 cdef inline int n_identifier(const char* text, int n) noexcept nogil:
     """Length of the AIM identifier at the front, such as `]C1`."""
-    return 3 if n >= 3 and text[0] == c']' and is_letter(text[1]) and (is_digit(text[2]) or is_letter(text[2])) else 0
+    if n < 3 or text[0] != c']' or not is_letter(text[1]):
+        return 0
+    return 3 if is_digit(text[2]) or is_letter(text[2]) else 0
 
 
-cdef bint normalise_into(const char* raw, int n_raw, Text* out) noexcept nogil:
-    """False: some byte is no symbol, or there are more than LENGTH_MAX."""
-    cdef int i
-    cdef uint8_t c
-    memset(out, 0, sizeof(Text))
+cdef uint8_t[256] UPPER     # 0: left out; STRANGE: no label has it
+
+cdef void fill_upper() noexcept:
+    cdef int c
+    for c in range(256):
+        UPPER[c] = 0 if c <= FIRST_SYMBOL else <uint8_t>c if c < FIRST_SYMBOL + N_SYMBOLS else STRANGE
+    for c in range(c'a', c'z' + 1):
+        UPPER[c] = <uint8_t>(c - 32)
+
+fill_upper()
+
+
+cdef inline bint normalise_into(const char* raw, int n_raw, Text* out) noexcept nogil:
+    """False: some byte is no symbol, or there are too many."""
+    cdef int i, n = 0
+    cdef uint8_t c, strange = 0
+    if n_raw > RAW_MAX:
+        return False
     for i in range(n_identifier(raw, n_raw), n_raw):
-        c = <uint8_t>raw[i]
-        if c <= FIRST_SYMBOL:
-            continue
-        if c'a' <= c <= c'z':
-            c -= 32
-        if c >= FIRST_SYMBOL + N_SYMBOLS or out.n == LENGTH_MAX:
-            return False
-        out.chars[out.n] = <char>c
-        out.n += 1
-    return True
+        c = UPPER[<uint8_t>raw[i]]
+        strange |= c
+        out.chars[n] = <char>c
+        n += c != 0
+    memset(out.chars + n, 0, TEXT_MARGIN)
+    out.n = n
+    return strange < STRANGE and n <= LENGTH_MAX
 
 
 # Check characters
@@ -197,7 +217,7 @@ cdef inline int best_form(const Tables* tables, const Text* text) noexcept nogil
 # The table
 
 cdef inline uint64_t word_at(const char* text, int n) noexcept nogil:
-    """The first eight characters of `n`, zeros behind them. The text must have room for whole words."""
+    """The first eight characters of `n`, zeros behind them. The text has a margin."""
     cdef uint64_t word
     memcpy(&word, text, 8)
     return word if n >= 8 else word & ((<uint64_t>1 << (8 * n)) - 1)
@@ -209,8 +229,9 @@ cdef inline uint64_t scrambled(uint64_t h) noexcept nogil:
     return h ^ (h >> 32)
 
 
-cdef inline void digest(int space, const char* text, int n, uint64_t* key, uint64_t* check) noexcept nogil:
-    """Two independent hashes of a namespace and a text; the key is never 0."""
+cdef inline Digest digest(int space, const char* text, int n) noexcept nogil:
+    """Two independent hashes of a namespace and a text, which has a margin; the key is never 0."""
+    cdef Digest out
     cdef uint64_t word, a = <uint64_t>0x9E3779B97F4A7C15 ^ <uint64_t>(space << 8 | n)
     cdef uint64_t b = <uint64_t>0xC2B2AE3D27D4EB4F + <uint64_t>(space << 8 | n)
     cdef int at = 0
@@ -220,52 +241,51 @@ cdef inline void digest(int space, const char* text, int n, uint64_t* key, uint6
         b = scrambled(b ^ word)
         at += 8
     a = hub_fold(a ^ <uint64_t>0x589965CC75374CC3, <uint64_t>0x1D8E4E27C47D124F)
-    key[0] = a if a else 1
-    check[0] = scrambled(b)
+    out.key = a if a else 1
+    out.check = scrambled(b)
+    return out
 
 
-cdef inline Entry* slot_of(const Tables* tables, uint64_t key, uint64_t check) noexcept nogil:
-    """The entry of a text, or the empty one where it would go. Half of the slots are empty, so the search ends."""
-    cdef uint64_t at = hub_high(key, tables.n_slots)
-    while tables.entries[at].key != 0 and (tables.entries[at].key != key or tables.entries[at].check != check):
+cdef inline Entry* slot_of(const Tables* tables, Digest digest) noexcept nogil:
+    """The entry of a text, or the empty one where it would go; half of the slots are empty."""
+    cdef uint64_t at = hub_high(digest.key, tables.n_slots)
+    cdef Entry* entry = &tables.entries[at]
+    while entry.key != 0 and (entry.key != digest.key or entry.check != digest.check):
         at = at + 1 if at + 1 < tables.n_slots else 0
-    return &tables.entries[at]
+        entry = &tables.entries[at]
+    return entry
 
 
-cdef inline const Entry* found(const Tables* tables, int space, const char* text, int n) noexcept nogil:
-    cdef uint64_t key = 0, check = 0
-    digest(space, text, n, &key, &check)
-    cdef const Entry* entry = slot_of(tables, key, check)
+cdef inline const Entry* found(const Tables* tables, Digest digest) noexcept nogil:
+    cdef const Entry* entry = slot_of(tables, digest)
     return entry if entry.key else NULL
 
 
-cdef inline Entry* entry_for(Tables* tables, int space, const char* text, int n) noexcept nogil:
-    """The entry of a text; a new one has no lane yet and says so in `reserved`."""
-    cdef uint64_t key = 0, check = 0
-    digest(space, text, n, &key, &check)
-    cdef Entry* entry = slot_of(tables, key, check)
-    entry.key, entry.check = key, check
-    return entry
+cdef inline void enter(Tables* tables, Digest digest, int32_t lane) noexcept nogil:
+    cdef Entry* entry = slot_of(tables, digest)
+    entry.key, entry.check, entry.lane = digest.key, digest.check, lane
 
 
 # Destinations
 
-cdef inline const Entry* by_label(const Tables* tables, const Form* form, const Text* text) noexcept nogil:
+cdef inline const Entry* by_label(
+    const Tables* tables, const Form* form, const Text* text, Digest number
+) noexcept nogil:
     """What the host said of this label, or of the number in it."""
-    cdef const Entry* entry = found(tables, LABELS, text.chars, text.n)
-    if entry == NULL and form.number_n:
-        entry = found(tables, LABELS, text.chars + form.number_from, form.number_n)
-    return entry
+    cdef const Entry* entry = NULL
+    if form.number_n:
+        entry = found(tables, digest(LABELS, text.chars, text.n))
+    return entry if entry != NULL else found(tables, number)
 
 
 cdef inline const Entry* by_prefix(const Tables* tables, int space, const char* key, int n) noexcept nogil:
-    """The rule with the longest prefix of `key`, which must have room for whole words."""
+    """The rule with the longest prefix of `key`, which has a margin."""
     cdef uint64_t lengths = tables.prefix_lengths[space] & ((<uint64_t>2 << n) - 1)
     cdef const Entry* entry = NULL
     cdef int length
     while lengths and entry == NULL:
         length = 63 - n_leading_zeros(lengths)
-        entry = found(tables, space, key, length)
+        entry = found(tables, digest(space, key, length))
         lengths ^= <uint64_t>1 << length
     return entry
 
@@ -280,7 +300,7 @@ cdef inline int key_into(const Form* form, const Text* text, char* key) noexcept
 
 
 cdef inline const Entry* by_key(const Tables* tables, int form, const Text* text) noexcept nogil:
-    cdef char[2 * TEXT_ROOM] key
+    cdef char[N_KEY_PIECES_MAX * LENGTH_MAX + TEXT_MARGIN] key
     memset(key, 0, sizeof(key))
     cdef int n = key_into(&tables.forms[form], text, key)
     return by_prefix(tables, tables.spaces[form], key, n)
@@ -294,8 +314,10 @@ cdef inline void set_lane(Reading* out, const Entry* entry) noexcept nogil:
     out.reason = _records.OK
 
 
-cdef inline void find_lane(const Tables* tables, int form, const Text* text, Reading* out) noexcept nogil:
-    cdef const Entry* entry = by_label(tables, &tables.forms[form], text)
+cdef inline void find_lane(
+    const Tables* tables, int form, const Text* text, Digest number, Reading* out
+) noexcept nogil:
+    cdef const Entry* entry = by_label(tables, &tables.forms[form], text, number)
     if entry != NULL:
         set_lane(out, entry)
     elif tables.forms[form].n_key_pieces:
@@ -304,21 +326,19 @@ cdef inline void find_lane(const Tables* tables, int form, const Text* text, Rea
         out.reason = _records.NO_DATA
 
 
-cdef inline uint64_t identity_of(const Form* form, const Text* text) noexcept nogil:
-    cdef uint64_t key = 0, check = 0
-    cdef int n = form.number_n if form.number_n else text.n
-    digest(LABELS, text.chars + form.number_from, n, &key, &check)
-    return key
+cdef inline Digest number_digest(const Form* form, const Text* text) noexcept nogil:
+    return digest(LABELS, text.chars + form.number_from, form.number_n if form.number_n else text.n)
 
 
-cdef void resolve_text(const Tables* tables, const Text* text, Reading* out) noexcept nogil:
+cdef inline void resolve_text(const Tables* tables, const Text* text, Reading* out) noexcept nogil:
     cdef int form = best_form(tables, text)
     if form < 0:
         return
+    cdef Digest number = number_digest(&tables.forms[form], text)
     out.format = tables.forms[form].format
     out.priority = tables.forms[form].priority
-    out.identity = identity_of(&tables.forms[form], text)
-    find_lane(tables, form, text, out)
+    out.identity = number.key
+    find_lane(tables, form, text, number, out)
 
 
 cdef void resolve(const void* tables, const char* text, int n, Reading* out) noexcept nogil:
@@ -351,14 +371,14 @@ cdef Py_ssize_t put_labels(Tables* tables, const char* texts, const int32_t[::1]
     for i in range(lanes.shape[0]):
         if not normalise_into(texts + LENGTH_MAX * i, LENGTH_MAX, &text) or text.n == 0:
             return i
-        entry_for(tables, LABELS, text.chars, text.n).lane = lanes[i]
+        enter(tables, digest(LABELS, text.chars, text.n), lanes[i])
     return -1
 
 
 cdef object fixed_texts(object texts):
     """The texts as a contiguous S56 array; never cuts one short."""
     if texts.dtype.kind != "S" or texts.dtype.itemsize > LENGTH_MAX or texts.ndim != 1:
-        raise ValueError(f"texts of type {texts.dtype}, {texts.ndim} axes: must be bytes of at most {LENGTH_MAX}, 1 axis")
+        raise ValueError(f"texts of {texts.dtype}, {texts.ndim} axes: must be S{LENGTH_MAX} at most, 1 axis")
     return np.ascontiguousarray(texts, f"S{LENGTH_MAX}")
 
 
@@ -409,9 +429,9 @@ cdef int put_prefix(Tables* tables, int space, str prefix, int32_t lane) except 
         raise ValueError(f"prefix {prefix!r}: must be at most {LENGTH_MAX} ASCII characters")
     if lane < 0:
         raise ValueError(f"prefix {prefix!r}: lane {lane}, must be 0 or more")
-    if found(tables, space, text.chars, text.n) != NULL:
+    if found(tables, digest(space, text.chars, text.n)) != NULL:
         raise ValueError(f"prefix {prefix!r} is given twice in its namespace")
-    entry_for(tables, space, text.chars, text.n).lane = lane
+    enter(tables, digest(space, text.chars, text.n), lane)
     tables.prefix_lengths[space] |= <uint64_t>1 << text.n
     return 0
 
@@ -424,7 +444,7 @@ cdef int put_advice(Tables* tables, labels, lanes) except -1:
     with nogil:
         bad = put_labels(tables, chars, targets)
     if bad >= 0:
-        raise ValueError(f"labels[{bad}] = {labels[bad]!r}: no label, must be 1 to {LENGTH_MAX} ASCII characters")
+        raise ValueError(f"labels[{bad}] = {labels[bad]!r}: must be 1 to {LENGTH_MAX} ASCII characters")
     return 0
 
 
@@ -443,7 +463,7 @@ cdef class LaneTable:
     formats : FORM array, shape (n_forms,)
         From `hubctl.core.formats.compile_formats`, at most N_ROWS_MAX.
     prefixes : sequence of (namespace, prefix, lane)
-        Rules by destination; the longest prefix of a label's key wins, an empty one takes all of its namespace.
+        Rules by destination: the longest prefix of a key wins; an empty one takes the whole namespace.
     labels : bytes array of at most 56, shape (n_labels,), optional
         Labels, or the numbers in them, that the host has told a lane for.
     lanes : int32 array, shape (n_labels,), optional
@@ -452,7 +472,7 @@ cdef class LaneTable:
     Raises
     ------
     ValueError
-        Too many forms or namespaces, two lanes for one prefix, an empty or impossible label, a lane below its range.
+        Too many forms or namespaces, a prefix given twice, an impossible label, a lane below its range.
 
     Examples
     --------
@@ -489,8 +509,8 @@ cdef class LaneTable:
         Returns
         -------
         (reason, lane, format, priority, identity)
-            Reason OK, BAD_LABEL, NO_DATA or NO_LANE; lane -1 unless OK; format as an index of FORMATS; its rank
-            at this site; a hash of the number in the label, equal for two labels of one parcel.
+            Reason OK, BAD_LABEL, NO_DATA or NO_LANE; lane -1 unless OK; format as an index of FORMATS; its
+            rank at this site; a hash of the number in the label, equal for two labels of one parcel.
         """
         cdef Reading reading
         resolve(self._tables, text, <int>len(text), &reading)
@@ -507,8 +527,9 @@ cdef class LaneTable:
         cdef Reading reading
         with nogil:
             for i in range(reason_out.shape[0]):
-                resolve(self._tables, chars + LENGTH_MAX * i, LENGTH_MAX, &reading)
+                resolve(self._tables, chars, <int>strnlen(chars, LENGTH_MAX), &reading)
                 reason_out[i], lane_out[i] = reading.reason, reading.lane
+                chars += LENGTH_MAX
         return reasons, lanes
 
     def lanes_of_keys(self, str namespace not None, keys not None):
@@ -530,14 +551,18 @@ cdef class LaneTable:
         return int(self.lanes_of_keys(namespace, np.array([key.encode()]))[0])
 
     def fits(self, bytes text not None):
-        """All forms that a text fits, best first: (row of `formats`, 0 nothing to check / 1 check holds / 2 wrong)."""
+        """Forms that a text fits, best first: row of `formats`, then 0 nothing to check, 1 holds, 2 wrong."""
         cdef const Tables* tables = <const Tables*>self._tables
         cdef Text normal
         if not normalise_into(text, <int>len(text), &normal):
             return []
         cdef uint64_t forms = forms_by_shape(tables, &normal)
-        rows = [i for i in range(tables.n_forms) if forms >> <int>i & 1 and issuer_known(&tables.forms[i], &normal)]
-        return [(i, <int>verdict(&tables.forms[i], &normal)) for i in rows]
+        cdef int i
+        return [
+            (i, <int>verdict(&tables.forms[i], &normal))
+            for i in range(tables.n_forms)
+            if forms >> i & 1 and issuer_known(&tables.forms[i], &normal)
+        ]
 
 
 cdef int32_t lane_of(const Tables* tables, int space, const char* key) noexcept nogil:
@@ -567,7 +592,7 @@ def set_check_digits(form not None, texts not None):
     """
     cdef const Form[::1] forms = form
     if forms.shape[0] != 1 or texts.dtype.itemsize != LENGTH_MAX:
-        raise ValueError(f"{forms.shape[0]} forms, texts of type {texts.dtype}: must be 1 form and S{LENGTH_MAX}")
+        raise ValueError(f"{forms.shape[0]} forms, texts of {texts.dtype}: must be 1 form and S{LENGTH_MAX}")
     cdef uint8_t[:, ::1] chars = texts.view(np.uint8).reshape(len(texts), LENGTH_MAX)
     cdef const Form* one = &forms[0]
     cdef Py_ssize_t i

@@ -1,6 +1,7 @@
 """Label formats as data: the rows of `labels.toml`, compiled into the form that the look-up reads.
 
-A new format needs no code. `ext/hubctl/_lookup.pyx` holds the layout of `FORM` for compiled code, and refuses another.
+A new format needs no code. `ext/hubctl/_lookup.pyx` holds the layout of `FORM` for compiled code and refuses
+another.
 """
 
 from __future__ import annotations
@@ -148,8 +149,8 @@ def parse_pattern(pattern: str) -> tuple[list[int], int]:
     Returns
     -------
     (list of int, int)
-        Bit s of item i: the character with ASCII code 32 + s may stand at position i. The list is as long as the
-        longest label.
+        Bit s of item i: the character with ASCII code 32 + s may stand at position i. The list is as long as
+        the longest label.
 
     Raises
     ------

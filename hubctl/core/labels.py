@@ -1,4 +1,4 @@
-"""Labels for people and for the simulated hub: decoded by the classifier the kernel uses, composed by the same data."""
+"""Labels for people and the simulated hub: decoded by the kernel's classifier, composed from the same data."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _readings(code: str) -> list[LabelReading]:
 
 
 def decode(text: str) -> list[LabelReading]:
-    """All formats that a code fits: those with the right check character, then those without one, then the wrong.
+    """All formats that a code fits, ranked: check character right, none to check, wrong.
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ def decode(text: str) -> list[LabelReading]:
 
     Examples
     --------
-    >>> decode("RB 123 456 785 GB")
-    [LabelReading(format='s10', carrier='UPU member post', check='ok', destination=None, number='RB123456785GB')]
+    >>> [(reading.format, reading.check) for reading in decode("RB 123 456 785 GB")]
+    [('s10', 'ok')]
     """
     code = normalise(text.encode("utf-8", "replace"))
     if code is None:
@@ -141,7 +141,7 @@ def _key_positions(row: np.void) -> list[int]:
 
 
 def key_lengths(name: str) -> tuple[str, int] | None:
-    """Namespace of the destinations that `compose` puts into labels of a format, and their length; None: none.
+    """Namespace and length of the destinations that `compose` puts into labels of a format; None: none.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def _members(symbols: int) -> Bytes:
 
 
 def _put_serials(out: Bytes, free: list[Bytes | None], serials: npt.NDArray[np.int64]) -> None:
-    """Counts each row of `out` on by its serial, in the mixed radix of its free positions, the last one fastest."""
+    """Counts each row on by its serial, in the mixed radix of its free positions, the last one fastest."""
     left = serials.copy()
     for at in reversed(range(len(free))):
         members = free[at]
@@ -184,7 +184,7 @@ def _put_keys(out: Bytes, sets: list[int], positions: list[int], keys: Texts) ->
 
 
 def _free_positions(form: Form, row: np.void) -> list[Bytes | None]:
-    """For each position of the example, the characters a serial may put there; None: it is not for a serial."""
+    """For each position of the example, what a serial may put there; None: it is not for a serial."""
     sets, _ = parse_pattern(form.pattern)
     taken = set(_key_positions(row))
     if row["check_kind"]:
@@ -202,7 +202,7 @@ def compose_many(name: str, serials: npt.NDArray[np.int64], keys: Texts | None =
     name : str
         Of the format.
     serials : int64 array, shape (n,)
-        From 0; different serials make different labels. Serial 0 without a key is the example in `labels.toml`.
+        From 0; different serials make different labels. Serial 0 without a key is the format's example.
     keys : bytes array, shape (n,), optional
         Destinations, such as five ZIP digits. A shorter one leaves the rest as in the example.
 
