@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubctl.core.labels import LabelReading, decode
+if TYPE_CHECKING:
+    from hubctl.core.labels import LabelReading
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -64,6 +65,8 @@ def decode_codes(
     as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
 ) -> None:
     """Say which label formats a code fits, best first; exit 1 if one of the codes is no label."""
+    from hubctl.core.labels import decode
+
     found = {code: decode(code) for code in codes}
     if as_json:
         _print_json(found)
