@@ -123,7 +123,7 @@ cdef inline void arm_timer(State* s, int32_t t) noexcept nogil:
 cdef inline int64_t eye_deadline(const State* s, const Track* track) noexcept nogil:
     """Count at which the next eye (or the belt's end) must have spoken of a track: its edge may be told late."""
     cdef const Belt* belt = &s.belt_table[track.belt]
-    cdef int64_t told_late = travel(planning_speed(s, track.belt), belt.stale_ns)
+    cdef int64_t told_late = travel(planning_speed(s, track.belt), belt.told_late_ns)
     if track.next_eye == NO_INDEX:
         return track.origin_counts + belt.length_counts + told_late
     return track.origin_counts + s.eye_table[track.next_eye].at_counts + s.eye_table[track.next_eye].window_counts + told_late

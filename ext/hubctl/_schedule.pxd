@@ -48,7 +48,7 @@ from hubctl._state cimport (
     room,
     say,
 )
-from hubctl._tables cimport STATION, Diverter
+from hubctl._tables cimport STATION, Chute, Diverter
 
 
 cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts) noexcept nogil:
@@ -252,21 +252,33 @@ cdef inline void take_fire_result(State* s, const Record* input) noexcept nogil:
         conclude_fired(s, t)
 
 
+cdef inline int64_t confirm_error(const State* s, int32_t t, int64_t t_ns) noexcept nogil:
+    """How far an instant is from the middle of the track's confirm window, ns; -1 outside it."""
+    cdef const Chute* chute = &s.chute_table[s.tracks[t].chute]
+    cdef int64_t after_ns = t_ns - s.tracks[t].fired_ns
+    cdef int64_t error_ns = 2 * after_ns - chute.confirm_from_ns - chute.confirm_until_ns
+    if after_ns < chute.confirm_from_ns or after_ns > chute.confirm_until_ns:
+        return -1
+    return error_ns if error_ns >= 0 else -error_ns
+
+
 cdef inline int32_t awaited_in_chute(const State* s, int c, int64_t t_ns) noexcept nogil:
-    """The oldest fired track whose confirm window holds an instant; NOBODY if there is none."""
+    """The fired track whose confirm window an instant fits best; NOBODY if there is none."""
     cdef int32_t t = s.chutes[c].first
+    cdef int32_t best = NOBODY
+    cdef int64_t best_ns = INT64_MAX
+    cdef int64_t error_ns
     while t != NOBODY:
-        if (
-            s.tracks[t].fired_ns + s.chute_table[c].confirm_from_ns <= t_ns
-            and t_ns <= s.tracks[t].fired_ns + s.chute_table[c].confirm_until_ns
-        ):
-            return t
+        error_ns = confirm_error(s, t, t_ns)
+        if 0 <= error_ns < best_ns:
+            best = t
+            best_ns = error_ns
         t = s.tracks[t].chute_next
-    return NOBODY
+    return best
 
 
 cdef inline void take_confirm(State* s, const Record* input) noexcept nogil:
-    """A chute eye was blocked: the oldest parcel due there has arrived, or somebody else has."""
+    """A chute eye was blocked: the parcel due there about now has arrived, or somebody else has."""
     cdef int32_t t
     cdef Record* record
     if not input.value:

@@ -30,6 +30,7 @@ cdef packed struct Belt:
     int64_t parcel_counts_min
     int64_t parcel_counts_max
     int64_t stale_ns
+    int64_t told_late_ns
 
 cdef packed struct Eye:
     uint16_t belt

@@ -236,7 +236,7 @@ class Chute(Section):
     confirm: BitAddress | None = Field(None, description="eye that sees a parcel arrive")
     full: BitAddress | None = Field(None, description="eye that is blocked while the chute is full")
     confirm_ms: list[Annotated[int, Field(ge=0, le=60_000)]] = Field(
-        default=[100, 2000],
+        default=[200, 800],
         min_length=2,
         max_length=2,
         description="the confirm comes so long after the fire",

@@ -22,6 +22,8 @@ NS_PER_MS = 1_000_000
 TIMED_COUNTS_PER_M = 1000  # of a belt without encoder: its counts are mm, from the clock
 TIMED_BITS = 32
 NEVER_NS = 2**62
+N_TIMEOUTS_DOWN = 3  # unanswered requests in a row after which a node is down
+HOST_MARGIN_MS = 20
 BITS_MAX = 2000  # in one reply (Modbus Application Protocol 1.1b3, 6.1 and 6.2)
 REGISTERS_MAX = 125  # in one reply (6.3 and 6.4)
 
@@ -144,6 +146,7 @@ class _LayoutMaker:
         self.chutes = _index(hub.chutes)
         self.diverters = {diverter.name: i for i, diverter in enumerate(diverters_in_order(hub))}
         self.per_m = {belt.name: counts_per_m(belt) for belt in hub.belts}
+        self.told_late_ms = max((_detected_ms(node) for node in hub.nodes), default=0)
         self.outputs = {chute.diverter: chute.output for chute in reversed(hub.chutes)}
 
     def belt(self, belt: Belt) -> dict[str, int]:
@@ -162,6 +165,7 @@ class _LayoutMaker:
             "parcel_counts_min": counts(belt.parcel_mm_min),
             "parcel_counts_max": counts(belt.parcel_mm_max),
             "stale_ns": encoder.stale_ms * NS_PER_MS if encoder else NEVER_NS,
+            "told_late_ns": self.told_late_ms * NS_PER_MS,
         }
 
     def eye(self, eye: Eye) -> dict[str, int]:
@@ -216,6 +220,11 @@ class _LayoutMaker:
 
     def _node(self, address: str | None) -> int:
         return NO_INDEX if address is None else self.nodes[parse_address(address).node]
+
+
+def _detected_ms(node: Node) -> int:
+    """How long a node may be silent before it is known to be down, and a margin for the host."""
+    return N_TIMEOUTS_DOWN * node.timeout_ms + 2 * node.period_ms + HOST_MARGIN_MS
 
 
 # What the reactor knows

@@ -47,6 +47,7 @@ BELT = np.dtype(
         ("parcel_counts_min", "<i8"),
         ("parcel_counts_max", "<i8"),  # a longer one is OVERSIZE
         ("stale_ns", "<i8"),  # with no count for so long the speed is not known
+        ("told_late_ns", "<i8"),  # an edge is told no later than this, or its node is known to be down
     ]
 )
 
