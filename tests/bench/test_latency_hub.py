@@ -1,4 +1,4 @@
-"""The benchmark's hub, plan and pre-advice send each of its labels to the coil that the other programs fire."""
+"""Hub, plan and pre-advice of the benchmark send each label to the coil that the other programs fire."""
 
 from __future__ import annotations
 
