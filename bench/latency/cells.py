@@ -116,18 +116,21 @@ def pinned(cell: Cell) -> tuple[int, ...] | None:
 
 
 def start_source(stack: ExitStack, cell: Cell, labels: Path, reads: Stamps) -> Child:
+    """The scanner, not yet connected."""
     command = [str(compiled("source")), str(labels), str(reads.fd), str(reads.capacity)]
     child = Child("source", command, errors_of(stack), cpus=pinned(cell), shared_fds=[reads.fd])
     return stack.enter_context(child)
 
 
 def start_sink(stack: ExitStack, cell: Cell, writes: Stamps, manner: str) -> Child:
+    """One node; `manner` is as sink.c takes it."""
     command = [str(compiled("sink")), str(writes.fd), str(writes.capacity), manner]
     child = Child("sink", command, errors_of(stack), cpus=pinned(cell), shared_fds=[writes.fd])
     return stack.enter_context(child)
 
 
 def start_program(stack: ExitStack, cell: Cell, program: Program, site: Site) -> Child:
+    """The program measured, connecting by itself."""
     cpus = None if program.pins_itself else pinned(cell)
     return stack.enter_context(Child(cell.program, program.command(site), errors_of(stack), cpus=cpus))
 

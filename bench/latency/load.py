@@ -17,7 +17,6 @@ N_LABELS = 100_000
 ZIP3_OF_LANE = ("100", "200", "300", "331", "606", "750", "850", "900")
 ZIP3_SILENT = "970"
 SILENT_LANE = len(ZIP3_OF_LANE)
-N_LANES = SILENT_LANE + 1
 SILENT_EVERY = 50  # one read in so many goes to the node that falls silent
 N_WITHOUT_SILENT = 200  # the first reads find out whether the program is ready: none for the silent node
 
