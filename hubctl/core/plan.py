@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +84,7 @@ class SortPlan(Section):
 
     @property
     def version(self) -> int:
-        """First 32 bits of the hash of the content, never 0: equal for equal plans however they are laid out."""
+        """First 32 bits of the content's hash, never 0: equal for equal plans, however laid out."""
         content = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         digest = hashlib.blake2b(content.encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big") or 1
@@ -129,11 +128,6 @@ def plan_path(name_or_path: str) -> Path:
 def resolve_plan(name_or_path: str, hub: Hub | None = None) -> SortPlan:
     """The plan of a file, or the packaged one of that name."""
     return load_plan(plan_path(name_or_path), hub)
-
-
-def plan_schema() -> dict[str, Any]:
-    """JSON Schema of the sort plan, for editors."""
-    return SortPlan.model_json_schema()
 
 
 # Checks

@@ -1,0 +1,26 @@
+"""The `hubctl` command: one file a verb group, joined here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from hubctl.cli.check import check
+from hubctl.cli.labels import app as labels_app
+from hubctl.cli.output import run as run_guarded
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Control a parcel sorting hub: scan, follow, decide and fire at conveyor speed.",
+    pretty_exceptions_enable=False,
+)
+app.command("check")(check)
+app.add_typer(labels_app, name="labels")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line of this process, or the given arguments."""
+    run_guarded(app, sys.argv[1:] if arguments is None else arguments)
