@@ -56,7 +56,7 @@ cdef struct Reply:
 
 cdef struct Channel:
     bint rtu
-    bint broken            # out of step with the peer for good: only a new connection helps
+    int broken             # FOREIGN or GARBAGE: out of step with the peer, only a new connection helps
     int n_slots
     int n_waiting
     Pending[16] slots

@@ -169,7 +169,7 @@ cdef void channel_reset(Channel* c) noexcept nogil:
     c.n_waiting = c.at = c.n_buffer = 0
     c.drain = DRAIN_NONE
     c.clear_ns = 0
-    c.broken = False
+    c.broken = 0
 
 
 cdef bint channel_ready(const Channel* c, int64_t now_ns) noexcept nogil:
@@ -278,7 +278,7 @@ cdef Pending* waiting_for(Channel* c, uint16_t transaction) noexcept nogil:
 cdef int refuse_unasked(Channel* c, uint16_t transaction, Reply* reply) noexcept nogil:
     if transaction and take_expired(c, transaction):
         return refuse_stray(c, LATE, reply)
-    c.broken = True
+    c.broken = FOREIGN
     return refuse_stray(c, FOREIGN, reply)
 
 
@@ -291,7 +291,7 @@ cdef int next_tcp(Channel* c, Reply* reply) noexcept nogil:
         return 0
     length = get_2(head + 4)
     if get_2(head + 2) != 0 or length < 3 or length > 254:
-        c.broken = True
+        c.broken = GARBAGE
         return refuse_stray(c, GARBAGE, reply)
     if n < 6 + length:
         return 0

@@ -109,6 +109,18 @@ class ChuteState(IntEnum):
     FAULT = 6
 
 
+class LinkFault(IntEnum):
+    """Why a link was lost."""
+
+    NONE = 0
+    CLOSED = 1  # the peer closed it
+    BROKEN = 2  # an error of the line
+    FOREIGN = 3  # an answer to nothing we asked
+    GARBAGE = 4  # bytes that are no frames
+    STALLED = 5  # the peer takes no bytes
+    REPLACED = 6  # another connection took its place
+
+
 class Sentence(NamedTuple):
     """One reason for a person, in English and Chinese."""
 

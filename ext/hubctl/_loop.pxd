@@ -1,0 +1,76 @@
+"""The reactor's loop: bytes and timers in, kernel steps, bytes out; no Python from start to stop."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
+
+from hubctl._batch cimport Batch
+from hubctl._framer cimport Framer
+from hubctl._histogram cimport Histogram
+from hubctl._kernel cimport State
+from hubctl._master cimport Master
+from hubctl._records cimport Record
+from hubctl._ring cimport Ring
+from hubctl._system cimport epoll_event
+from hubctl._tables cimport Framing
+from hubctl._wires cimport Field
+
+cdef enum:
+    N_EVENTS_MAX = 64
+    READ_MAX = 4096
+    N_READS_MAX = 64           # labels taken into one step; more of one burst go into the next
+
+cdef enum Phase:
+    RUNNING = 0
+    STOPPING = 1
+    STOPPED = 2
+
+cdef enum Fault:
+    FAULT_NONE = 0
+    FAULT_CLOSED = 1
+    FAULT_BROKEN = 2
+    FAULT_FOREIGN = 3
+    FAULT_GARBAGE = 4
+    FAULT_STALLED = 5
+    FAULT_REPLACED = 6
+
+cdef struct LinkIo:
+    int fd                     # -1: not connected. The loop owns it and closes it.
+    int scanner                # row of the scanner, or -1 on a Modbus link
+    Framer framer
+    Master* master             # NULL on a scanner's link
+    uint64_t n_bytes
+    uint64_t n_attached
+    int fault                  # the last one
+
+cdef struct Loop:
+    State* kernel
+    Field* field
+    LinkIo* links
+    uint16_t* link_of_chute
+    int n_links
+    int n_chutes
+    int epoll_fd
+    int timer_fd
+    int bell_fd
+    int phase
+    int64_t armed_ns           # the timer rings then; INT64_MAX: it does not
+    int64_t stepped_ns         # the kernel's last step
+    uint64_t stop_by_ns        # asked for by Python; 0: run on
+    uint64_t plan_next         # address asked for by Python; 0: keep
+    Batch batch                # inputs for the next step
+    Batch spare                # the one before, while it is being told
+    Record* out
+    int n_out_max
+    Ring inputs                # from Python
+    Ring records               # to Python
+    uint8_t[4096] scratch
+    Histogram read_to_command
+    Histogram fire_lateness
+    uint64_t n_steps
+    uint64_t n_fires           # written
+    uint64_t n_voided          # not written
+    bint is_safe               # after the stop: every coil proved off
+
+cdef Loop* loop_new(Field* field, const Framing* framings, uint64_t n_records) noexcept nogil
+cdef void loop_free(Loop* l) noexcept nogil
+cdef bint loop_open(Loop* l) noexcept nogil
+cdef void loop_run(Loop* l) noexcept nogil

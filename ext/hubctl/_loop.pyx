@@ -1,0 +1,494 @@
+"""The reactor's loop: what arrives is stepped and answered in the same turn, before anything is told to Python.
+
+One turn: wait; read each link that is ready, once; step the kernel with what was read; write the coils it
+wants; then see to what is due. Descriptors that were attached belong to the loop, which closes them when the
+link fails, is replaced, or the loop stops.
+"""
+
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+from hubctl._batch cimport Batch, batch_add
+from hubctl._framer cimport (
+    LABEL, NO_READ_TEXT, FrameEvent, framer_init, framer_next, framer_next_deadline, framer_received, framer_reset,
+)
+from hubctl._histogram cimport tally
+from hubctl._kernel cimport KERNEL_OUT_MIN, kernel_next_deadline, kernel_set_plan, kernel_step
+from hubctl._master cimport (
+    N_FIRES_MAX, master_connect, master_disconnect, master_expire, master_fire, master_free, master_is_settled,
+    master_make_safe, master_new, master_next_deadline, master_pump, master_receive,
+)
+from hubctl._records cimport (
+    FIRE_OUTPUT, FIRE_RESULT, FLUSH, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN, OK, READ, TICK, Record,
+)
+from hubctl._ring cimport hub_acquire, hub_release, ring_free, ring_init, ring_pop, ring_push
+from hubctl._system cimport (
+    EPOLLET, EPOLLIN, EPOLLRDHUP, close, epoll_event, epoll_wait, hub_arm, hub_bell, hub_epoll, hub_is_transient,
+    hub_no_slack, hub_now_ns, hub_timer, hub_unwatch, hub_watch, read, write,
+)
+from hubctl._tables cimport SCANNER, Framing
+from hubctl._wire cimport FOREIGN, channel_received, channel_room
+from hubctl._wires cimport UNSAFE, Field
+
+cdef enum:
+    TAG_TIMER = 0x10000
+    TAG_BELL = 0x10001
+    N_REFUSED_MAX = 1024       # fires of one step that may be refused at once
+
+cdef int64_t TICK_NS = 50_000_000  # the kernel hears of the time at least so often
+
+
+# Telling Python
+
+
+cdef void tell_link(Loop* l, int link, int value, int fault, int64_t now_ns) noexcept nogil:
+    cdef Record row
+    cdef Batch one
+    one.rows, one.n, one.n_max = &row, 0, 2
+    batch_add(&one, LINK, now_ns)
+    row.device = <uint16_t>link
+    row.value = value
+    row.reason = <uint16_t>fault
+    ring_push(&l.records, &row)
+
+
+cdef void tell_step(Loop* l, const Batch* inputs, int n_out) noexcept nogil:
+    cdef int i
+    for i in range(inputs.n):
+        ring_push(&l.records, &inputs.rows[i])
+    for i in range(n_out):
+        ring_push(&l.records, &l.out[i])
+
+
+# Links
+
+
+cdef void drop_link(Loop* l, int link, int fault, int64_t now_ns) noexcept nogil:
+    cdef LinkIo* io = &l.links[link]
+    if io.fd < 0:
+        return
+    hub_unwatch(l.epoll_fd, io.fd)
+    close(io.fd)
+    io.fd = -1
+    io.fault = fault
+    if io.master is NULL:
+        framer_reset(&io.framer)
+    else:
+        master_disconnect(io.master, now_ns, &l.batch)
+    tell_link(l, link, 0, fault, now_ns)
+
+
+cdef void attach_link(Loop* l, int link, int fd, int64_t now_ns) noexcept nogil:
+    cdef LinkIo* io = &l.links[link]
+    drop_link(l, link, FAULT_REPLACED, now_ns)
+    if hub_watch(l.epoll_fd, fd, EPOLLIN | EPOLLRDHUP, <uint32_t>link) != 0:
+        close(fd)
+        tell_link(l, link, 0, FAULT_BROKEN, now_ns)
+        return
+    io.fd = fd
+    io.n_attached += 1
+    io.fault = FAULT_NONE
+    if io.master is not NULL:
+        master_connect(io.master, now_ns)
+    tell_link(l, link, 1, FAULT_NONE, now_ns)
+
+
+cdef void stamp_fires(Loop* l, bint is_written, int64_t now_ns) noexcept nogil:
+    """Gives the fires of the last pump, which have no time yet, the time at which their bytes left."""
+    cdef int i
+    cdef Record* row
+    for i in range(l.batch.n):
+        row = &l.batch.rows[i]
+        if row.kind != FIRE_RESULT or row.t_ns != 0:
+            continue
+        row.t_ns = now_ns
+        if is_written:
+            tally(&l.fire_lateness, now_ns - row.due_ns)
+        else:
+            row.reason = NODE_DOWN
+
+
+cdef void flush_link(Loop* l, int link) noexcept nogil:
+    """Sends what the master has put ready. A peer that takes no bytes is as good as gone."""
+    cdef LinkIo* io = &l.links[link]
+    cdef int n = io.master.n_out
+    cdef int64_t sent
+    if n == 0:
+        return
+    sent = write(io.fd, io.master.out, n)
+    io.master.n_out = 0
+    stamp_fires(l, sent == n, hub_now_ns())
+    if sent != n:
+        drop_link(l, link, FAULT_STALLED if sent >= 0 or hub_is_transient() else FAULT_BROKEN, hub_now_ns())
+
+
+cdef void pump_link(Loop* l, int link, int64_t now_ns) noexcept nogil:
+    master_pump(l.links[link].master, now_ns, &l.batch)
+    flush_link(l, link)
+
+
+# Steps
+
+
+cdef void obey_fire(Loop* l, const Record* command, int64_t now_ns) noexcept nogil:
+    cdef int link = l.link_of_chute[command.chute] if command.chute < l.n_chutes else NO_INDEX
+    cdef Record* row
+    if link != NO_INDEX:
+        master_fire(l.links[link].master, command, now_ns, &l.batch)
+        return
+    row = batch_add(&l.batch, FIRE_RESULT, now_ns)
+    row.parcel, row.seq, row.chute, row.device = command.parcel, command.seq, command.chute, command.device
+    row.reason = NODE_DOWN
+
+
+cdef void obey(Loop* l, int n_out, int64_t now_ns) noexcept nogil:
+    cdef int i
+    cdef bint any_fire = False
+    for i in range(n_out):
+        if l.out[i].kind == FIRE_OUTPUT:
+            obey_fire(l, &l.out[i], now_ns)
+            any_fire = True
+    if not any_fire:
+        return
+    for i in range(l.n_links):
+        if l.links[i].master is not NULL and l.links[i].master.n_fires:
+            pump_link(l, i, now_ns)
+
+
+cdef void count_inputs(Loop* l, const Batch* inputs, int64_t received_ns, int64_t done_ns) noexcept nogil:
+    cdef int i
+    for i in range(inputs.n):
+        if inputs.rows[i].kind == READ:
+            tally(&l.read_to_command, done_ns - received_ns)
+        elif inputs.rows[i].kind == FIRE_RESULT:
+            l.n_fires += inputs.rows[i].reason == OK
+            l.n_voided += inputs.rows[i].reason != OK
+
+
+cdef void step(Loop* l, int64_t now_ns, int64_t received_ns) noexcept nogil:
+    cdef Batch inputs = l.batch
+    cdef int n_out
+    now_ns = max(now_ns, l.stepped_ns)
+    n_out = kernel_step(l.kernel, now_ns, inputs.rows, inputs.n, l.out, l.n_out_max)
+    l.batch = l.spare
+    l.batch.n = 0
+    l.spare = inputs
+    l.stepped_ns = now_ns
+    l.n_steps += 1
+    obey(l, n_out, now_ns)
+    count_inputs(l, &inputs, received_ns, hub_now_ns())
+    tell_step(l, &inputs, n_out)
+
+
+cdef void absorb(Loop* l, int64_t now_ns) noexcept nogil:
+    """Steps until neither the inputs nor what became of the commands leaves anything to tell the kernel."""
+    cdef int64_t received_ns = now_ns
+    while l.batch.n:
+        step(l, now_ns, received_ns)
+        now_ns = max(now_ns, hub_now_ns())
+
+
+# Reading
+
+
+cdef void add_read(Loop* l, int scanner, const FrameEvent* event, int64_t now_ns) noexcept nogil:
+    cdef Record* row = batch_add(&l.batch, READ, now_ns)
+    row.device = <uint16_t>scanner
+    if event.kind == LABEL:
+        memcpy(row.text, event.text, event.n_text)
+        row.n_text = <uint16_t>event.n_text
+
+
+cdef void take_frames(Loop* l, LinkIo* io, const uint8_t* at, int n, int64_t now_ns) noexcept nogil:
+    cdef const uint8_t* end = at + n
+    cdef FrameEvent event
+    framer_received(&io.framer, now_ns, &event)
+    while framer_next(&io.framer, &at, end, &event):
+        if event.kind == LABEL or event.kind == NO_READ_TEXT:
+            add_read(l, io.scanner, &event, now_ns)
+        if l.batch.n >= N_READS_MAX:
+            absorb(l, now_ns)
+    absorb(l, now_ns)
+
+
+cdef int64_t fault_of(int64_t n) noexcept nogil:
+    """Why a read brought nothing; -1: it will."""
+    if n == 0:
+        return FAULT_CLOSED
+    return -1 if hub_is_transient() else FAULT_BROKEN
+
+
+cdef void read_scanner(Loop* l, int link) noexcept nogil:
+    cdef LinkIo* io = &l.links[link]
+    cdef int64_t n = read(io.fd, l.scratch, READ_MAX)
+    cdef int64_t now_ns = hub_now_ns()
+    if n > 0:
+        io.n_bytes += n
+        take_frames(l, io, l.scratch, <int>n, now_ns)
+    elif fault_of(n) >= 0:
+        drop_link(l, link, <int>fault_of(n), now_ns)
+
+
+cdef void read_modbus(Loop* l, int link) noexcept nogil:
+    cdef LinkIo* io = &l.links[link]
+    cdef int room
+    cdef uint8_t* to = channel_room(&io.master.channel, &room)
+    cdef int64_t n = read(io.fd, to, room)
+    cdef int64_t now_ns = hub_now_ns()
+    if n <= 0:
+        if fault_of(n) >= 0:
+            drop_link(l, link, <int>fault_of(n), now_ns)
+        return
+    io.n_bytes += n
+    channel_received(&io.master.channel, <int>n, now_ns)
+    master_receive(io.master, now_ns, &l.batch)
+    if io.master.channel.broken:
+        drop_link(l, link, FAULT_FOREIGN if io.master.channel.broken == FOREIGN else FAULT_GARBAGE, now_ns)
+    else:
+        pump_link(l, link, now_ns)
+    absorb(l, now_ns)
+
+
+cdef void read_link(Loop* l, int link) noexcept nogil:
+    # An event may be left from a descriptor that was closed earlier in this turn.
+    if l.links[link].fd < 0:
+        return
+    if l.links[link].master is NULL:
+        read_scanner(l, link)
+    else:
+        read_modbus(l, link)
+
+
+# What is due
+
+
+cdef void take_posted(Loop* l, int64_t now_ns) noexcept nogil:
+    cdef Record record
+    cdef Record* row
+    while ring_pop(&l.inputs, &record):
+        if record.kind == LINK:
+            attach_link(l, record.device, <int>record.value, now_ns)
+            continue
+        row = batch_add(&l.batch, record.kind, now_ns)
+        row[0] = record
+        row.t_ns = record.t_ns if record.t_ns else now_ns
+        if l.batch.n >= N_READS_MAX:
+            absorb(l, now_ns)
+
+
+cdef void take_plan(Loop* l) noexcept nogil:
+    cdef uint64_t plan = hub_acquire(&l.plan_next)
+    if plan:
+        hub_release(&l.plan_next, 0)
+        kernel_set_plan(l.kernel, <const void*>plan)
+
+
+cdef void serve_links(Loop* l, int64_t now_ns) noexcept nogil:
+    cdef int i
+    cdef FrameEvent event
+    for i in range(l.n_links):
+        if l.links[i].fd < 0:
+            continue
+        if l.links[i].master is NULL:
+            if framer_next_deadline(&l.links[i].framer) <= now_ns:
+                framer_received(&l.links[i].framer, now_ns, &event)
+        else:
+            master_expire(l.links[i].master, now_ns, &l.batch)
+            pump_link(l, i, now_ns)
+
+
+cdef void serve_kernel(Loop* l, int64_t now_ns) noexcept nogil:
+    if kernel_next_deadline(l.kernel) <= now_ns or l.stepped_ns + TICK_NS <= now_ns:
+        batch_add(&l.batch, TICK, now_ns)
+    absorb(l, now_ns)
+
+
+cdef void begin_stop(Loop* l, int64_t now_ns) noexcept nogil:
+    cdef int i
+    l.phase = STOPPING
+    batch_add(&l.batch, FLUSH, now_ns)
+    for i in range(l.n_links):
+        if l.links[i].master is not NULL:
+            master_make_safe(l.links[i].master, now_ns, &l.batch)
+
+
+cdef bint are_settled(const Loop* l) noexcept nogil:
+    cdef int i
+    for i in range(l.n_links):
+        if l.links[i].master is not NULL and not master_is_settled(l.links[i].master):
+            return False
+    return True
+
+
+cdef bint are_proved_off(const Loop* l) noexcept nogil:
+    """Whether no connected node was left with a coil that may be on."""
+    cdef int i
+    for i in range(l.field.n_nodes):
+        if l.field.node_status[i].state == UNSAFE:
+            return False
+    return are_settled(l)
+
+
+cdef void serve_stop(Loop* l, int64_t now_ns) noexcept nogil:
+    cdef int64_t stop_by_ns = <int64_t>hub_acquire(&l.stop_by_ns)
+    if stop_by_ns == 0:
+        return
+    if l.phase == RUNNING:
+        begin_stop(l, now_ns)
+    elif are_settled(l) or now_ns >= stop_by_ns:
+        l.is_safe = are_proved_off(l)
+        l.phase = STOPPED
+
+
+cdef int64_t earliest_due(Loop* l, int64_t now_ns) noexcept nogil:
+    cdef int64_t due_ns = min(kernel_next_deadline(l.kernel), l.stepped_ns + TICK_NS)
+    cdef int i
+    for i in range(l.n_links):
+        if l.links[i].fd < 0:
+            continue
+        if l.links[i].master is NULL:
+            due_ns = min(due_ns, framer_next_deadline(&l.links[i].framer))
+        else:
+            due_ns = min(due_ns, master_next_deadline(l.links[i].master, now_ns))
+    if l.phase == STOPPING:
+        due_ns = min(due_ns, <int64_t>l.stop_by_ns)
+        # Nothing rings when the last node settles, so the loop looks again at once.
+        due_ns = now_ns if are_settled(l) else due_ns
+    return due_ns
+
+
+cdef void arm(Loop* l, int64_t due_ns) noexcept nogil:
+    # Only ever earlier: a bell too many costs less than setting the timer each turn.
+    if due_ns < l.armed_ns:
+        hub_arm(l.timer_fd, max(due_ns, 1))
+        l.armed_ns = due_ns
+
+
+cdef void serve(Loop* l) noexcept nogil:
+    cdef int64_t now_ns = hub_now_ns()
+    take_plan(l)
+    take_posted(l, now_ns)
+    serve_stop(l, now_ns)
+    serve_links(l, now_ns)
+    serve_kernel(l, now_ns)
+    arm(l, earliest_due(l, now_ns))
+
+
+cdef void take_event(Loop* l, uint64_t tag) noexcept nogil:
+    if tag < TAG_TIMER:
+        read_link(l, <int>tag)
+    elif tag == TAG_TIMER:
+        l.armed_ns = INT64_MAX
+
+
+cdef void loop_run(Loop* l) noexcept nogil:
+    cdef epoll_event[64] events
+    cdef int i, n
+    hub_no_slack()
+    while l.phase != STOPPED:
+        serve(l)
+        if l.phase == STOPPED:
+            break
+        n = epoll_wait(l.epoll_fd, events, N_EVENTS_MAX, -1)
+        for i in range(n):
+            take_event(l, events[i].data.u64)
+    for i in range(l.n_links):
+        drop_link(l, i, FAULT_NONE, hub_now_ns())
+
+
+# Building
+
+
+cdef bint build_links(Loop* l, const Framing* framings) noexcept nogil:
+    cdef int i
+    for i in range(l.n_links):
+        l.links[i].fd = -1
+        l.links[i].scanner = l.field.links[i].scanner if l.field.links[i].kind == SCANNER else -1
+        if l.links[i].scanner >= 0:
+            framer_init(&l.links[i].framer, &framings[l.links[i].scanner])
+            continue
+        l.links[i].master = master_new(l.field, i)
+        if l.links[i].master is NULL:
+            return False
+    return True
+
+
+cdef void find_links_of_chutes(Loop* l) noexcept nogil:
+    cdef int i
+    for i in range(l.n_chutes):
+        l.link_of_chute[i] = NO_INDEX
+        if l.field.outputs[i].node != NO_INDEX:
+            l.link_of_chute[i] = l.field.nodes[l.field.outputs[i].node].link
+
+
+cdef bint take_memory(Loop* l, uint64_t n_records) noexcept nogil:
+    # Room for the most that one turn can add before it is stepped.
+    cdef int n = N_READS_MAX + l.field.n_signals + l.field.n_counters + 4 * l.field.n_nodes + 64
+    n += N_FIRES_MAX * l.n_links + l.n_chutes + N_REFUSED_MAX
+    l.batch.n_max = l.spare.n_max = n
+    l.n_out_max = KERNEL_OUT_MIN * (n + 1)
+    l.batch.rows = <Record*>calloc(n, sizeof(Record))
+    l.spare.rows = <Record*>calloc(n, sizeof(Record))
+    l.out = <Record*>calloc(l.n_out_max, sizeof(Record))
+    l.links = <LinkIo*>calloc(l.n_links + 1, sizeof(LinkIo))
+    l.link_of_chute = <uint16_t*>calloc(l.n_chutes + 1, sizeof(uint16_t))
+    if l.batch.rows is NULL or l.spare.rows is NULL or l.out is NULL or l.links is NULL or l.link_of_chute is NULL:
+        return False
+    return ring_init(&l.inputs, 1024) and ring_init(&l.records, n_records)
+
+
+cdef Loop* loop_new(Field* field, const Framing* framings, uint64_t n_records) noexcept nogil:
+    """A loop for one hub, not yet open; NULL if there is no memory."""
+    cdef Loop* l = <Loop*>calloc(1, sizeof(Loop))
+    if l is NULL:
+        return NULL
+    l.field = field
+    l.n_links = field.n_links
+    l.n_chutes = field.n_outputs
+    l.epoll_fd = l.timer_fd = l.bell_fd = -1
+    l.armed_ns = INT64_MAX
+    if not take_memory(l, n_records) or not build_links(l, framings):
+        loop_free(l)
+        return NULL
+    find_links_of_chutes(l)
+    return l
+
+
+cdef bint loop_open(Loop* l) noexcept nogil:
+    """Takes the descriptors of the loop itself; false, with errno, if there are none."""
+    l.epoll_fd = hub_epoll()
+    l.timer_fd = hub_timer()
+    l.bell_fd = hub_bell()
+    if l.epoll_fd < 0 or l.timer_fd < 0 or l.bell_fd < 0:
+        return False
+    # Edge-triggered, so that neither needs to be read.
+    if hub_watch(l.epoll_fd, l.timer_fd, EPOLLIN | EPOLLET, TAG_TIMER) != 0:
+        return False
+    return hub_watch(l.epoll_fd, l.bell_fd, EPOLLIN | EPOLLET, TAG_BELL) == 0
+
+
+cdef void close_own(int fd) noexcept nogil:
+    if fd >= 0:
+        close(fd)
+
+
+cdef void loop_free(Loop* l) noexcept nogil:
+    cdef int i
+    if l is NULL:
+        return
+    close_own(l.epoll_fd)
+    close_own(l.timer_fd)
+    close_own(l.bell_fd)
+    if l.links is not NULL:
+        for i in range(l.n_links):
+            close_own(l.links[i].fd)
+            master_free(l.links[i].master)
+    free(l.links)
+    free(l.link_of_chute)
+    free(l.batch.rows)
+    free(l.spare.rows)
+    free(l.out)
+    ring_free(&l.inputs)
+    ring_free(&l.records)
+    free(l)

@@ -1,0 +1,661 @@
+"""The Modbus master of one link: commands before polls, coils off before anything, and a circuit breaker a node.
+
+Rules. A fire is written at once or, when the channel is busy, as soon as it is free; too late, it is voided.
+An output that was switched on is switched off after its hold, whatever the answers say. No write is repeated
+blindly: a coil whose OFF was not confirmed is read back first. A node that fails three times in a row is down
+until all its coils were written off and read back, and its inputs read anew.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from hubctl._batch cimport Batch, batch_add
+from hubctl._histogram cimport tally
+from hubctl._image cimport image_take
+from hubctl._records cimport FIRE_RESULT, MISSED_WINDOW, NODE, NODE_DOWN, OK, Record
+from hubctl._tables cimport MODBUS_RTU, NodeWire, Output, Poll
+from hubctl._wire cimport (
+    ACCEPTED, FRAME_MAX, NO_TAG, Reply, Request, channel_expire, channel_init, channel_next, channel_next_deadline,
+    channel_ready, channel_received, channel_reset, channel_room, channel_send, quiet_of,
+)
+from hubctl._wires cimport (
+    ABSENT, BASELINE, CHECK_DUE, CHECK_SENT, CHECKING, CLEARING, HOLDING, IDLE, OFF_DUE, OFF_SENT, SAFE, UNSAFE, UP,
+    Field, NodeStatus, OutputStatus, PollStatus, Wires,
+)
+
+cdef enum:
+    COIL_ON = 0xFF00
+    FC_READ_COILS = 1
+    FC_WRITE_COIL = 5
+    FC_WRITE_COILS = 15
+
+cdef int64_t PROBE_NS = 500_000_000  # between attempts to bring a node up again
+cdef uint8_t[256] ALL_OFF
+
+
+# Tags: what a reply is for
+
+
+cdef inline uint32_t tag_of(int action, int index) noexcept nogil:
+    return (<uint32_t>action << 16) | <uint32_t>index
+
+
+cdef bint send(Master* m, int action, int index, int node, Request* request, int64_t now_ns) noexcept nogil:
+    cdef const NodeWire* wire = &m.field.nodes[node]
+    cdef int n_data = (request.count + 7) // 8 if request.function == FC_WRITE_COILS else 0
+    request.unit = <uint8_t>wire.unit
+    m.n_out += channel_send(&m.channel, request, ALL_OFF, n_data, now_ns, wire.timeout_ns,
+                            tag_of(action, index), m.out + m.n_out)
+    return True
+
+
+cdef bint write_coil(Master* m, int action, int chute, int value, int64_t now_ns) noexcept nogil:
+    cdef Request request
+    memset(&request, 0, sizeof(Request))
+    request.function = FC_WRITE_COIL
+    request.address = m.field.outputs[chute].coil
+    request.count = 1
+    request.value = <uint16_t>value
+    return send(m, action, chute, m.field.outputs[chute].node, &request, now_ns)
+
+
+cdef bint ask(Master* m, int action, int index, int node, int function, int address, int count,
+              int64_t now_ns) noexcept nogil:
+    cdef Request request
+    memset(&request, 0, sizeof(Request))
+    request.function = <uint8_t>function
+    request.address = <uint16_t>address
+    request.count = <uint16_t>count
+    return send(m, action, index, node, &request, now_ns)
+
+
+# Outputs
+
+
+cdef void activate(Master* m, int chute, int phase, int64_t due_ns) noexcept nogil:
+    cdef OutputStatus* output = &m.field.output_status[chute]
+    if not output.listed:
+        m.active[m.n_active] = <uint16_t>chute
+        m.n_active += 1
+        output.listed = True
+    output.phase = phase
+    output.due_ns = due_ns
+
+
+cdef void forget_idle(Master* m) noexcept nogil:
+    cdef int i = 0
+    cdef OutputStatus* output
+    while i < m.n_active:
+        output = &m.field.output_status[m.active[i]]
+        if output.phase == IDLE:
+            output.listed = False
+            m.n_active -= 1
+            m.active[i] = m.active[m.n_active]
+        else:
+            i += 1
+
+
+cdef bint send_off(Master* m, int64_t now_ns) noexcept nogil:
+    cdef int i
+    cdef OutputStatus* output
+    for i in range(m.n_active):
+        output = &m.field.output_status[m.active[i]]
+        if output.phase == OFF_DUE or (output.phase == HOLDING and output.due_ns <= now_ns):
+            output.phase = OFF_SENT
+            return write_coil(m, ACT_OFF, m.active[i], 0, now_ns)
+    return False
+
+
+cdef bint send_check(Master* m, int64_t now_ns) noexcept nogil:
+    cdef int i, chute
+    cdef const Output* wired
+    for i in range(m.n_active):
+        chute = m.active[i]
+        if m.field.output_status[chute].phase == CHECK_DUE:
+            wired = &m.field.outputs[chute]
+            m.field.output_status[chute].phase = CHECK_SENT
+            return ask(m, ACT_CHECK, chute, wired.node, FC_READ_COILS, wired.coil, 1, now_ns)
+    return False
+
+
+cdef void off_answered(Master* m, int chute, bint confirmed) noexcept nogil:
+    cdef OutputStatus* output = &m.field.output_status[chute]
+    if output.phase != OFF_SENT:
+        return
+    # A node that is not up is cleared as a whole before it comes up.
+    output.phase = CHECK_DUE if not confirmed and is_up(m, m.field.outputs[chute].node) else IDLE
+
+
+cdef void check_answered(Master* m, int chute, const Reply* reply) noexcept nogil:
+    cdef OutputStatus* output = &m.field.output_status[chute]
+    if output.phase != CHECK_SENT:
+        return
+    if reply.refusal != ACCEPTED:
+        output.phase = CHECK_DUE if is_up(m, m.field.outputs[chute].node) else IDLE
+    else:
+        output.phase = OFF_DUE if reply.data[0] & 1 else IDLE
+
+
+# Fires
+
+
+cdef void tell_fire(const Record* command, int reason, int64_t t_ns, Batch* batch) noexcept nogil:
+    cdef Record* row = batch_add(batch, FIRE_RESULT, t_ns)
+    row.parcel = command.parcel
+    row.seq = command.seq
+    row.plan = command.plan
+    row.device = command.device
+    row.chute = command.chute
+    row.due_ns = command.due_ns
+    row.reason = reason
+
+
+cdef inline bint is_up(const Master* m, int node) noexcept nogil:
+    return m.field.node_status[node].state == UP
+
+
+cdef void master_fire(Master* m, const Record* command, int64_t now_ns, Batch* batch) noexcept nogil:
+    if not is_up(m, m.field.outputs[command.chute].node):
+        tell_fire(command, NODE_DOWN, now_ns, batch)
+    elif now_ns > command.value or m.n_fires == N_FIRES_MAX:
+        tell_fire(command, MISSED_WINDOW, now_ns, batch)
+    else:
+        m.fires[m.n_fires] = command[0]
+        m.n_fires += 1
+
+
+cdef void drop_void(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef int i
+    cdef int n = 0
+    for i in range(m.n_fires):
+        if now_ns > m.fires[i].value:
+            tell_fire(&m.fires[i], MISSED_WINDOW, now_ns, batch)
+        else:
+            m.fires[n] = m.fires[i]
+            n += 1
+    m.n_fires = n
+
+
+cdef void drop_fires(Master* m, int node, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef int i
+    cdef int n = 0
+    for i in range(m.n_fires):
+        if m.field.outputs[m.fires[i].chute].node == node:
+            tell_fire(&m.fires[i], NODE_DOWN, now_ns, batch)
+        else:
+            m.fires[n] = m.fires[i]
+            n += 1
+    m.n_fires = n
+
+
+cdef bint send_fire(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef int i
+    cdef int chute
+    if m.n_fires == 0:
+        return False
+    chute = m.fires[0].chute
+    tell_fire(&m.fires[0], OK, 0, batch)
+    m.n_fires -= 1
+    for i in range(m.n_fires):
+        m.fires[i] = m.fires[i + 1]
+    activate(m, chute, HOLDING, now_ns + m.field.outputs[chute].hold_ns)
+    return write_coil(m, ACT_ON, chute, COIL_ON, now_ns)
+
+
+# Nodes
+
+
+cdef void start_node(Master* m, int node, int64_t now_ns) noexcept nogil:
+    cdef NodeStatus* status = &m.field.node_status[node]
+    status.waiting = False
+    status.retry_ns = now_ns
+    status.state = CLEARING if m.field.nodes[node].n_outputs else BASELINE
+    forget_images(m, node, now_ns)
+
+
+cdef void forget_images(Master* m, int node, int64_t now_ns) noexcept nogil:
+    cdef int i
+    for i in range(m.n_polls):
+        if m.field.polls[m.polls[i]].node == node:
+            m.field.poll_status[m.polls[i]].has_image = False
+            m.field.poll_status[m.polls[i]].due_ns = now_ns
+
+
+cdef void tell_node(int node, int value, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef Record* row = batch_add(batch, NODE, now_ns)
+    row.device = <uint16_t>node
+    row.value = value
+
+
+cdef bint has_all_images(const Master* m, int node) noexcept nogil:
+    cdef int i
+    for i in range(m.n_polls):
+        if m.field.polls[m.polls[i]].node == node and not m.field.poll_status[m.polls[i]].has_image:
+            return False
+    return True
+
+
+cdef void raise_if_complete(Master* m, int node, int64_t now_ns, Batch* batch) noexcept nogil:
+    if m.field.node_status[node].state != BASELINE or not has_all_images(m, node):
+        return
+    m.field.node_status[node].state = UP
+    m.field.node_status[node].n_failures = 0
+    tell_node(node, 1, now_ns, batch)
+
+
+cdef void lower_node(Master* m, int node, int64_t now_ns, Batch* batch) noexcept nogil:
+    """The node is not to be trusted: nothing but its clearing is tried, and that after a while."""
+    cdef NodeStatus* status = &m.field.node_status[node]
+    if status.state == UP:
+        tell_node(node, 0, now_ns, batch)
+    drop_fires(m, node, now_ns, batch)
+    start_node(m, node, now_ns + PROBE_NS)
+
+
+cdef void node_failed(Master* m, int node, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef NodeStatus* status = &m.field.node_status[node]
+    status.n_failures += 1
+    if status.state >= SAFE:
+        return
+    if m.stopping:
+        status.state = UNSAFE
+    elif status.state != UP or status.n_failures >= N_FAILURES_MAX:
+        lower_node(m, node, now_ns, batch)
+
+
+cdef bint send_clearing(Master* m, int node, int64_t now_ns) noexcept nogil:
+    cdef NodeStatus* status = &m.field.node_status[node]
+    cdef int n = m.field.nodes[node].n_outputs
+    if status.waiting or status.retry_ns > now_ns:
+        return False
+    if status.state == CLEARING:
+        status.waiting = ask(m, ACT_CLEAR, node, node, FC_WRITE_COILS if n > 1 else FC_WRITE_COIL, 0, n, now_ns)
+    elif status.state == CHECKING:
+        status.waiting = ask(m, ACT_VERIFY, node, node, FC_READ_COILS, 0, n, now_ns)
+    return status.waiting
+
+
+cdef bint send_any_clearing(Master* m, int64_t now_ns) noexcept nogil:
+    cdef int i
+    for i in range(m.n_nodes):
+        if send_clearing(m, m.nodes[i], now_ns):
+            return True
+    return False
+
+
+cdef bint is_all_zero(const uint8_t* data, int n) noexcept nogil:
+    cdef int i
+    for i in range(n):
+        if data[i]:
+            return False
+    return True
+
+
+cdef void clear_answered(Master* m, int node, int64_t now_ns) noexcept nogil:
+    cdef NodeStatus* status = &m.field.node_status[node]
+    if status.state == CLEARING:
+        status.state = CHECKING
+
+
+cdef void verify_answered(Master* m, int node, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef NodeStatus* status = &m.field.node_status[node]
+    if status.state != CHECKING:
+        return
+    if not is_all_zero(reply.data, reply.n_data):
+        node_failed(m, node, now_ns, batch)
+    elif m.stopping:
+        status.state = SAFE
+    else:
+        status.state = BASELINE
+        raise_if_complete(m, node, now_ns, batch)
+
+
+# Polls
+
+
+cdef bint is_due(const Master* m, int poll, int64_t now_ns) noexcept nogil:
+    cdef const NodeStatus* node = &m.field.node_status[m.field.polls[poll].node]
+    if m.field.poll_status[poll].waiting or m.field.poll_status[poll].due_ns > now_ns:
+        return False
+    return node.state == UP or (node.state == BASELINE and node.retry_ns <= now_ns)
+
+
+cdef int most_overdue(const Master* m, int64_t now_ns) noexcept nogil:
+    cdef int i
+    cdef int found = -1
+    for i in range(m.n_polls):
+        if is_due(m, m.polls[i], now_ns):
+            if found < 0 or m.field.poll_status[m.polls[i]].due_ns < m.field.poll_status[found].due_ns:
+                found = m.polls[i]
+    return found
+
+
+cdef bint send_poll(Master* m, int64_t now_ns) noexcept nogil:
+    cdef int found = -1
+    cdef const Poll* poll
+    # One place is kept free, so that a command need not wait for the answer to a poll.
+    if m.channel.n_waiting < max(1, m.channel.n_slots - 1):
+        found = most_overdue(m, now_ns)
+    if found < 0:
+        return False
+    poll = &m.field.polls[found]
+    schedule_next(poll, &m.field.poll_status[found], now_ns)
+    return ask(m, ACT_POLL, found, poll.node, poll.function, poll.address, poll.count, now_ns)
+
+
+cdef void schedule_next(const Poll* poll, PollStatus* status, int64_t now_ns) noexcept nogil:
+    cdef int64_t period_ns = max(poll.period_ns, 1)
+    status.waiting = True
+    # Slots that have passed are skipped, and the schedule keeps its phase.
+    status.due_ns += ((now_ns - status.due_ns) // period_ns + 1) * period_ns
+
+
+cdef void poll_answered(Master* m, int poll, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef int node = m.field.polls[poll].node
+    # The device sampled at some time between the question and the answer.
+    cdef int64_t sampled_ns = (reply.sent_ns + now_ns) // 2
+    if m.field.node_status[node].state != UP and m.field.node_status[node].state != BASELINE:
+        return
+    image_take(m.field, poll, reply.data, reply.n_data, sampled_ns, batch)
+    raise_if_complete(m, node, now_ns, batch)
+
+
+# Replies
+
+
+cdef int node_of(const Master* m, int action, int index) noexcept nogil:
+    if action == ACT_POLL:
+        return m.field.polls[index].node
+    return index if action >= ACT_CLEAR else m.field.outputs[index].node
+
+
+cdef void settle_request(Master* m, int action, int index) noexcept nogil:
+    if action == ACT_POLL:
+        m.field.poll_status[index].waiting = False
+    elif action >= ACT_CLEAR:
+        m.field.node_status[index].waiting = False
+
+
+cdef void answered(Master* m, int action, int index, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
+    if action == ACT_POLL:
+        poll_answered(m, index, reply, now_ns, batch)
+    elif action == ACT_OFF:
+        off_answered(m, index, True)
+    elif action == ACT_CHECK:
+        check_answered(m, index, reply)
+    elif action == ACT_CLEAR:
+        clear_answered(m, index, now_ns)
+    elif action == ACT_VERIFY:
+        verify_answered(m, index, reply, now_ns, batch)
+
+
+cdef void digest(Master* m, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef int action = reply.tag >> 16
+    cdef int index = reply.tag & 0xFFFF
+    if reply.tag == NO_TAG:
+        return
+    settle_request(m, action, index)
+    if reply.refusal == ACCEPTED:
+        tally(&m.round_trip, now_ns - reply.sent_ns)
+        m.field.node_status[node_of(m, action, index)].n_failures = 0
+        answered(m, action, index, reply, now_ns, batch)
+        return
+    node_failed(m, node_of(m, action, index), now_ns, batch)
+    if action == ACT_OFF:
+        off_answered(m, index, False)
+    elif action == ACT_CHECK:
+        check_answered(m, index, reply)
+
+
+cdef void master_receive(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef Reply reply
+    while channel_next(&m.channel, now_ns, &reply):
+        digest(m, &reply, now_ns, batch)
+
+
+cdef void master_expire(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef Reply reply
+    while channel_expire(&m.channel, now_ns, &reply):
+        digest(m, &reply, now_ns, batch)
+
+
+# The whole
+
+
+cdef bint send_next(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    if send_off(m, now_ns) or send_fire(m, now_ns, batch):
+        return True
+    return send_check(m, now_ns) or send_any_clearing(m, now_ns) or send_poll(m, now_ns)
+
+
+cdef void raise_bare_nodes(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    """A node with neither outputs nor polls has nothing to prove."""
+    cdef int i
+    for i in range(m.n_nodes):
+        if m.field.node_status[m.nodes[i]].n_polls == 0:
+            raise_if_complete(m, m.nodes[i], now_ns, batch)
+
+
+cdef void master_pump(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    if not m.connected:
+        return
+    if m.n_fires:
+        drop_void(m, now_ns, batch)
+    raise_bare_nodes(m, now_ns, batch)
+    while m.n_out + FRAME_MAX <= OUT_MAX and channel_ready(&m.channel, now_ns):
+        if not send_next(m, now_ns, batch):
+            break
+    if m.n_active:
+        forget_idle(m)
+
+
+cdef inline int64_t later(int64_t due_ns, int64_t now_ns, int64_t earliest_ns) noexcept nogil:
+    return min(due_ns, earliest_ns) if due_ns > now_ns else earliest_ns
+
+
+cdef int64_t master_next_deadline(const Master* m, int64_t now_ns) noexcept nogil:
+    cdef int64_t earliest_ns = INT64_MAX
+    cdef int i
+    if not m.connected:
+        return INT64_MAX
+    earliest_ns = channel_next_deadline(&m.channel, now_ns)
+    for i in range(m.n_active):
+        if m.field.output_status[m.active[i]].phase == HOLDING:
+            earliest_ns = later(m.field.output_status[m.active[i]].due_ns, now_ns, earliest_ns)
+    for i in range(m.n_fires):
+        earliest_ns = later(m.fires[i].value + 1, now_ns, earliest_ns)
+    for i in range(m.n_nodes):
+        if m.field.node_status[m.nodes[i]].state < UP:
+            earliest_ns = later(m.field.node_status[m.nodes[i]].retry_ns, now_ns, earliest_ns)
+    return earliest_poll(m, now_ns, earliest_ns)
+
+
+cdef int64_t earliest_poll(const Master* m, int64_t now_ns, int64_t earliest_ns) noexcept nogil:
+    cdef int i
+    for i in range(m.n_polls):
+        if not m.field.poll_status[m.polls[i]].waiting:
+            earliest_ns = later(m.field.poll_status[m.polls[i]].due_ns, now_ns, earliest_ns)
+    return earliest_ns
+
+
+cdef void master_connect(Master* m, int64_t now_ns) noexcept nogil:
+    cdef int i
+    channel_reset(&m.channel)
+    m.connected = True
+    m.n_out = 0
+    for i in range(m.n_polls):
+        m.field.poll_status[m.polls[i]].waiting = False
+    for i in range(m.n_nodes):
+        start_node(m, m.nodes[i], now_ns)
+
+
+cdef void master_disconnect(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef int i
+    for i in range(m.n_nodes):
+        if m.field.node_status[m.nodes[i]].state == UP:
+            tell_node(m.nodes[i], 0, now_ns, batch)
+        m.field.node_status[m.nodes[i]].state = ABSENT
+        drop_fires(m, m.nodes[i], now_ns, batch)
+    for i in range(m.n_active):
+        m.field.output_status[m.active[i]].phase = IDLE
+    forget_idle(m)
+    m.connected = False
+    m.n_out = 0
+
+
+cdef void master_make_safe(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef int i
+    cdef NodeStatus* status
+    m.stopping = True
+    for i in range(m.n_nodes):
+        status = &m.field.node_status[m.nodes[i]]
+        drop_fires(m, m.nodes[i], now_ns, batch)
+        if status.state != ABSENT:
+            status.retry_ns = now_ns
+            status.state = CLEARING if m.field.nodes[m.nodes[i]].n_outputs else SAFE
+
+
+cdef bint master_is_settled(const Master* m) noexcept nogil:
+    cdef int i
+    for i in range(m.n_nodes):
+        if CLEARING <= m.field.node_status[m.nodes[i]].state <= UP:
+            return False
+    return True
+
+
+# Building
+
+
+cdef Master* master_new(Field* field, int link) noexcept nogil:
+    """A master for one link; NULL if there is no memory."""
+    cdef Master* m = <Master*>calloc(1, sizeof(Master))
+    if m is NULL:
+        return NULL
+    m.field = field
+    m.link = link
+    m.nodes = <uint16_t*>calloc(field.n_nodes + 1, sizeof(uint16_t))
+    m.polls = <uint16_t*>calloc(field.n_polls + 1, sizeof(uint16_t))
+    m.active = <uint16_t*>calloc(field.n_outputs + 1, sizeof(uint16_t))
+    if m.nodes is NULL or m.polls is NULL or m.active is NULL:
+        master_free(m)
+        return NULL
+    channel_init(&m.channel, field.links[link].kind == MODBUS_RTU, field.links[link].in_flight_max,
+                 quiet_of(field.links[link].baud))
+    list_own(m)
+    return m
+
+
+cdef void list_own(Master* m) noexcept nogil:
+    cdef int i
+    for i in range(m.field.n_nodes):
+        if m.field.nodes[i].link == m.link:
+            m.nodes[m.n_nodes] = <uint16_t>i
+            m.n_nodes += 1
+    for i in range(m.field.n_polls):
+        if m.field.nodes[m.field.polls[i].node].link == m.link:
+            m.polls[m.n_polls] = <uint16_t>i
+            m.n_polls += 1
+
+
+cdef void master_free(Master* m) noexcept nogil:
+    if m is not NULL:
+        free(m.nodes)
+        free(m.polls)
+        free(m.active)
+        free(m)
+
+
+# The Python face
+
+
+cdef enum:
+    N_FACE_ROWS = 4096
+
+
+cdef class ModbusMaster:
+    """One link's master without its socket: commands and bytes in, bytes and records out.
+
+    Parameters
+    ----------
+    wiring : hubctl.core.tables.Wiring
+    link : int
+        Row of the link in the wiring.
+    """
+
+    cdef Wires wires
+    cdef Master* master
+    cdef object _rows
+    cdef Batch batch
+
+    def __init__(self, wiring, link: int, record: np.dtype):
+        cdef uint8_t[::1] memory
+        self.wires = Wires(wiring)
+        self._rows = np.zeros(N_FACE_ROWS, record)
+        memory = self._rows.view(np.uint8)
+        self.batch.rows = <Record*>&memory[0]
+        self.batch.n_max = N_FACE_ROWS
+        self.master = master_new(&self.wires.field, link)
+        if self.master is NULL:
+            raise MemoryError("no memory for a Modbus master")
+
+    def __dealloc__(self):
+        master_free(self.master)
+
+    def connect(self, now_ns: int) -> None:
+        """The link is connected: its nodes are brought up, coils off first."""
+        master_connect(self.master, now_ns)
+
+    def disconnect(self, now_ns: int) -> None:
+        """The link is gone."""
+        master_disconnect(self.master, now_ns, &self.batch)
+
+    def fire(self, command: np.ndarray, now_ns: int) -> None:
+        """A FIRE_OUTPUT of the kernel, one record."""
+        cdef const uint8_t[::1] memory = np.frombuffer(command.tobytes(), np.uint8)
+        master_fire(self.master, <const Record*>&memory[0], now_ns, &self.batch)
+
+    def pump(self, now_ns: int) -> bytes:
+        """Bytes to send at `now_ns`, after what has run out by then."""
+        master_expire(self.master, now_ns, &self.batch)
+        master_pump(self.master, now_ns, &self.batch)
+        data = PyBytes_FromStringAndSize(<char*>self.master.out, self.master.n_out)
+        self.master.n_out = 0
+        return data
+
+    def receive(self, data: bytes, now_ns: int) -> None:
+        """Bytes that came at `now_ns`; at most what the channel has room for."""
+        cdef int n
+        cdef uint8_t* room = channel_room(&self.master.channel, &n)
+        if len(data) > n:
+            raise ValueError(f"{len(data)} bytes at once: must be at most {n}")
+        memcpy(room, <const uint8_t*>data, len(data))
+        channel_received(&self.master.channel, <int>len(data), now_ns)
+        master_receive(self.master, now_ns, &self.batch)
+
+    def make_safe(self, now_ns: int) -> None:
+        """From now on only coils off."""
+        master_make_safe(self.master, now_ns, &self.batch)
+
+    def records(self) -> np.ndarray:
+        """Records for the kernel since the last call; results OK have t_ns 0."""
+        told = self._rows[: self.batch.n].copy()
+        self.batch.n = 0
+        return told
+
+    def next_deadline(self, now_ns: int) -> int:
+        """The earliest time after `now_ns` at which something is due, ns; 2**63 - 1: never."""
+        return master_next_deadline(self.master, now_ns)
+
+    @property
+    def settled(self) -> bool:
+        """After `make_safe`: nothing more is to be done."""
+        return bool(master_is_settled(self.master))
+
+    @property
+    def node_states(self) -> list[int]:
+        """State of each node of the hub."""
+        return [self.wires.field.node_status[i].state for i in range(self.wires.field.n_nodes)]

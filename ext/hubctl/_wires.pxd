@@ -1,0 +1,71 @@
+"""What is wired, in C, and how each node, poll and output stands."""
+
+from libc.stdint cimport int64_t, uint8_t
+
+from hubctl._tables cimport Counter, Link, NodeWire, Output, Poll, Signal
+
+cdef enum NodeState:
+    ABSENT = 0             # no connection
+    CLEARING = 1           # all coils are being written off
+    CHECKING = 2           # and read back
+    BASELINE = 3           # inputs are read for the first time
+    UP = 4
+    SAFE = 5               # stopping: coils proved off
+    UNSAFE = 6             # stopping: coils not proved off
+
+cdef enum OutputPhase:
+    IDLE = 0
+    HOLDING = 1            # ON was written, OFF is due at due_ns
+    OFF_DUE = 2
+    OFF_SENT = 3
+    CHECK_DUE = 4          # OFF was not confirmed: read back before it is written again
+    CHECK_SENT = 5
+
+cdef struct NodeStatus:
+    int state
+    int n_failures
+    int n_polls
+    bint waiting           # a request of the re-synchronisation is under way
+    int64_t retry_ns       # while not UP nothing is sent before
+
+cdef struct PollStatus:
+    bint waiting
+    bint has_image
+    int first_signal
+    int n_signals
+    int first_counter
+    int n_counters
+    int64_t due_ns
+    int64_t sampled_ns
+    uint8_t[250] image
+
+cdef struct OutputStatus:
+    int phase
+    bint listed            # in the master's list of active outputs
+    int64_t due_ns
+
+# What is wired, and how it stands; one for a hub, each row used by the one master of its link.
+cdef struct Field:
+    const Link* links
+    const NodeWire* nodes
+    const Poll* polls
+    const Signal* signals
+    const Counter* counters
+    const Output* outputs
+    int n_links
+    int n_nodes
+    int n_polls
+    int n_signals
+    int n_counters
+    int n_outputs
+    NodeStatus* node_status
+    PollStatus* poll_status
+    OutputStatus* output_status
+
+cdef class Wires:
+    """The field of a hub's wiring, and the memory it stands on."""
+    cdef Field field
+    cdef object _keep
+
+    cdef _take(self)
+    cdef _join(self)

@@ -1,0 +1,1 @@
+# No Python face: images are read by `hubctl._master`.

@@ -1,0 +1,1 @@
+# No Python face: the loop is run by `hubctl._reactor`.
