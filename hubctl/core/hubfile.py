@@ -273,7 +273,11 @@ def load_hub(file: Path) -> Hub:
     ConfigError
         With every fault of the file.
     """
-    source = Source.read(file)
+    return hub_of(Source.read(file))
+
+
+def hub_of(source: Source) -> Hub:
+    """The hub that a file's content describes; ConfigError with every fault of it."""
     hub = read_shape(Hub, source)
     check_references(hub, source)
     check_geometry(hub, source)

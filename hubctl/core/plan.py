@@ -112,7 +112,11 @@ def load_plan(file: Path, hub: Hub | None = None) -> SortPlan:
     ConfigError
         With every fault of the file.
     """
-    source = Source.read(file)
+    return plan_of(Source.read(file), hub)
+
+
+def plan_of(source: Source, hub: Hub | None = None) -> SortPlan:
+    """The plan that a file's content describes; ConfigError with every fault of it."""
     plan = read_shape(SortPlan, source)
     _check(plan, source, hub)
     source.raise_if_faulty()

@@ -71,7 +71,7 @@ def _faults(file: Path, rows: list[list[str]]) -> list[Fault]:
 
 
 def _is_advice(row: list[str]) -> bool:
-    if len(row) != 2 or normalise(row[0].encode()) is None:
+    if len(row) != 2 or not normalise(row[0].encode()):
         return False
     namespace, colon, key = row[1].partition(":")
     return bool(namespace and colon and key) and row[1].isascii() and len(row[1]) <= KEY_MAX

@@ -51,10 +51,14 @@ def _note(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Path:
     owner, field = _field_at(model, source.data, path)
     message, hint = _words(owner, field, path, detail)
     source.add(path, message, hint)
-    is_plain_entry = (
-        isinstance(path[-1], int) and _model_of(field.annotation if field else None, None) is None
-    )
-    return path[:-1] if is_plain_entry else path
+    return path[:-1] if _is_plain_entry(owner, field, path) else path
+
+
+def _is_plain_entry(owner: type[BaseModel] | None, field: FieldInfo | None, path: Path) -> bool:
+    """Whether the path ends in a list of texts or a table of free keys: useless with one wrong."""
+    if isinstance(path[-1], int):
+        return field is not None and _model_of(field.annotation, None) is None
+    return owner is None
 
 
 def _path_in(data: Any, detail: ErrorDetails) -> Path:

@@ -191,7 +191,7 @@ FRAMING = np.dtype(
         ("n_terminator", "<u2"),
         ("frame_max", "<u2"),  # a longer frame is garbage
         ("silence_ms", "<u2"),  # half a frame followed by so much silence is garbage
-        ("has_answers", "<u2"),  # 1: command answers (sAN, sRA, sFA ...) come in frames too, and are no labels
+        ("has_answers", "<u2"),  # 1: command answers (sAN, sRA ...) come in frames too, and are no labels
     ]
 )
 

@@ -69,3 +69,22 @@ def test_a_missing_key_is_where_its_table_is() -> None:
 
 def test_what_is_nowhere_is_at_the_top() -> None:
     assert line_of(places_of(TEXT), ("belts", 3, "name")) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = []\nb = 1",
+        "a = [ # none\n]\nb = 1",
+        "a = {}\nb = 1",
+        "a = [[], [[1]], {}, { x = [] }]\nb = 1",
+        'a = """x \\\n  y"""\nb = 1',
+        "a = '''it's'''\nb = 1",
+        "a = 1 # [x]\r\nb = 1",
+        "a = [1,\n 2,\n]\nb = 1",
+        "a = inf\nb = 1\n[c]\n",
+    ],
+)
+def test_whatever_comes_before_does_not_move_a_key(text: str) -> None:
+    assert set(tomllib.loads(text)) >= {"a", "b"}
+    assert places_of(text)[("b",)] == text[: text.index("b = 1")].count("\n") + 1

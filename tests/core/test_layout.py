@@ -1,0 +1,191 @@
+"""A hub file becomes the right counts, nanoseconds, indices and polls."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubctl.core.events import NO_INDEX, Kind
+from hubctl.core.hubfile import Hub, load_hub, resolve_hub
+from hubctl.core.layout import compile_layout, compile_wiring, counts_of_mm, hub_names
+from hubctl.core.tables import BeltKind, EyeRole, LinkKind, Table
+
+MS = 1_000_000
+
+
+def row(table: Table, index: int) -> dict[str, object]:
+    return {name: table[index][name].item() for name in table.dtype.names or ()}
+
+
+@pytest.fixture(scope="module")
+def demo() -> Hub:
+    return resolve_hub("demo")
+
+
+@pytest.fixture(scope="module")
+def station() -> Hub:
+    return resolve_hub("station")
+
+
+def hub_of(tmp_path: Path, demo_text_changes: list[tuple[str, str]]) -> Hub:
+    from hubctl.core.hubfile import hub_path
+
+    text = hub_path("demo").read_text(encoding="utf-8")
+    for old, new in demo_text_changes:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    file = tmp_path / "hub.toml"
+    file.write_text(text, encoding="utf-8")
+    return load_hub(file)
+
+
+def test_belt_in_counts(demo: Hub) -> None:
+    assert row(compile_layout(demo).belts, 0) == {
+        "kind": BeltKind.LINE,
+        "end_chute": 48,
+        "encoder_node": 0,
+        "counter_bits": 32,
+        "counts_per_m": 1000,
+        "reserved": 0,
+        "length_counts": 30_000,
+        "speed_counts_s": 2500,
+        "speed_counts_s_min": 1250,
+        "speed_counts_s_max": 2750,
+        "parcel_counts_min": 100,
+        "parcel_counts_max": 1200,
+        "stale_ns": 100 * MS,
+        "told_late_ns": 330 * MS,  # three requests of 100 ms, two polls of 5 ms, 20 ms
+    }
+
+
+def test_other_resolutions_change_every_length(tmp_path: Path) -> None:
+    layout = compile_layout(hub_of(tmp_path, [("counts_per_m = 1000", "counts_per_m = 4096")]))
+    assert layout.belts["length_counts"][0] == 122_880
+    assert layout.eyes["at_counts"][0] == 1229  # 300 mm are 1228.8 counts
+    assert layout.diverters["clear_counts"][0] == 655
+
+
+def test_eyes_and_diverters_come_by_position(tmp_path: Path) -> None:
+    hub = hub_of(tmp_path, [('"D02", belt = "main", at_mm = 5500', '"D02", belt = "main", at_mm = 28500')])
+    layout, names = compile_layout(hub), hub_names(hub)
+    assert (np.diff(layout.eyes["at_counts"]) > 0).all()
+    assert (np.diff(layout.diverters["at_counts"]) > 0).all()
+    assert names.diverters[-1] == "D02"
+    assert layout.chutes["diverter"][names.chutes.index("C03")] == names.diverters.index("D02")
+
+
+def test_eye_row(demo: Hub) -> None:
+    layout, names = compile_layout(demo), hub_names(demo)
+    eye = row(layout.eyes, names.eyes.index("end"))
+    assert (eye["role"], eye["at_counts"], eye["window_counts"], eye["length_window_counts"]) == (
+        EyeRole.END,
+        29_500,
+        80,
+        60,
+    )
+
+
+def test_chute_rows(demo: Hub) -> None:
+    layout, names = compile_layout(demo), hub_names(demo)
+    assert row(layout.chutes, names.chutes.index("C14")) == {
+        "diverter": names.diverters.index("D07"),
+        "node": names.nodes.index("io2"),
+        "has_confirm": 1,
+        "confirm_node": names.nodes.index("io2"),
+        "confirm_from_ns": 200 * MS,
+        "confirm_until_ns": 800 * MS,
+        "full_on_ns": 1000 * MS,
+        "full_off_ns": 2000 * MS,
+    }
+    end = row(layout.chutes, names.chutes.index("END"))
+    assert (end["diverter"], end["node"], end["has_confirm"]) == (NO_INDEX, NO_INDEX, 0)
+
+
+def test_a_belt_without_encoder_counts_millimetres(station: Hub) -> None:
+    belt = row(compile_layout(station).belts, 0)
+    assert (belt["kind"], belt["encoder_node"], belt["counts_per_m"]) == (BeltKind.STATION, NO_INDEX, 1000)
+
+
+def test_polls_are_one_a_node(demo: Hub) -> None:
+    polls = compile_wiring(demo).polls
+    fields = ("node", "function", "address", "count", "period_ns")
+    assert [tuple(poll[name].item() for name in fields) for poll in polls] == [
+        (0, 4, 0, 3, 5 * MS),
+        *((node, 2, 0, 28, 5 * MS) for node in (1, 2, 3, 4)),
+    ]
+
+
+def test_eyes_beside_the_counter_are_latched(demo: Hub) -> None:
+    wiring, names = compile_wiring(demo), hub_names(demo)
+    latched = [names.eyes[s["index"]] for s in wiring.signals if s["belt"] == 0 and s["kind"] == Kind.EYE]
+    assert latched == ["induct", "tunnel", "end"]
+    assert wiring.signals["offset"][:3].tolist() == [32, 33, 34]
+    assert row(wiring.counters, 0) == {"poll": 0, "register": 0, "bits": 32, "low_word_first": 0, "belt": 0}
+
+
+def test_signals_are_sorted_and_complete(demo: Hub) -> None:
+    signals = compile_wiring(demo).signals
+    order = [(s["poll"], s["offset"]) for s in signals]
+    assert order == sorted(set(order))
+    kinds = [Kind(kind) for kind in signals["kind"]]
+    assert (kinds.count(Kind.EYE), kinds.count(Kind.CONFIRM), kinds.count(Kind.CHUTE_LEVEL)) == (7, 48, 48)
+
+
+def test_a_span_too_long_for_one_reply_is_two_polls(tmp_path: Path) -> None:
+    far = [
+        ('full = "io1/discrete/16"', 'full = "io1/discrete/1999"'),
+        ('full = "io1/discrete/17"', 'full = "io1/discrete/2000"'),
+        ('"head/input/2.2"', '"head/input/125.15"'),
+    ]
+    polls = compile_wiring(hub_of(tmp_path, far)).polls
+    blocks = [(poll["node"], poll["function"], poll["address"], poll["count"]) for poll in polls][:4]
+    assert blocks == [(0, 4, 0, 3), (0, 4, 125, 1), (1, 2, 0, 2000), (1, 2, 2000, 1)]
+
+
+def test_a_counter_is_never_cut_in_two(tmp_path: Path) -> None:
+    moved = [
+        ('address = "head/input/0"', 'address = "head/input/124"'),
+        ('"head/input/2.0"', '"head/input/0.0"'),
+    ]
+    wiring = compile_wiring(hub_of(tmp_path, moved))
+    assert [(poll["address"], poll["count"]) for poll in wiring.polls[:2]] == [(0, 3), (124, 2)]
+    assert row(wiring.counters, 0)["poll"] == 1
+    assert set(wiring.signals["belt"]) == {NO_INDEX}
+
+
+def test_links_nodes_and_outputs(demo: Hub) -> None:
+    wiring, names = compile_wiring(demo), hub_names(demo)
+    assert row(wiring.links, names.links.index("io4")) == {
+        "kind": LinkKind.MODBUS_RTU,
+        "scanner": NO_INDEX,
+        "in_flight_max": 1,
+        "reserved": 0,
+        "baud": 115_200,
+    }
+    assert wiring.links["scanner"].tolist()[-2:] == [0, 1]
+    assert wiring.nodes["n_outputs"].tolist() == [0, 12, 12, 12, 12]
+    assert row(wiring.outputs, 13) == {"node": 2, "coil": 1, "reserved": 0, "hold_ns": 100 * MS}
+    assert row(wiring.outputs, 48)["node"] == NO_INDEX
+
+
+def test_framings_take_the_site_before_the_preset(tmp_path: Path) -> None:
+    hub = hub_of(
+        tmp_path, [('preset = "sick"', 'preset = "sick", terminator = "\\r\\n", heartbeat = "LIFE"')]
+    )
+    framing = row(compile_wiring(hub).framings, 0)
+    assert (framing["header"], framing["terminator"], framing["n_header"], framing["n_terminator"]) == (
+        b"\x02",
+        b"\r\n",
+        1,
+        2,
+    )
+    assert (framing["no_read"], framing["heartbeat"], framing["has_answers"]) == (b"NoRead", b"LIFE", 1)
+
+
+@given(st.integers(0, 2_000_000), st.integers(10, 100_000))
+def test_counts_are_nearest_and_never_vanish(length_mm: int, per_m: int) -> None:
+    counts = counts_of_mm(length_mm, per_m)
+    assert abs(counts * 1000 - length_mm * per_m) <= 500 or counts == 1
+    assert (counts == 0) == (length_mm == 0)

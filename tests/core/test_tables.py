@@ -1,0 +1,93 @@
+"""Plain Python and compiled code agree on every layout and number they share."""
+
+import re
+from enum import IntEnum, IntFlag
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hubctl.core import events, tables
+
+EXT = Path(__file__).resolve().parents[2] / "ext" / "hubctl"
+C_TYPES = {
+    "uint16_t": "<u2",
+    "uint32_t": "<u4",
+    "int32_t": "<i4",
+    "int64_t": "<i8",
+    "char[4]": "S4",
+    "char[16]": "S16",
+    "char[56]": "S56",
+}
+STRUCTS = [
+    ("_records", "Record", events.RECORD),
+    ("_tables", "Belt", tables.BELT),
+    ("_tables", "Eye", tables.EYE),
+    ("_tables", "Scanner", tables.SCANNER),
+    ("_tables", "Diverter", tables.DIVERTER),
+    ("_tables", "Chute", tables.CHUTE),
+    ("_tables", "Link", tables.LINK),
+    ("_tables", "NodeWire", tables.NODE_WIRE),
+    ("_tables", "Poll", tables.POLL),
+    ("_tables", "Signal", tables.SIGNAL),
+    ("_tables", "Counter", tables.COUNTER),
+    ("_tables", "Output", tables.OUTPUT),
+    ("_tables", "Framing", tables.FRAMING),
+]
+ENUMS = [
+    ("_records", "Kind", events.Kind),
+    ("_records", "Flag", events.Flag),
+    ("_records", "Disposition", events.Disposition),
+    ("_records", "ChuteState", events.ChuteState),
+    ("_records", "Reason", events.Reason),
+    ("_tables", "BeltKind", tables.BeltKind),
+    ("_tables", "EyeRole", tables.EyeRole),
+    ("_tables", "LinkKind", tables.LinkKind),
+]
+# Cython's enums share one name space, so some of their names say more.
+RENAMED = {
+    "UNEXPECTED_TRACK": "UNEXPECTED",
+    "LOST_PARCEL": "LOST",
+    "REMOVED_PARCEL": "REMOVED",
+    "CLOSED_BY_OPERATOR": "CLOSED",
+}
+
+
+def body_of(module: str, head: str) -> list[str]:
+    """The indented lines below a heading of a `.pxd`, without comments."""
+    text = (EXT / f"{module}.pxd").read_text(encoding="utf-8")
+    match = re.search(rf"^{re.escape(head)}:\n((?:    .*\n|\n)+)", text, re.MULTILINE)
+    assert match, f"{head} is not in {module}.pxd"
+    lines = (line.split("#")[0].strip() for line in match.group(1).splitlines())
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize(("module", "name", "dtype"), STRUCTS)
+def test_structs_are_the_dtypes(module: str, name: str, dtype: np.dtype[np.void]) -> None:
+    fields = [line.split() for line in body_of(module, f"cdef packed struct {name}")]
+    assert [(field, C_TYPES[c_type]) for c_type, field in fields] == [
+        (field, kind if kind.startswith("<") else kind.lstrip("|")) for field, kind in dtype.descr
+    ]
+
+
+@pytest.mark.parametrize(("module", "name", "enum"), ENUMS)
+def test_enums_are_the_same(module: str, name: str, enum: type[IntEnum] | type[IntFlag]) -> None:
+    pairs = [line.split(" = ") for line in body_of(module, f"cdef enum {name}")]
+    assert {RENAMED.get(key, key): int(value) for key, value in pairs} == {
+        member.name: member.value for member in enum
+    }
+
+
+def test_constants_are_the_same() -> None:
+    constants = dict(line.split(" = ") for line in body_of("_records", "cdef enum"))
+    assert int(constants["TEXT_MAX"]) == events.TEXT_MAX == events.RECORD["text"].itemsize
+    assert int(constants["NO_INDEX"], 16) == events.NO_INDEX
+
+
+def test_every_reason_has_its_sentence() -> None:
+    assert set(events.SENTENCES) == set(events.Reason) - {events.Reason.NONE}
+
+
+def test_empty_records_say_none() -> None:
+    record = events.empty(1)[0]
+    assert (record["counts"], record["chute"], record["kind"]) == (events.NO_COUNTS, events.NO_INDEX, 0)
