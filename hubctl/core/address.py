@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 ADDRESS_MAX = 65535
+COIL_MAX = 1967  # one request makes all of a node's outputs safe (Modbus Application Protocol 1.1b3, 6.11)
 PATTERN = r"^[^\s/]{1,32}/(coil|discrete|holding|input)/[0-9]{1,5}(\.[0-9]{1,2})?$"
 FORM = 'must be like "io1/discrete/16" or "head/input/2.0"'
 
@@ -73,8 +74,11 @@ def bit_address(text: str) -> str:
 
 def coil_address(text: str) -> str:
     """The text, if it is the address of an output that can be written."""
-    if parse_address(text).space is not Space.COIL:
+    address = parse_address(text)
+    if address.space is not Space.COIL:
         raise ValueError('must be a coil, like "io1/coil/0"')
+    if address.number > COIL_MAX:
+        raise ValueError(f"must have a coil of 0 to {COIL_MAX}")
     return text
 
 

@@ -193,7 +193,9 @@ class Scanner(Section):
     link: Name = Field(description="the scanner link it speaks on")
     preset: Literal["sick", "stx-etx", "line"] = Field("stx-etx", description="how its telegrams are framed")
     header: Marker | None = Field(None, description="start of a telegram, instead of the preset's")
-    terminator: Marker | None = Field(None, description="end of a telegram, instead of the preset's")
+    terminator: Annotated[Marker, Field(min_length=1)] | None = Field(
+        None, description="end of a telegram, instead of the preset's"
+    )
     no_read: Word | None = Field(
         None, description="text that says no label was read, instead of the preset's"
     )

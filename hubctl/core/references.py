@@ -23,8 +23,8 @@ REFERENCES = (  # section, its key, the section that has the name
     ("diverters", "belt", "belts"),
     ("chutes", "diverter", "diverters"),
 )
-INPUTS = (("eyes", "input"), ("chutes", "confirm"), ("chutes", "full"))
-SIGNALS = (("chutes", "output"), *INPUTS)
+RTU_UNIT_MAX = 247
+SIGNALS = (("chutes", "output"), ("eyes", "input"), ("chutes", "confirm"), ("chutes", "full"))
 
 
 def check_references(hub: Hub, source: Source) -> None:
@@ -120,6 +120,7 @@ def _check_links(hub: Hub, source: Source) -> None:
         for index, entry in entries(hub, section, "link"):
             if not kinds.get(entry.link, kind).startswith(kind):
                 source.add((section, index, "link"), f"must be a {kind} link", f"it is {kinds[entry.link]}")
+    _refuse_broadcast(hub, source, kinds)
     _refuse_shared(source, "links", entries(hub, "links", "device"), lambda link: (link.device,), "device")
     _refuse_shared(
         source, "links", entries(hub, "links", "host", "port"), lambda link: (link.host, link.port), "port"
@@ -132,6 +133,13 @@ def _check_links(hub: Hub, source: Source) -> None:
     )
     if resolves(hub, source, "scanners", "link", "links"):
         _refuse_idle_scanner_links(hub, source)
+
+
+def _refuse_broadcast(hub: Hub, source: Source, kinds: dict[str, str]) -> None:
+    for index, node in entries(hub, "nodes", "link", "unit"):
+        if kinds.get(node.link) == "modbus-rtu" and not 1 <= node.unit <= RTU_UNIT_MAX:
+            message = f"must be 1 to {RTU_UNIT_MAX} on a serial line"
+            source.add(("nodes", index, "unit"), message, "0 speaks to all of them, and none answers")
 
 
 def _refuse_shared(

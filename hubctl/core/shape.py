@@ -95,12 +95,10 @@ def _range_words(kind: str, field: FieldInfo | None, detail: ErrorDetails) -> st
     low, high = _limits(field, Ge, Le)
     n_low, n_high = _limits(field, MinLen, MaxLen)
     if kind in ("int_type", "int_from_float", "greater_than_equal", "less_than_equal"):
-        number = "must be a whole number" if kind.startswith("int") else "must be"
-        return f"{number}, {low} to {high}" if kind.startswith("int") else f"{number} {low} to {high}"
-    if kind in ("too_short", "too_long"):
-        return f"must have {n_low or 0} to {n_high} entries"
-    if kind in ("string_too_short", "string_too_long"):
-        return f"must have {n_low or 0} to {n_high} characters"
+        return f"must be {'a whole number, ' if kind.startswith('int') else ''}{low} to {high}"
+    if kind.endswith(("too_short", "too_long")):
+        things = "characters" if isinstance(detail["input"], str) else "entries"
+        return f"must have {n_low or 0} to {n_high} {things}"
     return _PLAIN_WORDS.get(kind, detail["msg"])
 
 

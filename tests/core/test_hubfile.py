@@ -163,6 +163,9 @@ ONE_MISTAKE = [
         "must have 0 to 16 characters",
     ),
     (('preset = "sick"', 'preset = "sick", no_read = "无"'), "must be ASCII"),
+    (('preset = "sick"', 'preset = "sick", terminator = ""'), "must have 1 to 4 characters"),
+    (('"io4", link = "io4"', '"io4", link = "io4", unit = 0'), "must be 1 to 247 on a serial line"),
+    (('"io1/coil/0"', '"io1/coil/1968"'), "must have a coil of 0 to 1967"),
 ]
 
 
