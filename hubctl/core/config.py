@@ -35,7 +35,7 @@ class Fault:
         key = f" {self.key}" if self.key else ""
         value = f" = {self.value}" if self.value else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.file}:{self.line}{section}{key}{value}: {self.message}{hint}"
+        return printable(f"{self.file}:{self.line}{section}{key}{value}: {self.message}{hint}")
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -149,6 +149,11 @@ def listed(words: Iterable[str], n_max: int = 8) -> str:
     every = list(words)
     more = f" and {len(every) - n_max} more" if len(every) > n_max else ""
     return ", ".join(every[:n_max]) + more
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal should not be sent as escapes."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def shown_value(value: object) -> str:
