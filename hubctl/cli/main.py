@@ -10,6 +10,7 @@ import typer
 from hubctl.cli.check import check
 from hubctl.cli.labels import app as labels_app
 from hubctl.cli.output import run as run_guarded
+from hubctl.cli.run import run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("check")(check)
+app.command("run")(run)
 app.add_typer(labels_app, name="labels")
 
 

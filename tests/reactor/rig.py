@@ -59,7 +59,7 @@ def wiring_of(
 
 
 class NodeModel:
-    """A Modbus device that answers requests in one connection's bytes; faults are switched on by attribute."""
+    """A Modbus device that answers the bytes of one connection; its faults are attributes."""
 
     def __init__(self, *, rtu: bool = False, n_coils: int = 64) -> None:
         self.rtu = rtu

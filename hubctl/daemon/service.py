@@ -1,0 +1,96 @@
+"""The daemon: builds the floors below from a hub file and a plan, joins them, and keeps them running."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from hubctl._kernel import Kernel
+from hubctl._reactor import Reactor
+from hubctl.core.events import Kind, LinkFault, Records
+from hubctl.core.layout import compile_layout, compile_wiring, hub_names
+from hubctl.core.plan import compile_plan
+from hubctl.core.preadvice import PreAdvice
+from hubctl.core.site import Site
+from hubctl.daemon.status import Tally, status_of
+from hubctl.io.links import Connector
+
+STOP_S_MAX = 2.0
+
+
+class Service:
+    """One hub, running.
+
+    Parameters
+    ----------
+    site : Site
+        The checked hub file and its plan; without one every parcel goes to the belt's end.
+    preadvice : PreAdvice, optional
+        Destinations told beforehand.
+
+    Raises
+    ------
+    ConfigError
+        The plan does not fit the hub.
+
+    Examples
+    --------
+    ::
+
+        service = Service(load_site("station"))
+        service.start()
+        records = service.advance(time.monotonic_ns())
+        service.stop()
+    """
+
+    def __init__(self, site: Site, preadvice: PreAdvice | None = None) -> None:
+        plan = None if site.plan is None else compile_plan(site.plan, site.hub, preadvice)
+        self.names = hub_names(site.hub)
+        self._connectors = [Connector(link, seed) for seed, link in enumerate(site.hub.links)]
+        self._reactor = Reactor(Kernel(compile_layout(site.hub), plan), compile_wiring(site.hub))
+        self._tally = Tally(self.names.chutes)
+        self._messages = [] if plan else ["no sort plan: every parcel goes to the end of its belt"]
+
+    def start(self, *, cpu: int | None = None, fifo_priority: int | None = None) -> None:
+        """Start the reactor, on one CPU and with a real-time priority if asked for; OSError if that fails."""
+        self._reactor.start(cpu=cpu, fifo_priority=fifo_priority)
+        # What was built stays for good; no collection has to look at it again.
+        gc.collect()
+        gc.freeze()
+
+    def advance(self, now_ns: int) -> Records:
+        """Connect what is not connected, and return what was told since the last call."""
+        for link, connector in enumerate(self._connectors):
+            fd = connector.advance(now_ns)
+            if fd is not None:
+                self._reactor.attach(link, fd)
+        return self._drain(now_ns)
+
+    def messages(self) -> list[str]:
+        """What there is to say to a person since the last call."""
+        said, self._messages = self._messages, []
+        return said + [text for connector in self._connectors for text in connector.messages()]
+
+    def status(self) -> dict[str, Any]:
+        """How things stand, as JSON types."""
+        return status_of(self._tally, self._reactor.statistics(), self.names)
+
+    def stop(self, now_ns: int) -> tuple[bool, Records]:
+        """Close every track, switch every coil off, end the reactor.
+
+        Returns
+        -------
+        bool, Records
+            Whether each coil of a connected node was read back as off; what was told since the last call.
+        """
+        for connector in self._connectors:
+            connector.close()
+        is_safe = self._reactor.stop(STOP_S_MAX)
+        return is_safe, self._drain(now_ns)
+
+    def _drain(self, now_ns: int) -> Records:
+        records = self._reactor.drain()
+        self._tally.take(records, now_ns)
+        for record in records[(records["kind"] == Kind.LINK) & (records["value"] == 0)]:
+            self._connectors[record["device"]].lost(LinkFault(record["reason"]), now_ns)
+        return records
