@@ -1,0 +1,276 @@
+"""The simulated hub in real time: its devices on sockets and pseudo-terminals, its world by the clock.
+
+`python -m hubctl.sim.live` says on standard output where its devices listen, and obeys lines on standard
+input: `go` starts the traffic, `stop` ends it; once the belt is empty it writes the truth and says so. At the
+end of its input, or on SIGTERM, it writes what is true by then and leaves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import gc
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hubctl.core.config import ConfigError
+from hubctl.core.hubfile import Hub, Link
+from hubctl.core.layout import framing_of
+from hubctl.core.plan import SortPlan
+from hubctl.core.preadvice import HEADER, PreAdvice
+from hubctl.core.site import load_site
+from hubctl.sim.arrivals import Arrivals, ArrivalsError, load_arrivals
+from hubctl.sim.faults import FaultError, Faults, parse_faults
+from hubctl.sim.hub import make_world
+from hubctl.sim.modbus_devices import SerialNodes, TcpNodes, Units
+from hubctl.sim.plant import Plant
+from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
+from hubctl.sim.traffic import UM_PER_MM, Traffic, make_traffic
+from hubctl.sim.wires import Wires
+from hubctl.sim.world import Happens
+
+Device = TcpNodes | SerialNodes | TcpScanner | SerialScanner
+
+PARCELS_MAX = 100_000  # of one run: 8 hours of the demo
+NS_PER_S = 1_000_000_000
+LOOK_S = 0.1  # between two looks whether the belt is empty
+EXIT_REFUSED = 2
+
+
+class LiveHub:
+    """A hub whose devices answer with the state of its world at the instant they are asked."""
+
+    def __init__(self, hub: Hub, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._wires = Wires(hub)
+        self._telegrams = [Telegrams(framing_of(scanner)) for scanner in hub.scanners]
+        self.devices = {link.name: self._device(hub, link) for link in hub.links}
+        self._by_link = list(self.devices.values())
+        self._n_drops = [0] * len(hub.links)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.plant = Plant(make_world(hub, traffic, time.monotonic_ns()), self._happened)
+
+    def _device(self, hub: Hub, link: Link) -> Device:
+        if link.kind in ("modbus-tcp", "modbus-rtu"):
+            units = self._units(hub, link)
+            return TcpNodes(units) if link.kind == "modbus-tcp" else SerialNodes(units)
+        telegrams = self._telegrams[[scanner.link for scanner in hub.scanners].index(link.name)]
+        return TcpScanner(telegrams) if link.kind == "scanner-tcp" else SerialScanner(telegrams)
+
+    def _units(self, hub: Hub, link: Link) -> Units:
+        names = {node.unit: node.name for node in hub.nodes if node.link == link.name}
+        images = {unit: self._wires.images[name] for unit, name in names.items()}
+        return Units(images, self._refresh, lambda unit, coil, on: self._set_coil(names[unit], coil, on))
+
+    def _refresh(self) -> None:
+        self._wires.set_travel(self.plant.travel_um(self.plant.catch_up()))
+
+    def _set_coil(self, node: str, coil: int, on: bool) -> None:
+        chute = self._wires.set_coil(node, coil, on)
+        if chute is not None:
+            self.plant.write_output(chute, on)
+
+    async def open(self) -> dict[str, tuple[str, int] | str]:
+        """Plugs everything in; the address of each link."""
+        addresses = {name: await device.plug() for name, device in self.devices.items()}
+        for telegrams in self._telegrams:
+            telegrams.beat()
+        return addresses
+
+    async def close(self) -> None:
+        """Unplugs everything."""
+        for device in self._by_link:
+            await device.unplug()
+
+    def begin(self) -> None:
+        """Starts the traffic."""
+        self.plant.begin()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Does what is due, and comes back for the next."""
+        self.plant.catch_up()
+        asyncio.get_running_loop().call_at(self.plant.next_ns / NS_PER_S, self._wake)
+
+    def _happened(self, row: Any) -> None:
+        kind, device, value = int(row["kind"]), int(row["device"]), bool(row["value"])
+        if kind == Happens.EYE:
+            self._wires.set_eye(device, value)
+        elif kind == Happens.TELEGRAM:
+            self._telegrams[device].send(bytes(self._traffic.labels[row["parcel"]]) if value else None)
+        elif kind == Happens.CONFIRM:
+            self._wires.set_confirm(device, value)
+        elif kind == Happens.LEVEL:
+            self._wires.set_full(device, value)
+        else:
+            self.set_link(device, value)
+
+    def set_link(self, link: int, up: bool) -> None:
+        """Drops a link, or ends a drop; it is up again once every drop has ended."""
+        self._n_drops[link] += -1 if up else 1
+        device = self._by_link[link]
+        if self._n_drops[link] == 1 and not up:
+            self._do(device.unplug())
+        elif self._n_drops[link] == 0:
+            self._do(device.plug())
+
+    def _do(self, act: Any) -> None:
+        task = asyncio.ensure_future(act)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def live_traffic(
+    hub: Hub,
+    plan: SortPlan,
+    *,
+    seconds: int | None,
+    parcels_per_hour: int,
+    seed: int,
+    faults: Faults,
+    arrivals: Arrivals | None,
+) -> Traffic:
+    """The traffic of so many seconds of belt time, or of as long as a run may take.
+
+    Parameters
+    ----------
+    seconds : int or None
+        Parcels that would come later are left out; None for PARCELS_MAX parcels.
+    """
+    wanted = PARCELS_MAX if seconds is None else 2 * seconds * parcels_per_hour // 3600 + 100
+    traffic = make_traffic(
+        hub,
+        plan,
+        seed=seed,
+        n=min(wanted, PARCELS_MAX),
+        parcels_per_hour=parcels_per_hour,
+        faults=faults,
+        arrivals=arrivals,
+        live=True,
+    )
+    return traffic if seconds is None else _cut(traffic, seconds * hub.belts[0].speed_mm_s * UM_PER_MM)
+
+
+def _cut(traffic: Traffic, run_um: int) -> Traffic:
+    """The parcels that come while the belt runs so far, from the first one on."""
+    comes_um = traffic.parcels["start_um"] + np.maximum(traffic.parcels["put_um"], 0)
+    n = int(np.searchsorted(comes_um, comes_um[0] + run_um)) if len(comes_um) else 0
+    return traffic._replace(parcels=traffic.parcels[:n], reads=traffic.reads[:n], labels=traffic.labels[:n])
+
+
+def write_truth(file: Path, live: LiveHub, traffic: Traffic) -> None:
+    """Writes what happened to every parcel that came."""
+    world, n = live.plant.world, live.plant.n_entered
+    with file.open("wb") as stream:
+        np.savez(stream, parcels=world.parcels[:n], progress=world.progress[:n], labels=traffic.labels[:n])
+
+
+def write_preadvice(file: Path, preadvice: PreAdvice) -> None:
+    """Writes what the host would have told before."""
+    with file.open("w", encoding="ascii", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(HEADER)
+        writer.writerows(_advices(preadvice))
+
+
+def _advices(preadvice: PreAdvice) -> Iterator[tuple[str, str]]:
+    for label, key in zip(preadvice.labels, preadvice.keys, strict=True):
+        yield label.decode("ascii"), key.decode("ascii")
+
+
+def _say(thing: dict[str, Any]) -> None:
+    print(json.dumps(thing), flush=True)
+
+
+async def _drain(live: LiveHub) -> None:
+    while not live.plant.is_drained():
+        await asyncio.sleep(LOOK_S)
+
+
+async def _obey(live: LiveHub, reader: asyncio.StreamReader, began: asyncio.Event) -> None:
+    """Follows the lines on standard input to their end."""
+    while line := await reader.readline():
+        if line == b"go\n":
+            live.begin()
+            began.set()
+        elif line == b"stop\n":
+            live.plant.stop_inducting()
+
+
+async def _run_out(live: LiveHub, began: asyncio.Event, truth: Path, traffic: Traffic) -> None:
+    await began.wait()
+    await _drain(live)
+    write_truth(truth, live, traffic)
+    _say({"drained": True})
+
+
+async def run(options: argparse.Namespace, hub: Hub, traffic: Traffic) -> None:
+    """Serves the hub until the end of standard input or SIGTERM."""
+    live = LiveHub(hub, traffic)
+    write_preadvice(options.preadvice, traffic.preadvice)
+    _say({"addresses": await live.open(), "preadvice": str(options.preadvice), "note": traffic.note})
+    loop, reader, began = asyncio.get_running_loop(), asyncio.StreamReader(), asyncio.Event()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    running_out = asyncio.create_task(_run_out(live, began, options.truth, traffic))
+    obeying = asyncio.create_task(_obey(live, reader, began))
+    loop.add_signal_handler(signal.SIGTERM, obeying.cancel)
+    gc.freeze()
+    await asyncio.wait([obeying])
+    running_out.cancel()
+    write_truth(options.truth, live, traffic)
+    await live.close()
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("hubctl.sim.live", description="A simulated hub in real time.")
+    parser.add_argument("--hub", required=True)
+    parser.add_argument("--plan")
+    parser.add_argument("--seconds", type=int)
+    parser.add_argument("--rate", type=int, default=12_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fault", action="append", default=[])
+    parser.add_argument("--arrivals", type=Path)
+    parser.add_argument("--site")
+    parser.add_argument("--date")
+    parser.add_argument("--truth", type=Path, required=True)
+    parser.add_argument("--preadvice", type=Path, required=True)
+    return parser.parse_args(arguments)
+
+
+def _prepared(options: argparse.Namespace) -> tuple[Hub, Traffic]:
+    hub, plan = load_site(options.hub, options.plan)
+    assert plan is not None
+    arrivals = load_arrivals(options.arrivals, options.site, options.date) if options.arrivals else None
+    traffic = live_traffic(
+        hub,
+        plan,
+        seconds=options.seconds,
+        parcels_per_hour=options.rate,
+        seed=options.seed,
+        faults=parse_faults(options.fault, Faults()),
+        arrivals=arrivals,
+    )
+    return hub, traffic
+
+
+def main(arguments: list[str]) -> None:
+    """Runs a simulated hub; what is wrong with the options is said on standard output too."""
+    options = _options(arguments)
+    try:
+        hub, traffic = _prepared(options)
+    except (ArrivalsError, FaultError, ConfigError) as error:
+        _say({"error": str(error)})
+        sys.exit(EXIT_REFUSED)
+    asyncio.run(run(options, hub, traffic))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,102 @@
+"""A world that runs by the clock: whoever asks first lets everything happen that is due."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hubctl.sim.world import (
+    ENTER,
+    N_TRAVEL,
+    NOT_YET,
+    ON_BELT,
+    World,
+    await_entry,
+    next_ns,
+    run_next,
+    travel_at,
+    write_output,
+)
+
+HEAD_START_NS = 300_000_000  # from the start of the traffic to the first parcel at 0 mm
+SETTLE_NS = 1_500_000_000  # after the last landing, so that its confirm is seen and judged
+KIND_MASK = 255
+
+
+class Plant:
+    """A world in real time, as its devices see it: nothing here is ever behind the clock it is asked at.
+
+    Parameters
+    ----------
+    world : World
+        Empty and running; its clock is the host's monotonic one.
+    tell : callable
+        Is given each row of `happened`, in order.
+    """
+
+    def __init__(
+        self, world: World, tell: Callable[[Any], None], now_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self.world = world
+        self._tell = tell
+        self._now_ns = now_ns
+        self._stopped = False
+        world.clock[N_TRAVEL] = 0  # parcels wait for `begin`
+        self.next_ns = next_ns(world)
+
+    def catch_up(self) -> int:
+        """Lets everything happen that is due; returns the time, ns."""
+        now_ns = self._now_ns()
+        while self.next_ns <= now_ns:
+            for k in range(run_next(self.world)):
+                self._tell(self.world.happened[k])
+            self.next_ns = next_ns(self.world)
+        return now_ns
+
+    def travel_um(self, now_ns: int) -> int:
+        """How far the belt has run."""
+        return int(travel_at(self.world, now_ns))
+
+    def begin(self) -> None:
+        """Starts the traffic."""
+        starts_um = self.world.parcels["start_um"]
+        if len(starts_um) == 0:
+            return
+        starts_um += self.travel_um(self._now_ns() + HEAD_START_NS) - starts_um[0]
+        await_entry(self.world, 0)
+        self.next_ns = next_ns(self.world)
+
+    def stop_inducting(self) -> None:
+        """Nobody comes any more; what is on the belt goes on."""
+        self.catch_up()
+        self._stopped = True
+        n = int(self.world.clock[N_TRAVEL])
+        keys, payloads = self.world.travel.keys[:n], self.world.travel.payloads[:n]
+        stay = payloads & KIND_MASK != ENTER
+        order = np.lexsort((payloads[stay], keys[stay]))  # sorted is a heap too
+        n_stay = len(order)
+        keys[:n_stay], payloads[:n_stay] = keys[stay][order], payloads[stay][order]
+        self.world.clock[N_TRAVEL] = n_stay
+        self.next_ns = next_ns(self.world)
+
+    def is_drained(self) -> bool:
+        """Whether all who came have left, a while ago, and nobody will come."""
+        now_ns = self.catch_up()
+        progress = self.world.progress
+        if (progress["landed"] == ON_BELT).any():
+            return False
+        if not self._stopped and (progress["landed"] == NOT_YET).any():
+            return False
+        return now_ns >= int(progress["landed_ns"].max(initial=0)) + SETTLE_NS
+
+    @property
+    def n_entered(self) -> int:
+        """Parcels that have come; they are the first ones."""
+        return int((self.world.progress["landed"] != NOT_YET).sum())
+
+    def write_output(self, chute: int, on: bool) -> None:
+        """Switches a chute's output, now."""
+        write_output(self.world, chute, on, self.catch_up())
