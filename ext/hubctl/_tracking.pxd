@@ -159,9 +159,16 @@ cdef inline bint is_blind_for(const State* s, int32_t t, int e) noexcept nogil:
     return was_blind(s, s.eye_table[e].node, from_ns)
 
 
+cdef inline bint is_beyond_divert(const State* s, int32_t t, int e) noexcept nogil:
+    """Whether a fired parcel comes to an eye only if its divert failed: a long one may reach a near eye before."""
+    cdef const Track* track = &s.tracks[t]
+    cdef int64_t divert_counts = s.diverter_table[s.chute_table[track.chute].diverter].at_counts
+    return s.eye_table[e].at_counts > divert_counts + track.length_counts // 2 + s.eye_table[e].window_counts
+
+
 cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
     """Track `t` was not seen at an eye. A blind eye proves nothing; a fired parcel has probably left."""
-    if is_blind_for(s, t, e):
+    if is_blind_for(s, t, e) or (s.tracks[t].state == FIRED_TRACK and not is_beyond_divert(s, t, e)):
         pass_eye(s, t, e)
         arm_timer(s, t)
     elif s.tracks[t].state == FIRED_TRACK:
@@ -201,7 +208,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     if track.state == COMMITTED_TRACK:
         reschedule(s, t, error_counts)
     track.origin_counts += error_counts
-    if track.state == FIRED_TRACK:
+    if track.state == FIRED_TRACK and is_beyond_divert(s, t, e):
         leave_plans(s, t)
         track.state = ON_BELT
         bar(s, t, DIVERT_FAILED)
@@ -266,6 +273,8 @@ cdef inline void clear_eye(State* s, int e, int64_t counts) noexcept nogil:
         return
     if s.tracks[t].length_counts < 0:
         measure(s, t, length_counts)
+        return
+    if s.tracks[t].state == FIRED_TRACK:
         return
     difference = length_counts - s.tracks[t].length_counts
     if difference > s.eye_table[e].length_window_counts or difference < -s.eye_table[e].length_window_counts:

@@ -1,0 +1,38 @@
+"""The referee's verdict on a run in real time, from the files that its two sides left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hubctl.core.events import RECORD, Kind
+from hubctl.core.layout import compile_layout
+from hubctl.core.plan import compile_plan
+from hubctl.core.preadvice import load_preadvice
+from hubctl.core.site import Site
+from hubctl.sim.referee import Truth, judge, new_watch, watch_record
+
+WATCHED = (Kind.OPENED, Kind.DECIDED, Kind.COMMITTED, Kind.FIRE_OUTPUT, Kind.CLOSED)
+
+
+def live_verdict(
+    site: Site, preadvice: Path, truth_file: Path, records_file: Path, *, n_open: int
+) -> dict[str, Any]:
+    """Judges the daemon's records by what the simulated hub says is true.
+
+    Parameters
+    ----------
+    n_open : int
+        Tracks that the daemon still followed at its end.
+    """
+    assert site.plan is not None
+    records = np.fromfile(records_file, RECORD)
+    watch = new_watch()
+    for record in records[np.isin(records["kind"], WATCHED)]:
+        watch_record(watch, record)
+    with np.load(truth_file) as arrays:
+        truth = Truth(arrays["parcels"], arrays["progress"])
+    plan = compile_plan(site.plan, site.hub, load_preadvice(preadvice))
+    return judge(compile_layout(site.hub), plan, truth, records, watch, n_open=n_open)

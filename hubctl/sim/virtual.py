@@ -1,0 +1,373 @@
+"""Virtual time: the world and the kernel in one compiled loop, as fast as the machine allows.
+
+The kernel is called by the address of its C step, exactly as the reactor calls it. Between the two stand
+the faults of sensors and links: edges are told up to half a poll early or late, a link that drops takes its
+node's edges and writes with it, and the kernel learns of that only when the reactor would.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import get_cython_function_address, intrinsic
+
+from hubctl._kernel import Kernel
+from hubctl.core.events import NO_COUNTS, RECORD, Kind, Reason, Records
+from hubctl.core.hubfile import Hub
+from hubctl.core.layout import compile_layout
+from hubctl.core.plan import SortPlan, compile_plan
+from hubctl.core.tables import CompiledPlan, Layout
+from hubctl.sim import draw
+from hubctl.sim.hub import make_world
+from hubctl.sim.referee import Truth, Watch, judge, new_watch, watch_record
+from hubctl.sim.traffic import Traffic
+from hubctl.sim.world import NEVER_NS, Happens, World, next_ns, run_next, travel_at, write_output
+
+SAMPLE_NS = 20_000_000  # the encoder is read at least so often
+FRESH_NS = 10_000_000  # and with every event if the last sample is older
+POLL_NS = 5_000_000  # edges are seen by polls: told half a poll early to half a poll late
+TOLD_DOWN_NS = 320_000_000  # from a link's drop to the reactor giving the node up: three timeouts and a little
+TOLD_UP_NS = 50_000_000  # from its return to the end of re-synchronisation
+DRAIN_NS = 10_000_000_000  # after the last event, for windows that are still open
+COUNTER_START = 0xFFFF0000  # so that a 32-bit counter wraps on the way
+N_JITTERS = 8191
+N_LOG = 1 << 18
+SLICE_NS = 20 * 60 * 10**9  # belt time between two reports of progress
+
+_KEPT = (int(Kind.OPENED), int(Kind.FIRE_OUTPUT), int(Kind.CLOSED))
+_FIRE = int(Kind.FIRE_OUTPUT)
+_ENCODER, _EYE, _READ, _CONFIRM = int(Kind.ENCODER), int(Kind.EYE), int(Kind.READ), int(Kind.CONFIRM)
+_LEVEL, _NODE, _FIRE_RESULT = int(Kind.CHUTE_LEVEL), int(Kind.NODE), int(Kind.FIRE_RESULT)
+_OK = int(Reason.OK)
+_TEXT_AT = 72  # offset of RECORD's text
+
+# Places in `Joint.clock`.
+NEXT_SAMPLE, LAST_SAMPLE, N_EDGES, N_IN, N_LOGGED, STEPS, LAST_EVENT, N_INPUTS = range(8)
+
+
+class Joint(NamedTuple):
+    """What stands between a world and a kernel."""
+
+    clock: npt.NDArray[np.int64]
+    addresses: npt.NDArray[np.int64]  # of the state, its step and its next deadline
+    inputs: npt.NDArray[Any]  # RECORD
+    input_bytes: npt.NDArray[np.uint8]  # the same memory
+    out: npt.NDArray[Any]  # RECORD
+    log: npt.NDArray[Any]  # RECORD: what the referee keeps
+    labels: npt.NDArray[np.uint8]  # shape (n, 56)
+    label_lengths: npt.NDArray[np.int64]
+    jitter_ns: npt.NDArray[np.int64]
+    eye_node: npt.NDArray[np.int64]
+    eye_latched: npt.NDArray[np.bool_]
+    chute_node: npt.NDArray[np.int64]
+    confirm_node: npt.NDArray[np.int64]
+    chute_hold_ns: npt.NDArray[np.int64]
+    link_of_node: npt.NDArray[np.int64]
+    link_of_scanner: npt.NDArray[np.int64]
+    drops: npt.NDArray[np.int64]  # drops under way on each link
+    tell_ns: npt.NDArray[np.int64]  # when the kernel learns of a link's change; NEVER_NS: nothing to tell
+    encoder: npt.NDArray[np.int64]  # [counts a metre, mask, node]
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _call_step(
+    typingctx: Any, function: Any, state: Any, now_ns: Any, inputs: Any, n: Any, out: Any, n_out_max: Any
+) -> Any:
+    """Calls kernel_step(state, now_ns, inputs, n, out, n_out_max) at an address."""
+    signature = types.int32(*[types.int64] * 7)
+    long, short = ir.IntType(64), ir.IntType(32)
+    kinds = [long, long, long, short, long, short]
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = builder.inttoptr(values[0], ir.FunctionType(short, kinds).as_pointer())
+        pairs = zip(values[1:], kinds, strict=True)
+        given = [builder.trunc(value, kind) if kind is short else value for value, kind in pairs]
+        return builder.call(pointer, given)
+
+    return signature, generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _call_deadline(typingctx: Any, function: Any, state: Any) -> Any:
+    """Calls kernel_next_deadline(state) at an address."""
+    signature = types.int64(types.int64, types.int64)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)])
+        return builder.call(builder.inttoptr(values[0], kind.as_pointer()), [values[1]])
+
+    return signature, generate
+
+
+@njit(cache=True)
+def _input(j: Joint, kind: int, t_ns: int) -> Any:
+    """The next input record, cleared."""
+    k = j.clock[N_IN]
+    j.clock[N_IN] += 1
+    j.input_bytes[k, :] = 0
+    record = j.inputs[k]
+    record["kind"] = kind
+    record["t_ns"] = t_ns
+    record["counts"] = NO_COUNTS
+    return record
+
+
+@njit(cache=True)
+def _raw_counter(j: Joint, w: World, t_ns: int) -> int:
+    return (COUNTER_START + travel_at(w, t_ns) * j.encoder[0] // 1_000_000) & j.encoder[1]
+
+
+@njit(cache=True)
+def _is_dead(j: Joint, node: int) -> bool:
+    return node >= 0 and j.drops[j.link_of_node[node]] > 0
+
+
+@njit(cache=True)
+def _sample(j: Joint, w: World, t_ns: int) -> None:
+    """The encoder's count, if its node answers."""
+    j.clock[NEXT_SAMPLE] = t_ns + SAMPLE_NS
+    j.clock[LAST_SAMPLE] = t_ns
+    if not _is_dead(j, j.encoder[2]):
+        _input(j, _ENCODER, t_ns)["counts"] = _raw_counter(j, w, t_ns)
+
+
+@njit(cache=True)
+def _edge(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
+    if _is_dead(j, j.eye_node[eye]):
+        return
+    k = j.clock[N_EDGES] % len(j.jitter_ns)
+    j.clock[N_EDGES] += 1
+    told_ns = t_ns + j.jitter_ns[k]
+    record = _input(j, _EYE, told_ns)
+    record["device"] = eye
+    record["value"] = value
+    if j.eye_latched[eye]:
+        record["counts"] = _raw_counter(j, w, told_ns)
+        record["flags"] = 1
+
+
+@njit(cache=True)
+def _telegram(j: Joint, scanner: int, value: int, parcel: int, t_ns: int) -> None:
+    if j.drops[j.link_of_scanner[scanner]] > 0:
+        return
+    record = _input(j, _READ, t_ns)
+    record["device"] = scanner
+    if value:
+        record["n_text"] = j.label_lengths[parcel]
+        j.input_bytes[j.clock[N_IN] - 1, _TEXT_AT:] = j.labels[parcel]
+
+
+@njit(cache=True)
+def _chute_input(j: Joint, kind: int, chute: int, value: int, t_ns: int) -> None:
+    if _is_dead(j, j.confirm_node[chute]):
+        return
+    record = _input(j, kind, t_ns)
+    record["chute"] = chute
+    record["value"] = value
+
+
+@njit(cache=True)
+def _link(j: Joint, link: int, value: int, t_ns: int) -> None:
+    j.drops[link] += 1 if value == 0 else -1
+    if value == 0 and j.drops[link] == 1:
+        j.tell_ns[link] = t_ns + TOLD_DOWN_NS
+    elif value == 1 and j.drops[link] == 0:
+        j.tell_ns[link] = t_ns + TOLD_UP_NS
+
+
+@njit(cache=True)
+def _tell(j: Joint, t_ns: int) -> None:
+    """What the reactor has found out about links by now."""
+    for link in range(len(j.tell_ns)):
+        if j.tell_ns[link] <= t_ns:
+            j.tell_ns[link] = NEVER_NS
+            for node in range(len(j.link_of_node)):
+                if j.link_of_node[node] == link:
+                    record = _input(j, _NODE, t_ns)
+                    record["device"] = node
+                    record["value"] = 1 if j.drops[link] == 0 else 0
+
+
+@njit(cache=True)
+def _notice(j: Joint, w: World, row: Any) -> None:
+    kind, device, value, t_ns = row["kind"], row["device"], row["value"], row["t_ns"]
+    if kind == Happens.EYE:
+        _edge(j, w, device, value, t_ns)
+    elif kind == Happens.TELEGRAM:
+        _telegram(j, device, value, row["parcel"], t_ns)
+    elif kind == Happens.CONFIRM:
+        _chute_input(j, _CONFIRM, device, value, t_ns)
+    elif kind == Happens.LEVEL:
+        _chute_input(j, _LEVEL, device, value, t_ns)
+    else:
+        _link(j, device, value, t_ns)
+
+
+@njit(cache=True)
+def _fire(j: Joint, w: World, record: Any, t_ns: int) -> None:
+    """Writes an output and answers as the reactor would; a dead node's write is lost, and nobody knows yet."""
+    chute = record["chute"]
+    if not _is_dead(j, j.chute_node[chute]):
+        write_output(w, chute, True, t_ns)
+        write_output(w, chute, False, t_ns + j.chute_hold_ns[chute])
+    result = _input(j, _FIRE_RESULT, t_ns)
+    result["parcel"] = record["parcel"]
+    result["seq"] = record["seq"]
+    result["chute"] = chute
+    result["reason"] = _OK
+    result["due_ns"] = record["due_ns"]
+
+
+@njit(cache=True)
+def _keep(j: Joint, record: Any) -> None:
+    for kind in _KEPT:
+        if record["kind"] == kind:
+            j.log[j.clock[N_LOGGED]] = record
+            j.clock[N_LOGGED] += 1
+
+
+@njit(cache=True)
+def _step(j: Joint, w: World, watch: Watch, t_ns: int) -> None:
+    """Feeds the inputs gathered; what the kernel fires is done, and its results fed in turn."""
+    while True:
+        n = j.clock[N_IN]
+        j.clock[N_IN] = 0
+        j.clock[STEPS] += 1
+        j.clock[N_INPUTS] += n
+        n_out = _call_step(
+            j.addresses[1], j.addresses[0], t_ns, j.inputs.ctypes.data, n, j.out.ctypes.data, len(j.out)
+        )
+        for k in range(n_out):
+            record = j.out[k]
+            watch_record(watch, record)
+            _keep(j, record)
+            if record["kind"] == _FIRE:
+                _fire(j, w, record, t_ns)
+        if j.clock[N_IN] == 0:
+            return
+
+
+@njit(cache=True)
+def _run_until(j: Joint, w: World, watch: Watch, stop_ns: int) -> bool:
+    """Runs to `stop_ns` or until the log is full; False once nothing more will happen."""
+    while j.clock[N_LOGGED] < len(j.log) - len(j.out):
+        event_ns = next_ns(w)
+        due_ns = max(_call_deadline(j.addresses[2], j.addresses[0]), j.clock[LAST_SAMPLE])
+        t_ns = min(event_ns, min(due_ns, j.clock[NEXT_SAMPLE]))
+        tell_ns = j.tell_ns.min()
+        t_ns = min(t_ns, tell_ns)
+        if event_ns == NEVER_NS and t_ns > j.clock[LAST_EVENT] + DRAIN_NS:
+            return False
+        if t_ns > stop_ns:
+            return True
+        if t_ns >= min(j.clock[NEXT_SAMPLE], j.clock[LAST_SAMPLE] + FRESH_NS):
+            _sample(j, w, t_ns)
+        if tell_ns <= t_ns:
+            _tell(j, t_ns)
+        if event_ns <= t_ns:
+            j.clock[LAST_EVENT] = t_ns
+            for k in range(run_next(w)):
+                _notice(j, w, w.happened[k])
+        _step(j, w, watch, t_ns)
+    return True
+
+
+def _address(name: str) -> int:
+    return int(get_cython_function_address("hubctl._kernel", name))
+
+
+def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel) -> Joint:
+    links = [link.name for link in hub.links]
+    clock = np.zeros(16, np.int64)
+    inputs = np.zeros(256, RECORD)
+    belt = layout.belts[0]
+    eyes = layout.eyes
+    chute_node = np.where(layout.chutes["node"] == 0xFFFF, -1, layout.chutes["node"].astype(np.int64))
+    confirm = np.where(layout.chutes["has_confirm"] == 0, -1, layout.chutes["confirm_node"].astype(np.int64))
+    diverter = np.where(layout.chutes["diverter"] == 0xFFFF, 0, layout.chutes["diverter"])
+    return Joint(
+        clock=clock,
+        addresses=np.array([kernel.address, _address("kernel_step"), _address("kernel_next_deadline")], np.int64),
+        inputs=inputs,
+        input_bytes=inputs.view(np.uint8).reshape(len(inputs), RECORD.itemsize),
+        out=np.zeros(1 << 14, RECORD),
+        log=np.zeros(N_LOG, RECORD),
+        labels=traffic.labels.view(np.uint8).reshape(-1, 56),
+        label_lengths=np.char.str_len(traffic.labels).astype(np.int64),
+        jitter_ns=draw.between(traffic.seed, "poll", N_JITTERS, -POLL_NS // 2, POLL_NS // 2),
+        eye_node=eyes["node"].astype(np.int64),
+        eye_latched=eyes["node"] == belt["encoder_node"],
+        chute_node=chute_node,
+        confirm_node=confirm,
+        chute_hold_ns=layout.diverters["hold_ns"][diverter],
+        link_of_node=np.array([links.index(node.link) for node in hub.nodes], np.int64),
+        link_of_scanner=np.array([links.index(scanner.link) for scanner in hub.scanners], np.int64),
+        drops=np.zeros(len(links), np.int64),
+        tell_ns=np.zeros(len(links), np.int64),
+        encoder=np.array([belt["counts_per_m"], (1 << int(belt["counter_bits"])) - 1, belt["encoder_node"]], np.int64),
+    )
+
+
+class Run(NamedTuple):
+    """A finished run in virtual time."""
+
+    verdict: dict[str, Any]
+    records: Records  # every OPENED, FIRE_OUTPUT and CLOSED
+    truth: Truth
+
+
+class Virtual:
+    """A hub in virtual time: built once, run to its end."""
+
+    def __init__(self, hub: Hub, plan: SortPlan, traffic: Traffic, *, n_tracks_max: int = 4096) -> None:
+        self._layout = compile_layout(hub)
+        self._plan: CompiledPlan = compile_plan(plan, hub, traffic.preadvice)
+        self._kernel = Kernel(self._layout, self._plan, n_tracks_max=n_tracks_max)
+        self._world = make_world(hub, traffic, 0)
+        self._traffic = traffic
+        self._joint = _make_joint(hub, self._layout, traffic, self._kernel)
+        self._watch = new_watch()
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel in the loop."""
+        return self._kernel
+
+    def run(self, progress: Callable[[int], None] = lambda n_entered: None) -> Run:
+        """Runs until every parcel has left; `progress` is told how many have come so far."""
+        began = time.perf_counter()
+        kept: list[Records] = []
+        stop_ns = SLICE_NS
+        while _run_until(self._joint, self._world, self._watch, stop_ns):
+            if self._joint.clock[LAST_SAMPLE] + SAMPLE_NS >= stop_ns:
+                stop_ns += SLICE_NS
+            kept.append(self._take_log())
+            progress(int((self._world.progress["landed"] != -3).sum()))
+        kept.append(self._take_log())
+        return self._judged(np.concatenate(kept), time.perf_counter() - began)
+
+    def _take_log(self) -> Records:
+        n = int(self._joint.clock[N_LOGGED])
+        self._joint.clock[N_LOGGED] = 0
+        return self._joint.log[:n].copy()
+
+    def _judged(self, records: Records, wall_s: float) -> Run:
+        truth = Truth(self._traffic.parcels, self._world.progress)
+        verdict = judge(self._layout, self._plan, truth, records, self._watch, n_open=self._kernel.n_open)
+        verdict |= {
+            "evidence_lost": self._kernel.n_evidence_lost,
+            "inputs": int(self._joint.clock[N_INPUTS]),
+            "steps": int(self._joint.clock[STEPS]),
+            "belt_s": round(int(self._joint.clock[LAST_EVENT]) / 1e9, 3),
+            "state": self._kernel.state_hash(),
+            "wall_s": round(wall_s, 3),
+            "parcels_per_s": int(verdict["inducted"] / wall_s),
+            "seed": self._traffic.seed,
+        }
+        return Run(verdict, records, truth)
