@@ -16,7 +16,6 @@ from hubctl._wires cimport Field
 cdef enum:
     N_EVENTS_MAX = 64
     READ_MAX = 4096
-    N_READS_MAX = 64           # labels taken into one step; more of one burst go into the next
 
 cdef enum Phase:
     RUNNING = 0

@@ -34,6 +34,7 @@ from hubctl._wires cimport UNSAFE, Field
 cdef enum:
     TAG_TIMER = 0x10000
     TAG_BELL = 0x10001
+    N_POSTED_MAX = 64          # inputs from Python taken into one step
     N_REFUSED_MAX = 1024       # fires of one step that may be refused at once
 
 cdef int64_t TICK_NS = 50_000_000  # the kernel hears of the time at least so often
@@ -207,9 +208,8 @@ cdef void take_frames(Loop* l, LinkIo* io, const uint8_t* at, int n, int64_t now
     while framer_next(&io.framer, &at, end, &event):
         if event.kind == LABEL or event.kind == NO_READ_TEXT:
             add_read(l, io.scanner, &event, now_ns)
-        if l.batch.n >= N_READS_MAX:
+            # Each read by itself: a station must know the fate of one parcel before it is told of the next.
             absorb(l, now_ns)
-    absorb(l, now_ns)
 
 
 cdef int64_t fault_of(int64_t n) noexcept nogil:
@@ -273,7 +273,7 @@ cdef void take_posted(Loop* l, int64_t now_ns) noexcept nogil:
         row = batch_add(&l.batch, record.kind, now_ns)
         row[0] = record
         row.t_ns = record.t_ns if record.t_ns else now_ns
-        if l.batch.n >= N_READS_MAX:
+        if l.batch.n >= N_POSTED_MAX:
             absorb(l, now_ns)
 
 
@@ -424,7 +424,7 @@ cdef void find_links_of_chutes(Loop* l) noexcept nogil:
 
 cdef bint take_memory(Loop* l, uint64_t n_records) noexcept nogil:
     # Room for the most that one turn can add before it is stepped.
-    cdef int n = N_READS_MAX + l.field.n_signals + l.field.n_counters + 4 * l.field.n_nodes + 64
+    cdef int n = N_POSTED_MAX + l.field.n_signals + l.field.n_counters + 4 * l.field.n_nodes + 64
     n += N_FIRES_MAX * l.n_links + l.n_chutes + N_REFUSED_MAX
     l.batch.n_max = l.spare.n_max = n
     l.n_out_max = KERNEL_OUT_MIN * (n + 1)

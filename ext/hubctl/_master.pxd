@@ -9,7 +9,7 @@ from hubctl._wire cimport Channel
 from hubctl._wires cimport Field
 
 cdef enum:
-    N_FIRES_MAX = 64       # commands that may wait on one link; one more is a MISSED_WINDOW
+    N_FIRES_MAX = 256      # commands that may wait on one link; one more is a MISSED_WINDOW
     N_FAILURES_MAX = 3     # in a row, then the node's circuit is open
     OUT_MAX = 4160         # IN_FLIGHT_MAX frames of FRAME_MAX
 
@@ -34,7 +34,7 @@ cdef struct Master:
     uint16_t* nodes        # those on this link
     uint16_t* polls
     uint16_t* active       # chutes whose output is not IDLE
-    Record[64] fires
+    Record[256] fires
     int n_out
     uint8_t[4160] out      # bytes to be sent; the owner sends them and sets n_out to 0
     Histogram round_trip

@@ -13,7 +13,7 @@ from typing import Any
 from hubctl.daemon.outlets import Outlet, StatisticsLine
 from hubctl.daemon.service import Service
 
-TURN_S = 0.02
+TURN_S = 0.05
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
