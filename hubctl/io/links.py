@@ -194,6 +194,10 @@ class Connector:
         self._wait(now_ns)
         self._say(_LOSS.get(fault, "is gone"), "Trying again.")
 
+    def next_deadline(self) -> int:
+        """When the next attempt is due, ns; of no meaning during one, or while the link is connected."""
+        return self._retry_ns
+
     def messages(self) -> list[str]:
         """What there is to say since the last call."""
         said, self._messages = self._messages, []

@@ -73,6 +73,9 @@ def _handed_over(fd: int) -> int:
 
 
 def _advice(number: int | None, text: str) -> str:
-    if "lock" in text:
+    # pyserial tells these two only in words.
+    if "exclusively lock" in text:
         return _ADVICE[errno.EBUSY]
+    if "configure port" in text:
+        return _ADVICE[errno.ENOTTY]
     return _ADVICE.get(number or 0, f"cannot be opened: {text}")

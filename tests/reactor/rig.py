@@ -7,12 +7,20 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hubctl._kernel import Kernel
+from hubctl._reactor import Reactor
 from hubctl._wire import modbus_crc
 from hubctl.core import tables
+from hubctl.core.events import Kind
+from hubctl.core.labels import compose
+from hubctl.core.layout import compile_layout, compile_wiring
+from hubctl.core.plan import compile_plan
+from hubctl.core.site import load_site
 from hubctl.core.tables import LinkKind, Table, Wiring
 
 MS = 1_000_000
@@ -180,3 +188,141 @@ def until(condition: Callable[[], Any], what: str) -> Any:
         assert time.monotonic() < deadline, f"waited {PATIENCE_S} s in vain for {what}"
         select.select([], [], [], 0.001)
     return found
+
+
+STATION = """
+hub = {{ name = "two" }}
+belts = [{{ name = "table", kind = "station", length_mm = 1000, speed_mm_s = 1000, end_chute = "END" }}]
+links = [
+  {{ name = "scanner", kind = "scanner-tcp", host = "127.0.0.1", port = {scanner} }},
+  {first},
+  {{ name = "io2", kind = "modbus-tcp", host = "127.0.0.1", port = {second} }},
+]
+nodes = [
+  {{ name = "io1", link = "io1", timeout_ms = 100 }},
+  {{ name = "io2", link = "io2", timeout_ms = 100 }},
+]
+scanners = [{{ name = "scanner", belt = "table", at_mm = 500, link = "scanner", latency_ms = 0 }}]
+diverters = [
+  {{ name = "D1", belt = "table", at_mm = 500, latency_ms = 0, hold_ms = {hold_ms}, commit_ms = 0 }},
+  {{ name = "D2", belt = "table", at_mm = 500, latency_ms = 0, hold_ms = {hold_ms}, commit_ms = 0 }},
+]
+chutes = [
+  {{ name = "C1", no = 1, diverter = "D1", output = "io1/coil/3" }},
+  {{ name = "C2", no = 2, diverter = "D2", output = "io2/coil/0" }},
+  {{ name = "END", no = 9 }},
+]
+"""
+
+STATION_PLAN = """
+plan = { name = "two" }
+labels = { accept = ["usps-impb"] }
+lanes = [
+  { name = "L1", keys = ["zip:1"], chutes = ["C1"] },
+  { name = "L2", keys = ["zip:2"], chutes = ["C2"] },
+]
+"""
+
+LINK_SCANNER, LINK_FIRST, LINK_SECOND = range(3)
+
+
+def station_file(
+    directory: Path,
+    *,
+    scanner: int = 15030,
+    first: int | str = 15020,
+    second: int = 15021,
+    hold_ms: int = 50,
+    in_flight_max: int = 1,
+) -> Path:
+    """A station hub file with its plan: ZIP 1 to coil 3 of io1, ZIP 2 to coil 0 of io2."""
+    tcp = f'kind = "modbus-tcp", host = "127.0.0.1", port = {first}, in_flight_max = {in_flight_max}'
+    link = f'kind = "modbus-rtu", device = "{first}"' if isinstance(first, str) else tcp
+    file = directory / "two.toml"
+    file.write_text(
+        STATION.format(scanner=scanner, first=f'{{ name = "io1", {link} }}', second=second, hold_ms=hold_ms)
+    )
+    (directory / "two.plan.toml").write_text(STATION_PLAN)
+    return file
+
+
+def label(serial: int, lane: int) -> bytes:
+    """A telegram with a valid label of lane 1 or 2."""
+    return b"\x02" + compose("usps-impb", serial, f"{lane}0003").encode() + b"\x03"
+
+
+class Scanner(Serving):
+    """A scanner that is connected to and sends what it is told."""
+
+    def __init__(self) -> None:
+        self._peers: list[socket.socket] = []
+        super().__init__(self._hold)
+
+    def _hold(self, peer: socket.socket) -> None:
+        self._peers.append(peer)
+        while peer.recv(4096):
+            pass
+
+    def send(self, data: bytes) -> None:
+        """To the newest connection, once there is one."""
+        until(lambda: self._peers, "a connection to the scanner")
+        self._peers[-1].sendall(data)
+
+
+class Rig:
+    """A reactor on a station hub, with its scanner, its two nodes and everything it told."""
+
+    def __init__(
+        self,
+        directory: Path,
+        first: Callable[[socket.socket], None] | str | None = None,
+        *,
+        n_records: int = 65536,
+        hold_ms: int = 50,
+        in_flight_max: int = 1,
+    ) -> None:
+        self.nodes = NodeModel(), NodeModel()
+        self.scanner = Scanner()
+        serve_first = first if callable(first) else serve_node(self.nodes[0])
+        self.servers = Serving(serve_first), Serving(serve_node(self.nodes[1]))
+        device = first if isinstance(first, str) else self.servers[0].port
+        file = station_file(directory, first=device, hold_ms=hold_ms, in_flight_max=in_flight_max)
+        self.site = load_site(str(file))
+        assert self.site.plan is not None
+        kernel = Kernel(compile_layout(self.site.hub), compile_plan(self.site.plan, self.site.hub))
+        self.reactor = Reactor(kernel, compile_wiring(self.site.hub), n_records=n_records)
+        self.told: list[np.void] = []
+        self.reactor.start()
+
+    def __enter__(self) -> Rig:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.reactor.stop(1.0)
+        for server in (self.scanner, *self.servers):
+            server.close()
+
+    def attach(self) -> None:
+        """Scanner and second node; the first node too if it is a TCP one."""
+        self.reactor.attach(LINK_SCANNER, connected(self.scanner.port))
+        self.reactor.attach(LINK_SECOND, connected(self.servers[1].port))
+
+    def attach_first(self) -> None:
+        self.reactor.attach(LINK_FIRST, connected(self.servers[0].port))
+
+    def until_up(self, *nodes: int) -> None:
+        until(lambda: all(self.reactor.statistics().nodes[i] == "up" for i in nodes), f"nodes {nodes}")
+
+    def records(self, kind: Kind) -> list[np.void]:
+        """Everything of a kind told so far."""
+        self.told += list(self.reactor.drain())
+        return [record for record in self.told if record["kind"] == kind]
+
+    def until_told(self, kind: Kind, n: int = 1) -> list[np.void]:
+        return until(lambda: (told := self.records(kind)) and len(told) >= n and told, f"{n} {kind.name}")
+
+    def refusals(self, link: int) -> dict[str, int]:
+        return self.reactor.statistics().links[link].refusals
+
+    def until_refused(self, link: int, kind: str) -> None:
+        until(lambda: self.refusals(link).get(kind), f"{kind} on link {link}")
