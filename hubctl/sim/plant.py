@@ -10,7 +10,6 @@ import numpy as np
 
 from hubctl.sim.world import (
     ENTER,
-    N_TRAVEL,
     NOT_YET,
     ON_BELT,
     World,
@@ -44,7 +43,7 @@ class Plant:
         self._tell = tell
         self._now_ns = now_ns
         self._stopped = False
-        world.clock[N_TRAVEL] = 0  # parcels wait for `begin`
+        world.core[0]["n_travel"] = 0  # parcels wait for `begin`
         self.next_ns = next_ns(world)
 
     def catch_up(self) -> int:
@@ -73,13 +72,13 @@ class Plant:
         """Nobody comes any more; what is on the belt goes on."""
         self.catch_up()
         self._stopped = True
-        n = int(self.world.clock[N_TRAVEL])
-        keys, payloads = self.world.travel.keys[:n], self.world.travel.payloads[:n]
+        core = self.world.core[0]
+        n = int(core["n_travel"])
+        keys, payloads = core["travel_keys"][:n], core["travel_payloads"][:n]
         stay = payloads & KIND_MASK != ENTER
-        order = np.lexsort((payloads[stay], keys[stay]))  # sorted is a heap too
-        n_stay = len(order)
+        order = np.lexsort((payloads[stay], keys[stay]))  # what is sorted is a heap too
+        core["n_travel"] = n_stay = len(order)
         keys[:n_stay], payloads[:n_stay] = keys[stay][order], payloads[stay][order]
-        self.world.clock[N_TRAVEL] = n_stay
         self.next_ns = next_ns(self.world)
 
     def is_drained(self) -> bool:
@@ -98,5 +97,7 @@ class Plant:
         return int((self.world.progress["landed"] != NOT_YET).sum())
 
     def write_output(self, chute: int, on: bool) -> None:
-        """Switches a chute's output, now."""
-        write_output(self.world, chute, on, self.catch_up())
+        """Switches a chute's output, now; those of other belts than the first move nothing."""
+        now_ns = self.catch_up()
+        if self.world.core[0]["chute_diverter"][chute] >= 0:
+            write_output(self.world, chute, on, now_ns)

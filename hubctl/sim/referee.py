@@ -50,17 +50,17 @@ FLIGHT_NS_MAX = 2_000_000_000  # from a fire to the paddle taking the parcel
 class Watch(NamedTuple):
     """What has been seen of each track, kept for the last ones only."""
 
-    tracks: npt.NDArray[Any]  # WATCHED, a ring by track number
+    tracks: npt.NDArray[Any]  # WATCHED, a ring by track number, a power of two long
     broken: npt.NDArray[np.int64]  # how often each of INVARIANTS was broken
     last: npt.NDArray[np.int64]  # [time of the last record, highest track number]
 
 
 def new_watch(n_tracks: int = 1 << 16) -> Watch:
-    """A watch for a sorter that follows fewer than `n_tracks` parcels at once."""
+    """A watch for a sorter that follows fewer than `n_tracks` (a power of two) parcels at once."""
     return Watch(np.zeros(n_tracks, WATCHED), np.zeros(len(INVARIANTS), np.int64), np.zeros(2, np.int64))
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _watch_opened(watch: Watch, track: Any, parcel: int) -> None:
     if parcel <= watch.last[1]:
         watch.broken[OPENS_ONCE] += 1
@@ -72,7 +72,7 @@ def _watch_opened(watch: Watch, track: Any, parcel: int) -> None:
     track["fired_seq"] = -1
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _watch_fire(watch: Watch, track: Any, record: Any) -> None:
     if track["seq"] != record["seq"] or track["chute"] != record["chute"]:
         watch.broken[COMMITTED_FIRST] += 1
@@ -83,7 +83,7 @@ def _watch_fire(watch: Watch, track: Any, record: Any) -> None:
     track["fired_seq"] = record["seq"]
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def watch_record(watch: Watch, record: Any) -> None:
     """Checks one record of the kernel, in order."""
     kind = record["kind"]
@@ -92,7 +92,7 @@ def watch_record(watch: Watch, record: Any) -> None:
     if record["t_ns"] < watch.last[0]:
         watch.broken[MONOTONE] += 1
     watch.last[0] = record["t_ns"]
-    track = watch.tracks[record["parcel"] % len(watch.tracks)]
+    track = watch.tracks[record["parcel"] & (len(watch.tracks) - 1)]
     if kind == _OPENED:
         _watch_opened(watch, track, record["parcel"])
         return

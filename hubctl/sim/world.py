@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import register_jitable
 
+Longs = npt.NDArray[np.int64]
+
 NEVER_NS = 2**62
 ON_BELT = -1
 TAKEN_OFF = -2
@@ -49,20 +51,11 @@ PROGRESS = np.dtype(
     [
         ("next_lead", "<i4"),  # eye the leading edge comes to next
         ("next_trail", "<i4"),
-        ("next_scan", "<i4"),
         ("next_diverter", "<i4"),
         ("inducted_ns", "<i8"),
         ("landed_ns", "<i8"),
         ("landed", "<i4"),  # chute index, or ON_BELT, TAKEN_OFF, NOT_YET
-        ("reserved", "<i4"),
-    ]
-)
-
-PADDLE = np.dtype(
-    [
-        ("from_ns", "<i8"),  # in the way from here
-        ("until_ns", "<i8"),
-        ("chute", "<i8"),
+        ("reserved", "<i8"),
     ]
 )
 
@@ -96,257 +89,283 @@ class Happens(IntEnum):
 
 
 # Events in order of belt travel.
-ENTER, LEAD, TRAIL, LABEL, SCANNED, CENTRE, REMOVE, LEAVE = range(8)
+ENTER, LEAD, TRAIL, SCAN, CENTRE, REMOVE, LEAVE = range(7)
 # Events in order of time.
 DELIVER, ARRIVE, CLEAR, EMPTY, REPLUG = range(5)
-# Places in `World.clock`.
-BASE_NS, BASE_UM, SPEED_UM_S, N_TRAVEL, N_TIMED, N_HAPPENED, NEXT_PARCEL, N_FIRES, NOW_NS = range(9)
-
 NS_PER_S = 1_000_000_000
+REBASE_S = 60
 PAYLOAD_SHIFT = 8  # payload = parcel << 8 | kind, so that equal times keep the parcels' order
 
 
-class Heap(NamedTuple):
-    """A heap of (key, payload); its size stands in the clock."""
+N_EYES_MAX = 256
+N_SCANNERS_MAX = 32
+N_DIVERTERS_MAX = 1024
+N_CHUTES_MAX = 4096
+N_EVENTS_MAX = 1 << 15  # events awaited at once: six a parcel on the belt
 
-    keys: npt.NDArray[np.int64]
-    payloads: npt.NDArray[np.int64]
+# One row, so that a compiled function takes one pointer; the sizes are limits, so that it is compiled once.
+CORE = np.dtype(
+    [
+        ("now_ns", "<i8"),
+        ("base_ns", "<i8"),  # the belt had run `base_um` then
+        ("base_um", "<i8"),
+        ("speed_um_s", "<i8"),
+        ("end_um", "<i8"),
+        ("end_chute", "<i8"),
+        ("n_eyes", "<i8"),
+        ("n_scanners", "<i8"),
+        ("n_diverters", "<i8"),
+        ("n_happened", "<i8"),
+        ("n_fires", "<i8"),
+        ("n_travel", "<i8"),  # sizes of the two heaps
+        ("n_timed", "<i8"),
+        ("eyes_um", "<i8", (N_EYES_MAX,)),
+        ("over_eye", "<i8", (N_EYES_MAX,)),  # parcels that block each eye
+        ("scanners_um", "<i8", (N_SCANNERS_MAX,)),
+        ("delivered_ns", "<i8", (N_SCANNERS_MAX,)),  # last telegram of each scanner: they come in order
+        ("diverters_um", "<i8", (N_DIVERTERS_MAX,)),
+        ("latency_ns", "<i8", (N_DIVERTERS_MAX,)),
+        ("paddle_from_ns", "<i8", (N_DIVERTERS_MAX,)),  # in the way from here
+        ("paddle_until_ns", "<i8", (N_DIVERTERS_MAX,)),
+        ("paddle_chute", "<i8", (N_DIVERTERS_MAX,)),
+        ("chute_diverter", "<i8", (N_CHUTES_MAX,)),  # -1: the end
+        ("travel_keys", "<i8", (N_EVENTS_MAX,)),
+        ("travel_payloads", "<i8", (N_EVENTS_MAX,)),
+        ("timed_keys", "<i8", (N_EVENTS_MAX,)),
+        ("timed_payloads", "<i8", (N_EVENTS_MAX,)),
+    ]
+)
 
 
 class World(NamedTuple):
     """The state of a simulated hub of one belt."""
 
-    clock: npt.NDArray[np.int64]
+    core: npt.NDArray[Any]  # CORE, shape (1,)
     parcels: npt.NDArray[Any]  # PARCEL, shape (n,), in order of entry
     reads: npt.NDArray[Any]  # READ, shape (n, n_scanners)
     progress: npt.NDArray[Any]  # PROGRESS, shape (n,)
-    eyes_um: npt.NDArray[np.int64]
-    scanners_um: npt.NDArray[np.int64]
-    diverters_um: npt.NDArray[np.int64]
-    end_um: npt.NDArray[np.int64]  # shape (1,)
-    latency_ns: npt.NDArray[np.int64]  # of each diverter
-    chute_diverter: npt.NDArray[np.int64]  # of each chute; -1: the end
-    end_chute: npt.NDArray[np.int64]  # shape (1,)
-    paddles: npt.NDArray[Any]  # PADDLE, one for each diverter
-    fire_fails: npt.NDArray[np.bool_]  # the k-th fire moves nothing
-    over_eye: npt.NDArray[np.int64]  # parcels that block each eye
-    delivered_ns: npt.NDArray[np.int64]  # last telegram of each scanner: they come in order
-    travel: Heap
-    timed: Heap
     happened: npt.NDArray[Any]  # HAPPENING: what the last event made the devices notice
+    fire_fails: npt.NDArray[np.bool_]  # the k-th fire moves nothing
 
 
-@register_jitable
-def _before(heap: Heap, a: int, b: int) -> bool:
-    if heap.keys[a] != heap.keys[b]:
-        return bool(heap.keys[a] < heap.keys[b])
-    return bool(heap.payloads[a] < heap.payloads[b])
+@register_jitable(forceinline=True)
+def _push(keys: Longs, payloads: Longs, n: int, key: int, payload: int) -> None:
+    """Into a heap of (key, payload) that holds `n`."""
+    at = n
+    while at > 0:
+        parent = (at - 1) >> 1
+        if keys[parent] < key or (keys[parent] == key and payloads[parent] < payload):
+            break
+        keys[at] = keys[parent]
+        payloads[at] = payloads[parent]
+        at = parent
+    keys[at] = key
+    payloads[at] = payload
 
 
-@register_jitable
-def _swap(heap: Heap, a: int, b: int) -> None:
-    key, payload = heap.keys[a], heap.payloads[a]
-    heap.keys[a], heap.payloads[a] = heap.keys[b], heap.payloads[b]
-    heap.keys[b], heap.payloads[b] = key, payload
+@register_jitable(forceinline=True)
+def _pop(keys: Longs, payloads: Longs, n: int) -> None:
+    """Drops the first of a heap; `n` are left."""
+    key, payload = keys[n], payloads[n]
+    at, child = 0, 1
+    while child < n:
+        other = child + 1
+        if other < n and (
+            keys[other] < keys[child] or (keys[other] == keys[child] and payloads[other] < payloads[child])
+        ):
+            child = other
+        if key < keys[child] or (key == keys[child] and payload < payloads[child]):
+            break
+        keys[at] = keys[child]
+        payloads[at] = payloads[child]
+        at, child = child, 2 * child + 1
+    keys[at] = key
+    payloads[at] = payload
 
 
-@register_jitable
-def _push(clock: npt.NDArray[np.int64], size: int, heap: Heap, key: int, payload: int) -> None:
-    at = clock[size]
-    clock[size] += 1
-    heap.keys[at] = key
-    heap.payloads[at] = payload
-    while at > 0 and _before(heap, at, (at - 1) // 2):
-        _swap(heap, at, (at - 1) // 2)
-        at = (at - 1) // 2
+@register_jitable(forceinline=True)
+def _await(core: Any, travel_um: int, p: int, kind: int) -> None:
+    """An event of parcel `p` when the belt has run so far."""
+    _push(core["travel_keys"], core["travel_payloads"], core["n_travel"], travel_um, p << PAYLOAD_SHIFT | kind)
+    core["n_travel"] += 1
 
 
-@register_jitable
-def _pop(clock: npt.NDArray[np.int64], size: int, heap: Heap) -> None:
-    """Drops the first of a heap."""
-    clock[size] -= 1
-    n = clock[size]
-    heap.keys[0], heap.payloads[0] = heap.keys[n], heap.payloads[n]
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= n:
-            return
-        if child + 1 < n and _before(heap, child + 1, child):
-            child += 1
-        if not _before(heap, child, at):
-            return
-        _swap(heap, child, at)
-        at = child
+@register_jitable(forceinline=True)
+def _await_time(core: Any, t_ns: int, p: int, kind: int) -> None:
+    _push(core["timed_keys"], core["timed_payloads"], core["n_timed"], t_ns, p << PAYLOAD_SHIFT | kind)
+    core["n_timed"] += 1
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def travel_at(w: World, t_ns: int) -> int:
     """How far the belt has run at a time, um."""
-    dt = t_ns - w.clock[BASE_NS]
-    speed = w.clock[SPEED_UM_S]
-    return w.clock[BASE_UM] + (dt // NS_PER_S) * speed + (dt % NS_PER_S) * speed // NS_PER_S
+    core = w.core[0]
+    return int(core["base_um"] + (t_ns - core["base_ns"]) * core["speed_um_s"] // NS_PER_S)
 
 
-@register_jitable
-def time_of(w: World, travel_um: int) -> int:
+@register_jitable(forceinline=True)
+def _time_of(core: Any, travel_um: int) -> int:
     """When the belt will have run so far, ns, rounded up."""
-    away = travel_um - w.clock[BASE_UM]
-    speed = w.clock[SPEED_UM_S]
-    return w.clock[BASE_NS] + (away // speed) * NS_PER_S + ((away % speed) * NS_PER_S + speed - 1) // speed
+    away_um = travel_um - core["base_um"]
+    return int(core["base_ns"] + (away_um * NS_PER_S + core["speed_um_s"] - 1) // core["speed_um_s"])
 
 
-@register_jitable
+@register_jitable(forceinline=True)
+def _rebase(core: Any, now_ns: int) -> None:
+    """Counts travel from a later whole second, so that its product with 10**9 fits 64 bits."""
+    seconds = (now_ns - core["base_ns"]) // NS_PER_S
+    if seconds >= REBASE_S:
+        core["base_ns"] += seconds * NS_PER_S
+        core["base_um"] += seconds * core["speed_um_s"]
+
+
+@register_jitable(forceinline=True)
 def _notice(w: World, t_ns: int, kind: int, device: int, value: int, p: int) -> None:
-    k = w.clock[N_HAPPENED]
-    w.clock[N_HAPPENED] += 1
-    w.happened[k]["t_ns"] = t_ns
-    w.happened[k]["kind"] = kind
-    w.happened[k]["device"] = device
-    w.happened[k]["value"] = value
-    w.happened[k]["parcel"] = p
+    row = w.happened[w.core[0]["n_happened"]]
+    w.core[0]["n_happened"] += 1
+    row["t_ns"] = t_ns
+    row["kind"] = kind
+    row["device"] = device
+    row["value"] = value
+    row["parcel"] = p
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _await_place(w: World, p: int, kind: int, place_um: int) -> None:
     """Pushes the event at which a point of parcel `p` has come `place_um` along the belt from its start."""
     slip_um = place_um * w.parcels[p]["slip_ppm"] // 1_000_000
-    key = w.parcels[p]["start_um"] + place_um + slip_um
-    _push(w.clock, N_TRAVEL, w.travel, key, p << PAYLOAD_SHIFT | kind)
+    _await(w.core[0], w.parcels[p]["start_um"] + place_um + slip_um, p, kind)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _await_lead(w: World, p: int) -> None:
     eye = w.progress[p]["next_lead"]
-    if eye < len(w.eyes_um):
-        _await_place(w, p, LEAD, w.eyes_um[eye])
+    if eye < w.core[0]["n_eyes"]:
+        _await_place(w, p, LEAD, w.core[0]["eyes_um"][eye])
 
 
-@register_jitable
-def _await_scan(w: World, p: int) -> None:
-    """The label under the next scanner, or the parcel's end if that scanner will not read it."""
-    scanner = w.progress[p]["next_scan"]
-    if scanner >= len(w.scanners_um):
-        return
-    if w.reads[p, scanner]["outcome"] == 0:
-        _await_place(w, p, SCANNED, w.scanners_um[scanner] + w.parcels[p]["length_um"])
-    else:
-        _await_place(w, p, LABEL, w.scanners_um[scanner] + w.parcels[p]["label_um"])
+@register_jitable(forceinline=True)
+def _await_scans(w: World, p: int, at_um: int) -> None:
+    """The label under each scanner, or the parcel's end where a scanner will not read it."""
+    for scanner in range(w.core[0]["n_scanners"]):
+        place_um = w.core[0]["scanners_um"][scanner]
+        reads = w.reads[p, scanner]["outcome"] != 0
+        offset_um = w.parcels[p]["label_um"] if reads else w.parcels[p]["length_um"]
+        if place_um > at_um:
+            _await_place(w, p, scanner << 3 | SCAN, place_um + offset_um)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _await_centre(w: World, p: int) -> None:
     diverter = w.progress[p]["next_diverter"]
-    if diverter < len(w.diverters_um):
-        _await_place(w, p, CENTRE, w.diverters_um[diverter] + w.parcels[p]["length_um"] // 2)
+    if diverter < w.core[0]["n_diverters"]:
+        _await_place(w, p, CENTRE, w.core[0]["diverters_um"][diverter] + w.parcels[p]["length_um"] // 2)
 
 
-@register_jitable
-def _first_beyond(places_um: npt.NDArray[np.int64], at_um: int) -> int:
+@register_jitable(forceinline=True)
+def _first_beyond(places_um: Longs, n: int, at_um: int) -> int:
     k = 0
-    while k < len(places_um) and places_um[k] <= at_um:
+    while k < n and places_um[k] <= at_um:
         k += 1
     return k
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def await_entry(w: World, p: int) -> None:
     """Pushes the coming of parcel `p`: at 0 mm, or where a person puts it."""
     put_um = w.parcels[p]["put_um"]
     _await_place(w, p, ENTER, put_um if put_um > 0 else 0)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _enter(w: World, p: int) -> None:
     at_um = max(w.parcels[p]["put_um"], 0)
-    w.progress[p]["landed"] = ON_BELT
-    w.progress[p]["next_lead"] = _first_beyond(w.eyes_um, at_um)
-    w.progress[p]["next_trail"] = w.progress[p]["next_lead"]
-    w.progress[p]["next_scan"] = _first_beyond(w.scanners_um, at_um)
-    w.progress[p]["next_diverter"] = _first_beyond(w.diverters_um, at_um)
+    core, row = w.core[0], w.progress[p]
+    row["landed"] = ON_BELT
+    row["next_lead"] = _first_beyond(core["eyes_um"], core["n_eyes"], at_um)
+    row["next_trail"] = row["next_lead"]
+    row["next_diverter"] = _first_beyond(core["diverters_um"], core["n_diverters"], at_um)
     _await_lead(w, p)
-    _await_scan(w, p)
+    _await_scans(w, p, at_um)
     _await_centre(w, p)
-    _await_place(w, p, LEAVE, w.end_um[0] + w.parcels[p]["length_um"])
+    _await_place(w, p, LEAVE, core["end_um"] + w.parcels[p]["length_um"])
     if w.parcels[p]["removed_um"] > 0:
         _await_place(w, p, REMOVE, w.parcels[p]["removed_um"])
     if p + 1 < len(w.parcels):
         await_entry(w, p + 1)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _drop_link(w: World, p: int, t_ns: int) -> None:
     link = w.parcels[p]["drops_link"]
     if link >= 0:
         _notice(w, t_ns, Happens.LINK, link, 0, p)
-        _push(w.clock, N_TIMED, w.timed, t_ns + LINK_DOWN_NS, p << PAYLOAD_SHIFT | REPLUG)
+        _await_time(w.core[0], t_ns + LINK_DOWN_NS, p, REPLUG)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _lead(w: World, p: int, t_ns: int) -> None:
     eye = w.progress[p]["next_lead"]
     w.progress[p]["next_lead"] += 1
-    w.over_eye[eye] += 1
+    w.core[0]["over_eye"][eye] += 1
     if eye == 0 and w.parcels[p]["put_um"] < 0:
         w.progress[p]["inducted_ns"] = t_ns
         _drop_link(w, p, t_ns)
-    if w.over_eye[eye] == 1:
+    if w.core[0]["over_eye"][eye] == 1:
         _notice(w, t_ns, Happens.EYE, eye, 1, p)
-    _await_place(w, p, TRAIL, w.eyes_um[eye] + w.parcels[p]["length_um"])
+    _await_place(w, p, TRAIL, w.core[0]["eyes_um"][eye] + w.parcels[p]["length_um"])
     _await_lead(w, p)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _trail(w: World, p: int, t_ns: int) -> None:
     eye = w.progress[p]["next_trail"]
     w.progress[p]["next_trail"] += 1
-    w.over_eye[eye] -= 1
-    if w.over_eye[eye] == 0:
+    w.core[0]["over_eye"][eye] -= 1
+    if w.core[0]["over_eye"][eye] == 0:
         _notice(w, t_ns, Happens.EYE, eye, 0, p)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _send_telegram(w: World, p: int, scanner: int, t_ns: int) -> None:
     """Telegrams of one scanner come in order: one that is late holds up those behind it."""
-    at_ns = max(t_ns + w.reads[p, scanner]["delay_ms"] * 1_000_000, w.delivered_ns[scanner] + 1_000)
-    w.delivered_ns[scanner] = at_ns
-    _push(w.clock, N_TIMED, w.timed, at_ns, p << PAYLOAD_SHIFT | scanner << 3 | DELIVER)
+    at_ns = max(t_ns + w.reads[p, scanner]["delay_ms"] * 1_000_000, w.core[0]["delivered_ns"][scanner] + 1_000)
+    w.core[0]["delivered_ns"][scanner] = at_ns
+    _await_time(w.core[0], at_ns, p, scanner << 3 | DELIVER)
 
 
-@register_jitable
-def _scan(w: World, p: int, t_ns: int) -> None:
-    scanner = w.progress[p]["next_scan"]
-    w.progress[p]["next_scan"] += 1
+@register_jitable(forceinline=True)
+def _scan(w: World, p: int, scanner: int, t_ns: int) -> None:
     _send_telegram(w, p, scanner, t_ns)
     if w.reads[p, scanner]["outcome"] == 2:
         _send_telegram(w, p, scanner, t_ns)
-    _await_scan(w, p)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _leave(w: World, p: int, t_ns: int, where: int) -> None:
     """Off the belt; an eye that only this parcel blocked is clear again."""
     w.progress[p]["landed"] = where
     w.progress[p]["landed_ns"] = t_ns
     for eye in range(w.progress[p]["next_trail"], w.progress[p]["next_lead"]):
-        w.over_eye[eye] -= 1
-        if w.over_eye[eye] == 0:
+        w.core[0]["over_eye"][eye] -= 1
+        if w.core[0]["over_eye"][eye] == 0:
             _notice(w, t_ns, Happens.EYE, eye, 0, p)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _centre(w: World, p: int, t_ns: int) -> None:
     """The parcel's centre is at a diverter: it leaves if the paddle is in its way."""
     d = w.progress[p]["next_diverter"]
     w.progress[p]["next_diverter"] += 1
-    if w.paddles[d]["from_ns"] <= t_ns <= w.paddles[d]["until_ns"]:
-        _leave(w, p, t_ns, w.paddles[d]["chute"])
-        _push(w.clock, N_TIMED, w.timed, t_ns + SLIDE_NS, p << PAYLOAD_SHIFT | ARRIVE)
+    core = w.core[0]
+    if core["paddle_from_ns"][d] <= t_ns <= core["paddle_until_ns"][d]:
+        _leave(w, p, t_ns, core["paddle_chute"][d])
+        _await_time(core, t_ns + SLIDE_NS, p, ARRIVE)
     else:
         _await_centre(w, p)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _run_travel(w: World, p: int, kind: int, t_ns: int) -> None:
     if kind == ENTER:
         _enter(w, p)
@@ -356,28 +375,28 @@ def _run_travel(w: World, p: int, kind: int, t_ns: int) -> None:
         _lead(w, p, t_ns)
     elif kind == TRAIL:
         _trail(w, p, t_ns)
-    elif kind == LABEL or kind == SCANNED:
-        _scan(w, p, t_ns)
+    elif kind & 7 == SCAN:
+        _scan(w, p, kind >> 3, t_ns)
     elif kind == CENTRE:
         _centre(w, p, t_ns)
     elif kind == REMOVE:
         _leave(w, p, t_ns, TAKEN_OFF)
     else:
-        _leave(w, p, t_ns, w.end_chute[0])
+        _leave(w, p, t_ns, w.core[0]["end_chute"])
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _arrive(w: World, p: int, t_ns: int) -> None:
     chute = w.progress[p]["landed"]
     passes_ns = w.parcels[p]["length_um"] * NS_PER_S // CHUTE_SPEED_UM_S
     _notice(w, t_ns, Happens.CONFIRM, chute, 1, p)
-    _push(w.clock, N_TIMED, w.timed, t_ns + passes_ns, p << PAYLOAD_SHIFT | CLEAR)
+    _await_time(w.core[0], t_ns + passes_ns, p, CLEAR)
     if w.parcels[p]["fills_chute"]:
         _notice(w, t_ns, Happens.LEVEL, chute, 1, p)
-        _push(w.clock, N_TIMED, w.timed, t_ns + EMPTIED_NS, p << PAYLOAD_SHIFT | EMPTY)
+        _await_time(w.core[0], t_ns + EMPTIED_NS, p, EMPTY)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def _run_timed(w: World, p: int, kind: int, t_ns: int) -> None:
     what = kind & 7
     if what == DELIVER:
@@ -393,46 +412,52 @@ def _run_timed(w: World, p: int, kind: int, t_ns: int) -> None:
         _notice(w, t_ns, Happens.LINK, w.parcels[p]["drops_link"], 1, p)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def next_ns(w: World) -> int:
     """When the next thing happens, ns; NEVER_NS when nothing will."""
+    core = w.core[0]
     at = NEVER_NS
-    if w.clock[N_TRAVEL] > 0:
-        at = time_of(w, w.travel.keys[0])
-    if w.clock[N_TIMED] > 0 and w.timed.keys[0] < at:
-        at = w.timed.keys[0]
+    if core["n_travel"] > 0:
+        at = _time_of(core, core["travel_keys"][0])
+    if core["n_timed"] > 0 and core["timed_keys"][0] < at:
+        at = core["timed_keys"][0]
     return at
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def run_next(w: World) -> int:
     """Lets the next thing happen; returns how many rows of `happened` the devices noticed."""
+    core = w.core[0]
     t_ns = next_ns(w)
-    w.clock[N_HAPPENED] = 0
-    w.clock[NOW_NS] = t_ns
-    if w.clock[N_TIMED] > 0 and w.timed.keys[0] <= t_ns:
-        payload = w.timed.payloads[0]
-        _pop(w.clock, N_TIMED, w.timed)
+    core["n_happened"] = 0
+    core["now_ns"] = t_ns
+    _rebase(core, t_ns)
+    if core["n_timed"] > 0 and core["timed_keys"][0] <= t_ns:
+        payload = core["timed_payloads"][0]
+        core["n_timed"] -= 1
+        _pop(core["timed_keys"], core["timed_payloads"], core["n_timed"])
         _run_timed(w, payload >> PAYLOAD_SHIFT, payload & 255, t_ns)
     else:
-        payload = w.travel.payloads[0]
-        _pop(w.clock, N_TRAVEL, w.travel)
+        payload = core["travel_payloads"][0]
+        core["n_travel"] -= 1
+        _pop(core["travel_keys"], core["travel_payloads"], core["n_travel"])
         _run_travel(w, payload >> PAYLOAD_SHIFT, payload & 255, t_ns)
-    return w.clock[N_HAPPENED]
+    return int(core["n_happened"])
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def write_output(w: World, chute: int, on: bool, t_ns: int) -> None:
     """A chute's output is switched: its diverter's paddle moves after its latency, unless it fails."""
-    paddle = w.paddles[w.chute_diverter[chute]]
-    at_ns = t_ns + w.latency_ns[w.chute_diverter[chute]]
+    core = w.core[0]
+    d = core["chute_diverter"][chute]
+    at_ns = t_ns + core["latency_ns"][d]
     if not on:
-        if paddle["chute"] == chute:
-            paddle["until_ns"] = min(paddle["until_ns"], at_ns)
+        if core["paddle_chute"][d] == chute:
+            core["paddle_until_ns"][d] = min(core["paddle_until_ns"][d], at_ns)
         return
-    fails = w.fire_fails[w.clock[N_FIRES] % len(w.fire_fails)]
-    w.clock[N_FIRES] += 1
+    fails = w.fire_fails[core["n_fires"] % len(w.fire_fails)]
+    core["n_fires"] += 1
     if not fails:
-        paddle["chute"] = chute
-        paddle["from_ns"] = at_ns
-        paddle["until_ns"] = NEVER_NS
+        core["paddle_chute"][d] = chute
+        core["paddle_from_ns"][d] = at_ns
+        core["paddle_until_ns"][d] = NEVER_NS
