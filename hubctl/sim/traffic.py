@@ -28,6 +28,7 @@ UM_PER_MM = 1000
 GAP_MM_MIN = 200  # the induct keeps parcels so far apart
 BESIDE_MM_MIN = 150  # room a person leaves beside a parcel put on by hand
 HAND_MM = (120, 200)  # length of one put on by hand
+TAKEN_FROM_MM = 400  # nobody takes a parcel off before it is on the belt
 MARGIN_MM = 50  # nobody puts a parcel closer to an eye than this
 LATENCY_MS = (40, 60)  # from the scan line to the telegram
 LATE_MS = (200, 2000)  # and so much more when it is late
@@ -181,8 +182,15 @@ def _put_on(seed: int, hub: Hub, belt: Belt, parcels: npt.NDArray[Any], faults: 
     return put
 
 
+def _runs_mm(hub: Hub, plan: SortPlan) -> Ints:
+    """How far a parcel of each lane runs: to the diverter of its first chute."""
+    at_mm = {diverter.name: diverter.at_mm for diverter in hub.diverters}
+    of_chute = {chute.name: at_mm[chute.diverter] for chute in hub.chutes if chute.diverter is not None}
+    return np.array([of_chute[lane.chutes[0]] for lane in plan.lanes], np.int64)
+
+
 def _inducted(
-    seed: int, hub: Hub, belt: Belt, starts_um: Ints, lengths_mm: Ints, lanes: Ints, faults: Faults
+    seed: int, hub: Hub, run_mm: Ints, starts_um: Ints, lengths_mm: Ints, lanes: Ints, faults: Faults
 ) -> npt.NDArray[Any]:
     n = len(starts_um)
     parcels = np.zeros(n, PARCEL)
@@ -191,7 +199,8 @@ def _inducted(
     parcels["label_um"] = parcels["length_um"] * draw.between(seed, "label_place", n, 200, 800) // 1000
     parcels["put_um"] = -1
     off = draw.happens(seed, "taken_off", n, faults.taken_off)
-    place_mm = draw.between(seed, "taken_place", n, 400, belt.length_mm - 500)
+    way_mm = run_mm[lanes] - TAKEN_FROM_MM
+    place_mm = TAKEN_FROM_MM + draw.between(seed, "taken_place", n, 0, 999) * way_mm // 1000
     parcels["removed_um"] = np.where(off, place_mm * UM_PER_MM, -1)
     parcels["slip_ppm"] = draw.between(seed, "slip", n, *SLIP_PPM)
     parcels["lane"] = lanes
@@ -261,7 +270,7 @@ def make_traffic(
     else:
         wants = _recorded(seed, plan, belt, n, parcels_per_hour, arrivals, live)
     starts_um = _starts_um(wants.wanted_um, wants.lengths_mm * UM_PER_MM)
-    inducted = _inducted(seed, hub, belt, starts_um, wants.lengths_mm, wants.lanes, faults)
+    inducted = _inducted(seed, hub, _runs_mm(hub, plan), starts_um, wants.lengths_mm, wants.lanes, faults)
     parcels = np.concatenate([inducted, _put_on(seed, hub, belt, inducted, faults)])
     parcels = parcels[np.argsort(parcels["start_um"] + np.maximum(parcels["put_um"], 0), kind="stable")]
     labels, preadvice = _labels(seed, plan, parcels["lane"].astype(np.int64))
