@@ -190,11 +190,6 @@ def _say(thing: dict[str, Any]) -> None:
     print(json.dumps(thing), flush=True)
 
 
-async def _drain(live: LiveHub) -> None:
-    while not live.plant.is_drained():
-        await asyncio.sleep(LOOK_S)
-
-
 async def _obey(live: LiveHub, reader: asyncio.StreamReader, began: asyncio.Event) -> None:
     """Follows the lines on standard input to their end."""
     while line := await reader.readline():
@@ -205,11 +200,17 @@ async def _obey(live: LiveHub, reader: asyncio.StreamReader, began: asyncio.Even
             live.plant.stop_inducting()
 
 
-async def _run_out(live: LiveHub, began: asyncio.Event, truth: Path, traffic: Traffic) -> None:
+async def _watch(live: LiveHub, began: asyncio.Event, truth: Path, traffic: Traffic) -> None:
+    """Tells when the belt is empty. It ends by failing, if the world has."""
     await began.wait()
-    await _drain(live)
-    write_truth(truth, live, traffic)
-    _say({"drained": True})
+    is_told = False
+    while live.plant.failure is None:
+        await asyncio.sleep(LOOK_S)
+        if not is_told and live.plant.is_drained():
+            write_truth(truth, live, traffic)
+            _say({"drained": True})
+            is_told = True
+    raise live.plant.failure
 
 
 async def run(options: argparse.Namespace, hub: Hub, traffic: Traffic) -> None:
@@ -219,12 +220,14 @@ async def run(options: argparse.Namespace, hub: Hub, traffic: Traffic) -> None:
     _say({"addresses": await live.open(), "preadvice": str(options.preadvice), "note": traffic.note})
     loop, reader, began = asyncio.get_running_loop(), asyncio.StreamReader(), asyncio.Event()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    running_out = asyncio.create_task(_run_out(live, began, options.truth, traffic))
+    watching = asyncio.create_task(_watch(live, began, options.truth, traffic))
     obeying = asyncio.create_task(_obey(live, reader, began))
-    loop.add_signal_handler(signal.SIGTERM, obeying.cancel)
+    loop.add_signal_handler(signal.SIGTERM, reader.feed_eof)
     gc.freeze()
-    await asyncio.wait([obeying])
-    running_out.cancel()
+    await asyncio.wait([watching, obeying], return_when=asyncio.FIRST_COMPLETED)
+    if watching.done():
+        watching.result()
+    watching.cancel()
     write_truth(options.truth, live, traffic)
     await live.close()
 

@@ -43,17 +43,28 @@ class Plant:
         self._tell = tell
         self._now_ns = now_ns
         self._stopped = False
+        self.failure: Exception | None = None
         world.core[0]["n_travel"] = 0  # parcels wait for `begin`
         self.next_ns = next_ns(world)
 
     def catch_up(self) -> int:
-        """Lets everything happen that is due; returns the time, ns."""
+        """Lets everything happen that is due; returns the time, ns.
+
+        What goes wrong stays in `failure` too: pymodbus would answer exception 4 and go on.
+        """
         now_ns = self._now_ns()
-        while self.next_ns <= now_ns:
-            for k in range(run_next(self.world)):
-                self._tell(self.world.happened[k])
-            self.next_ns = next_ns(self.world)
+        try:
+            while self.next_ns <= now_ns:
+                self._run_next()
+        except Exception as failure:
+            self.failure = failure
+            raise
         return now_ns
+
+    def _run_next(self) -> None:
+        for k in range(run_next(self.world)):
+            self._tell(self.world.happened[k])
+        self.next_ns = next_ns(self.world)
 
     def travel_um(self, now_ns: int) -> int:
         """How far the belt has run."""

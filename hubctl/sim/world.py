@@ -186,7 +186,9 @@ def _pop(keys: Longs, payloads: Longs, n: int) -> None:
 @register_jitable(forceinline=True)
 def _await(core: Any, travel_um: int, p: int, kind: int) -> None:
     """An event of parcel `p` when the belt has run so far."""
-    _push(core["travel_keys"], core["travel_payloads"], core["n_travel"], travel_um, p << PAYLOAD_SHIFT | kind)
+    _push(
+        core["travel_keys"], core["travel_payloads"], core["n_travel"], travel_um, p << PAYLOAD_SHIFT | kind
+    )
     core["n_travel"] += 1
 
 
@@ -329,7 +331,8 @@ def _trail(w: World, p: int, t_ns: int) -> None:
 @register_jitable(forceinline=True)
 def _send_telegram(w: World, p: int, scanner: int, t_ns: int) -> None:
     """Telegrams of one scanner come in order: one that is late holds up those behind it."""
-    at_ns = max(t_ns + w.reads[p, scanner]["delay_ms"] * 1_000_000, w.core[0]["delivered_ns"][scanner] + 1_000)
+    delay_ns = np.int64(w.reads[p, scanner]["delay_ms"]) * 1_000_000
+    at_ns = max(t_ns + delay_ns, w.core[0]["delivered_ns"][scanner] + 1_000)
     w.core[0]["delivered_ns"][scanner] = at_ns
     _await_time(w.core[0], at_ns, p, scanner << 3 | DELIVER)
 

@@ -1,0 +1,172 @@
+"""`hubctl demo`: a simulated hub, the daemon that sorts it, and the referee's verdict."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hubctl.cli.output import print_json
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from hubctl.cli.demo_run import Demo, Options, View
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+LINE_S = 5.0
+MUST_BE_0 = ("wrong_chute", "wrong_action", "unaccounted", "invariants_broken")
+FROM_THE_DAEMON = (
+    "fires",
+    "fires_voided",
+    "records_lost",
+    "outputs_safe",
+    "read_to_command_us",
+    "fire_lateness_us",
+)
+
+
+def demo(
+    more: Annotated[list[str] | None, typer.Argument(metavar="[NAME=CHANCE]...", hidden=True)] = None,
+    hub: Annotated[str, typer.Option(help="Hub file, or the name of an example.")] = "demo",
+    plan: Annotated[str | None, typer.Option(help="Sort plan; by default the hub file's neighbour.")] = None,
+    seconds: Annotated[
+        int | None, typer.Option(min=1, help="Induct for so long; by default until Ctrl-C.")
+    ] = None,
+    rate: Annotated[int, typer.Option(min=1, max=100_000, help="Parcels an hour.")] = 12_000,
+    seed: Annotated[int, typer.Option(min=0, help="Everything is drawn from it.")] = 1,
+    faults: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=CHANCE...", help="Chances per parcel, like no_read=0.05; none: no faults."
+        ),
+    ] = None,
+    arrivals: Annotated[
+        Path | None, typer.Option(help="Real ten-minute volumes; needs --site and --date.")
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="Site of the volumes.")] = None,
+    date: Annotated[str | None, typer.Option(help="Day of the volumes, like 2024-12-09.")] = None,
+    cpu: Annotated[
+        int | None, typer.Option(min=0, help="Run the daemon's reactor on this CPU alone.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
+) -> None:
+    """Sort simulated parcels on a simulated hub, through real sockets and protocols, until Ctrl-C."""
+    from hubctl.cli.demo_run import Options
+
+    began_s = time.monotonic()
+    options = Options(
+        hub=hub,
+        plan=plan,
+        seconds=seconds,
+        parcels_per_hour=rate,
+        seed=seed,
+        faults=_checked([*(faults or []), *(more or [])]),
+        arrivals=_arrivals(arrivals, site, date),
+        cpu=cpu,
+    )
+    verdict = _performed(options) | {"seed": seed, "wall_s": round(time.monotonic() - began_s, 3)}
+    if as_json:
+        print_json(verdict)
+    else:
+        _print_summary(verdict)
+    if not all(verdict[key] == 0 for key in MUST_BE_0):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _checked(faults: list[str]) -> list[str]:
+    from hubctl.sim.faults import FaultError, Faults, parse_faults
+
+    try:
+        parse_faults(faults, Faults())
+    except FaultError as error:
+        raise typer.BadParameter(str(error)) from None
+    return faults
+
+
+def _arrivals(file: Path | None, site: str | None, date: str | None) -> list[str]:
+    if file is None and site is None and date is None:
+        return []
+    if file is None or site is None or date is None:
+        raise typer.BadParameter("go together", param_hint="--arrivals, --site and --date")
+    return ["--arrivals", str(file), "--site", site, "--date", date]
+
+
+def _performed(options: Options) -> dict[str, Any]:
+    """Runs it to its verdict; whatever else may happen is said in a sentence."""
+    from hubctl.cli.child import ChildDiedError
+    from hubctl.cli.demo_run import Demo, FailedError, RefusedError, StoppedError
+
+    try:
+        with (
+            TemporaryDirectory(prefix="hubctl-demo-") as directory,
+            Demo(options, Path(directory)) as running,
+        ):
+            return _watched(running, options)
+    except RefusedError as error:
+        raise typer.BadParameter(str(error)) from None
+    except (ChildDiedError, FailedError) as error:
+        typer.echo(f"demo: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    except StoppedError:
+        typer.echo("demo: stopped before the first parcel", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _watched(running: Demo, options: Options) -> dict[str, Any]:
+    running.start()
+    with _shown(f"hubctl demo: hub {options.hub}, seed {options.seed}") as show:
+        running.watch(show)
+    verdict, final = running.finish()
+    kept = {key: final[key] for key in FROM_THE_DAEMON}
+    rate = round(verdict["inducted"] / verdict["belt_s"], 3)
+    return verdict | kept | {"parcels_per_s": rate, "note": running.note}
+
+
+@contextmanager
+def _shown(title: str) -> Iterator[Callable[[View], None]]:
+    """Something to show views with: a table redrawn in place, or a line now and then for a file."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+        yield lambda view: live.update(_table(title, view), refresh=True)
+
+
+def _table(title: str, view: View) -> RenderableType:
+    from hubctl.cli.livetable import live_table
+
+    hint = (
+        "waiting for the belt to empty; Ctrl-C again to end at once" if view.is_stopping else "Ctrl-C to stop"
+    )
+    return live_table(title, view.status, view.belt_s, hint)
+
+
+class _Lines:
+    """A line each LINE_S."""
+
+    def __init__(self) -> None:
+        self._due_s = LINE_S
+
+    def __call__(self, view: View) -> None:
+        if view.belt_s >= self._due_s:
+            self._due_s += LINE_S
+            from hubctl.daemon.outlets import line_of
+
+            typer.echo(f"{view.belt_s:.0f} s: {line_of(view.status)}", err=True)
+
+
+def _print_summary(verdict: dict[str, Any]) -> None:
+    from hubctl.cli.livetable import summary
+
+    typer.echo(summary(verdict, MUST_BE_0))
