@@ -15,6 +15,8 @@ class FrameKind(IntEnum):
     HALF_FRAME = 7
     EMPTY = 8
 
+def check_framing(framing: np.void) -> None: ...
+
 class FrameEventTold(NamedTuple):
     kind: FrameKind
     text: bytes

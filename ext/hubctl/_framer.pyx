@@ -218,6 +218,14 @@ cdef int64_t framer_next_deadline(const Framer* f) noexcept nogil:
 # The Python face
 
 
+def check_framing(framing: np.void) -> None:
+    """Refuses a row of FRAMING that the framer could not keep in its buffer; ValueError."""
+    limits = {"n_header": (0, 4), "n_terminator": (1, 4), "frame_max": (1, FRAMER_MAX - 8)}
+    for key, (least, most) in limits.items():
+        if not least <= framing[key] <= most:
+            raise ValueError(f"{key} {framing[key]}: must be {least} to {most}")
+
+
 class FrameEventTold(NamedTuple):
     """One thing a scanner said; `text` only with `LABEL`."""
 
@@ -248,6 +256,7 @@ cdef class ScannerFramer:
         cdef const uint8_t[::1] row = np.frombuffer(framing.tobytes(), np.uint8)
         if row.shape[0] != sizeof(Framing):
             raise ValueError(f"framing of {row.shape[0]} bytes: must be one FRAMING row of {sizeof(Framing)}")
+        check_framing(framing)
         framer_init(&self.framer, <const Framing*>&row[0])
 
     def receive(self, data: bytes, now_ns: int) -> list[FrameEventTold]:

@@ -651,6 +651,11 @@ cdef class ModbusMaster:
         return master_next_deadline(self.master, now_ns)
 
     @property
+    def broken(self) -> bool:
+        """Out of step with the peer: only a new connection helps."""
+        return bool(self.master.channel.broken)
+
+    @property
     def settled(self) -> bool:
         """After `make_safe`: nothing more is to be done."""
         return bool(master_is_settled(self.master))

@@ -20,10 +20,10 @@ from hubctl._loop cimport Loop, loop_free, loop_new, loop_open, loop_run
 from hubctl._records cimport Record
 from hubctl._ring cimport hub_release, ring_pop, ring_push, ring_used
 from hubctl._system cimport hub_ring_bell
-from hubctl._tables cimport Framing
+from hubctl._tables cimport SCANNER, Framing
 from hubctl._wires cimport Wires
 
-from hubctl._framer import FrameKind
+from hubctl._framer import FrameKind, check_framing
 from hubctl._wire import Refusal
 from hubctl.core.events import RECORD, Kind, LinkFault
 
@@ -157,23 +157,33 @@ cdef class Reactor:
             raise ValueError(f"link {link}: must be 0 to {self.loop.n_links - 1}")
         record = np.zeros(1, RECORD)
         record["kind"], record["device"], record["value"] = Kind.LINK, link, fd
-        self.post(record)
+        self._push(record)
 
     def post(self, records: np.ndarray) -> None:
-        """Inputs for the kernel, shape (n,); those with t_ns 0 get the time of their arrival.
+        """What people and time tell the kernel: OPERATE, TICK, FLUSH, shape (n,); t_ns 0 becomes that of arrival.
 
         Raises
         ------
+        ValueError
+            Another kind, or a chute that is not there; nothing is taken.
         BufferError
             The ring is full; the records before that one were taken.
         """
-        cdef const uint8_t[::1] memory
-        cdef Py_ssize_t i
         if records.dtype != RECORD:
             raise ValueError(f"records of dtype {records.dtype}: must be RECORD")
+        for kind, chute in zip(records["kind"], records["chute"]):
+            if kind not in (Kind.OPERATE, Kind.TICK, Kind.FLUSH):
+                raise ValueError(f"kind {kind}: must be OPERATE, TICK or FLUSH")
+            if kind == Kind.OPERATE and chute >= self.loop.n_chutes:
+                raise ValueError(f"chute {chute}: must be below {self.loop.n_chutes}")
+        self._push(np.ascontiguousarray(records))
+
+    cdef _push(self, records):
+        cdef const uint8_t[::1] memory
+        cdef Py_ssize_t i
         if len(records) == 0:
             return
-        memory = np.ascontiguousarray(records).view(np.uint8)
+        memory = records.view(np.uint8)
         for i in range(memory.shape[0] // <Py_ssize_t>sizeof(Record)):
             if not ring_push(&self.loop.inputs, <const Record*>&memory[i * <Py_ssize_t>sizeof(Record)]):
                 raise BufferError(f"the reactor's input ring is full at record {i}")
@@ -262,6 +272,8 @@ def _prepare_thread(cpu: int | None, fifo_priority: int | None) -> None:
 
 
 def _check_scanners(wiring) -> None:
-    scanners = wiring.links["scanner"][wiring.links["kind"] == 2]
+    for framing in wiring.framings:
+        check_framing(framing)
+    scanners = wiring.links["scanner"][wiring.links["kind"] == SCANNER]
     if len(scanners) and scanners.max() >= len(wiring.framings):
         raise ValueError(f"a link of scanner {scanners.max()}: must be below {len(wiring.framings)}")

@@ -7,6 +7,8 @@ import numpy as np
 from hubctl._records cimport NO_INDEX
 from hubctl._tables cimport Counter, Link, NodeWire, Output, Poll, Signal
 
+N_COILS_MAX = 1968  # one write of function 15
+
 
 cdef class Wires:
     """The rows of a `Wiring` as C arrays, with the state of each node, poll and output.
@@ -80,6 +82,9 @@ def _check(wiring) -> None:
     for name, rows in (("signal", wiring.signals["poll"]), ("counter", wiring.counters["poll"])):
         if len(rows) and (np.diff(rows.astype(np.int64)) < 0).any():
             raise ValueError(f"{name} rows: must be sorted by poll")
+    for n_outputs in wiring.nodes["n_outputs"]:
+        if n_outputs > N_COILS_MAX:
+            raise ValueError(f"node with {n_outputs} outputs: must be at most {N_COILS_MAX}")
     for poll in wiring.polls:
         _check_poll(int(poll["function"]), int(poll["count"]))
     for signal in wiring.signals:

@@ -173,11 +173,13 @@ class Connector:
         self._since_ns = 0
         self._is_dialling = False
         self._is_connected = False
+        self._was_lost = False
         self._said = ""
         self._messages: list[str] = []
 
     def advance(self, now_ns: int) -> int | None:
         """A newly connected, non-blocking descriptor for whoever takes it, or None."""
+        self._note_steady(now_ns)
         if self._is_connected or (not self._is_dialling and now_ns < self._retry_ns):
             return None
         try:
@@ -189,8 +191,8 @@ class Connector:
 
     def lost(self, fault: LinkFault, now_ns: int) -> None:
         """The connection handed out is gone."""
-        if now_ns - self._since_ns >= STEADY_NS:
-            self._period_ns = RETRY_NS_MIN
+        self._note_steady(now_ns)
+        self._was_lost = True
         self._wait(now_ns)
         self._say(_LOSS.get(fault, "is gone"), "Trying again.")
 
@@ -215,8 +217,16 @@ class Connector:
         fd = self._dial.finish(now_ns)
         if fd is not None:
             self._is_dialling, self._is_connected, self._since_ns = False, True, now_ns
-            self._say("is connected", "")
+            if not self._was_lost:
+                self._say("is connected", "")
         return fd
+
+    def _note_steady(self, now_ns: int) -> None:
+        """A connection counts once it has lasted: one that is lost again and again is told of once."""
+        if self._is_connected and now_ns - self._since_ns >= STEADY_NS:
+            self._period_ns = RETRY_NS_MIN
+            self._was_lost = False
+            self._say("is connected", "")
 
     def _wait(self, now_ns: int) -> None:
         self._is_dialling = self._is_connected = False

@@ -123,6 +123,9 @@ def test_a_lost_connection_is_said_and_dialled_again(server: Serving) -> None:
     )
     assert connector.advance(STEADY_NS) is None
     os.close(advance_until_connected(connector, STEADY_NS + 2 * RETRY_NS_MIN))
+    assert connector.messages() == []
+    connector.advance(3 * STEADY_NS)
+    assert connector.messages() == [f"Modbus io1: 127.0.0.1:{server.port} is connected."]
 
 
 def test_a_device_that_hangs_up_at_once_is_not_knocked_at_without_pause(server: Serving) -> None:
@@ -132,6 +135,11 @@ def test_a_device_that_hangs_up_at_once_is_not_knocked_at_without_pause(server: 
         os.close(advance_until_connected(connector, now_ns))
         connector.lost(LinkFault.CLOSED, now_ns)
         now_ns = connector.next_deadline()
+    said = connector.messages()
+    assert [text.split(f"{server.port} ")[1] for text in said] == [
+        "is connected.",
+        "closed the connection. Trying again.",
+    ]
     assert connector.advance(now_ns - 1) is None
     assert connector.next_deadline() - (now_ns - connector.next_deadline()) >= RETRY_NS_MAX * 3 // 4
 

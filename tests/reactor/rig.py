@@ -83,6 +83,10 @@ class NodeModel:
         self._buffer += data
         return b"".join(self._answers())
 
+    def hang_up(self) -> None:
+        """A new connection begins; coils stay as they are."""
+        self._buffer = b""
+
     def _answers(self) -> Iterator[bytes]:
         while len(self._buffer) >= 8:
             size, body, transaction = self._split()

@@ -384,6 +384,12 @@ def test_an_unstarted_reactor_stops_and_one_starts_only_once(tmp_path: Path) -> 
         reactor.attach(9, 0)
     with pytest.raises(ValueError, match="dtype"):
         reactor.post(np.zeros(1))
+    posted = empty(1)
+    with pytest.raises(ValueError, match="kind 0"):
+        reactor.post(posted)
+    posted["kind"] = Kind.OPERATE
+    with pytest.raises(ValueError, match="chute 65535"):
+        reactor.post(posted)
     assert reactor.stop()
 
 

@@ -157,3 +157,12 @@ def test_any_bytes_leave_the_framer_able_to_read_the_next_label(
         ours.receive(chunk, 0)
     told = ours.receive(header + LABEL + terminator, 1000 * MS)
     assert told[-1] == FrameEventTold(FrameKind.LABEL, LABEL)
+
+
+@pytest.mark.parametrize(("key", "value"), [("n_terminator", 0), ("n_header", 5), ("frame_max", 5000)])
+def test_a_framing_beyond_the_limits_is_refused(key: str, value: int) -> None:
+    row = np.zeros((), FRAMING)
+    row["n_terminator"], row["frame_max"] = 1, 64
+    row[key] = value
+    with pytest.raises(ValueError, match=f"{key} {value}: must be"):
+        ScannerFramer(row)
