@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from hubctl.cli.check import check
+from hubctl.cli.demo import demo
 from hubctl.cli.labels import app as labels_app
 from hubctl.cli.output import run as run_guarded
 from hubctl.cli.run import run
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("check")(check)
+app.command("demo")(demo)
 app.command("run")(run)
 app.add_typer(labels_app, name="labels")
 
