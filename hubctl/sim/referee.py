@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba.extending import register_jitable
 
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.tables import CompiledPlan, Layout
+from hubctl.sim.jitable import jitable
 from hubctl.sim.world import TAKEN_OFF
 
 # Numbers as plain integers, for compiled code.
@@ -60,7 +60,7 @@ def new_watch(n_tracks: int = 1 << 16) -> Watch:
     return Watch(np.zeros(n_tracks, WATCHED), np.zeros(len(INVARIANTS), np.int64), np.zeros(2, np.int64))
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _watch_opened(watch: Watch, track: Any, parcel: int) -> None:
     if parcel <= watch.last[1]:
         watch.broken[OPENS_ONCE] += 1
@@ -72,7 +72,7 @@ def _watch_opened(watch: Watch, track: Any, parcel: int) -> None:
     track["fired_seq"] = -1
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _watch_fire(watch: Watch, track: Any, record: Any) -> None:
     if track["seq"] != record["seq"] or track["chute"] != record["chute"]:
         watch.broken[COMMITTED_FIRST] += 1
@@ -83,7 +83,7 @@ def _watch_fire(watch: Watch, track: Any, record: Any) -> None:
     track["fired_seq"] = record["seq"]
 
 
-@register_jitable(forceinline=True)
+@jitable
 def watch_record(watch: Watch, record: Any) -> None:
     """Checks one record of the kernel, in order."""
     kind = record["kind"]

@@ -31,6 +31,7 @@ from hubctl.core.plan import SortPlan, compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim import draw, referee, world
 from hubctl.sim.hub import make_world
+from hubctl.sim.jitable import register_marked
 from hubctl.sim.referee import Truth, Watch, judge, new_watch, watch_record
 from hubctl.sim.traffic import Traffic
 from hubctl.sim.world import NEVER_NS, NOT_YET, Happens, World, next_ns, run_next, travel_at, write_output
@@ -312,6 +313,7 @@ def compiled_loop() -> Loop:
 
     The cache is kept by what the code says, since Numba's own looks at one file only.
     """
+    register_marked()
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hubctl"
     numba.config.CACHE_DIR = str(folder / f"sim-{_digest()}")
     try:

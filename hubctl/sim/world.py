@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba.extending import register_jitable
+
+from hubctl.sim.jitable import jitable
 
 Longs = npt.NDArray[np.int64]
 
@@ -148,7 +149,7 @@ class World(NamedTuple):
     fire_fails: npt.NDArray[np.bool_]  # the k-th fire moves nothing
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _push(keys: Longs, payloads: Longs, n: int, key: int, payload: int) -> None:
     """Into a heap of (key, payload) that holds `n`."""
     at = n
@@ -163,7 +164,7 @@ def _push(keys: Longs, payloads: Longs, n: int, key: int, payload: int) -> None:
     payloads[at] = payload
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _pop(keys: Longs, payloads: Longs, n: int) -> None:
     """Drops the first of a heap; `n` are left."""
     key, payload = keys[n], payloads[n]
@@ -183,7 +184,7 @@ def _pop(keys: Longs, payloads: Longs, n: int) -> None:
     payloads[at] = payload
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _await(core: Any, travel_um: int, p: int, kind: int) -> None:
     """An event of parcel `p` when the belt has run so far."""
     _push(
@@ -192,27 +193,27 @@ def _await(core: Any, travel_um: int, p: int, kind: int) -> None:
     core["n_travel"] += 1
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _await_time(core: Any, t_ns: int, p: int, kind: int) -> None:
     _push(core["timed_keys"], core["timed_payloads"], core["n_timed"], t_ns, p << PAYLOAD_SHIFT | kind)
     core["n_timed"] += 1
 
 
-@register_jitable(forceinline=True)
+@jitable
 def travel_at(w: World, t_ns: int) -> int:
     """How far the belt has run at a time, um."""
     core = w.core[0]
     return int(core["base_um"] + (t_ns - core["base_ns"]) * core["speed_um_s"] // NS_PER_S)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _time_of(core: Any, travel_um: int) -> int:
     """When the belt will have run so far, ns, rounded up."""
     away_um = travel_um - core["base_um"]
     return int(core["base_ns"] + (away_um * NS_PER_S + core["speed_um_s"] - 1) // core["speed_um_s"])
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _rebase(core: Any, now_ns: int) -> None:
     """Counts travel from a later whole second, so that its product with 10**9 fits 64 bits."""
     seconds = (now_ns - core["base_ns"]) // NS_PER_S
@@ -221,7 +222,7 @@ def _rebase(core: Any, now_ns: int) -> None:
         core["base_um"] += seconds * core["speed_um_s"]
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _notice(w: World, t_ns: int, kind: int, device: int, value: int, p: int) -> None:
     row = w.happened[w.core[0]["n_happened"]]
     w.core[0]["n_happened"] += 1
@@ -232,21 +233,21 @@ def _notice(w: World, t_ns: int, kind: int, device: int, value: int, p: int) -> 
     row["parcel"] = p
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _await_place(w: World, p: int, kind: int, place_um: int) -> None:
     """Pushes the event at which a point of parcel `p` has come `place_um` along the belt from its start."""
     slip_um = place_um * w.parcels[p]["slip_ppm"] // 1_000_000
     _await(w.core[0], w.parcels[p]["start_um"] + place_um + slip_um, p, kind)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _await_lead(w: World, p: int) -> None:
     eye = w.progress[p]["next_lead"]
     if eye < w.core[0]["n_eyes"]:
         _await_place(w, p, LEAD, w.core[0]["eyes_um"][eye])
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _await_scans(w: World, p: int, at_um: int) -> None:
     """The label under each scanner, or the parcel's end where a scanner will not read it."""
     for scanner in range(w.core[0]["n_scanners"]):
@@ -257,14 +258,14 @@ def _await_scans(w: World, p: int, at_um: int) -> None:
             _await_place(w, p, scanner << 3 | SCAN, place_um + offset_um)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _await_centre(w: World, p: int) -> None:
     diverter = w.progress[p]["next_diverter"]
     if diverter < w.core[0]["n_diverters"]:
         _await_place(w, p, CENTRE, w.core[0]["diverters_um"][diverter] + w.parcels[p]["length_um"] // 2)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _first_beyond(places_um: Longs, n: int, at_um: int) -> int:
     k = 0
     while k < n and places_um[k] <= at_um:
@@ -272,14 +273,14 @@ def _first_beyond(places_um: Longs, n: int, at_um: int) -> int:
     return k
 
 
-@register_jitable(forceinline=True)
+@jitable
 def await_entry(w: World, p: int) -> None:
     """Pushes the coming of parcel `p`: at 0 mm, or where a person puts it."""
     put_um = w.parcels[p]["put_um"]
     _await_place(w, p, ENTER, put_um if put_um > 0 else 0)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _enter(w: World, p: int) -> None:
     at_um = max(w.parcels[p]["put_um"], 0)
     core, row = w.core[0], w.progress[p]
@@ -297,7 +298,7 @@ def _enter(w: World, p: int) -> None:
         await_entry(w, p + 1)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _drop_link(w: World, p: int, t_ns: int) -> None:
     link = w.parcels[p]["drops_link"]
     if link >= 0:
@@ -305,7 +306,7 @@ def _drop_link(w: World, p: int, t_ns: int) -> None:
         _await_time(w.core[0], t_ns + LINK_DOWN_NS, p, REPLUG)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _lead(w: World, p: int, t_ns: int) -> None:
     eye = w.progress[p]["next_lead"]
     w.progress[p]["next_lead"] += 1
@@ -319,7 +320,7 @@ def _lead(w: World, p: int, t_ns: int) -> None:
     _await_lead(w, p)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _trail(w: World, p: int, t_ns: int) -> None:
     eye = w.progress[p]["next_trail"]
     w.progress[p]["next_trail"] += 1
@@ -328,7 +329,7 @@ def _trail(w: World, p: int, t_ns: int) -> None:
         _notice(w, t_ns, Happens.EYE, eye, 0, p)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _send_telegram(w: World, p: int, scanner: int, t_ns: int) -> None:
     """Telegrams of one scanner come in order: one that is late holds up those behind it."""
     delay_ns = np.int64(w.reads[p, scanner]["delay_ms"]) * 1_000_000
@@ -337,14 +338,14 @@ def _send_telegram(w: World, p: int, scanner: int, t_ns: int) -> None:
     _await_time(w.core[0], at_ns, p, scanner << 3 | DELIVER)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _scan(w: World, p: int, scanner: int, t_ns: int) -> None:
     _send_telegram(w, p, scanner, t_ns)
     if w.reads[p, scanner]["outcome"] == 2:
         _send_telegram(w, p, scanner, t_ns)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _leave(w: World, p: int, t_ns: int, where: int) -> None:
     """Off the belt; an eye that only this parcel blocked is clear again."""
     w.progress[p]["landed"] = where
@@ -355,7 +356,7 @@ def _leave(w: World, p: int, t_ns: int, where: int) -> None:
             _notice(w, t_ns, Happens.EYE, eye, 0, p)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _centre(w: World, p: int, t_ns: int) -> None:
     """The parcel's centre is at a diverter: it leaves if the paddle is in its way."""
     d = w.progress[p]["next_diverter"]
@@ -368,7 +369,7 @@ def _centre(w: World, p: int, t_ns: int) -> None:
         _await_centre(w, p)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _run_travel(w: World, p: int, kind: int, t_ns: int) -> None:
     if kind == ENTER:
         _enter(w, p)
@@ -388,7 +389,7 @@ def _run_travel(w: World, p: int, kind: int, t_ns: int) -> None:
         _leave(w, p, t_ns, w.core[0]["end_chute"])
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _arrive(w: World, p: int, t_ns: int) -> None:
     chute = w.progress[p]["landed"]
     passes_ns = w.parcels[p]["length_um"] * NS_PER_S // CHUTE_SPEED_UM_S
@@ -399,7 +400,7 @@ def _arrive(w: World, p: int, t_ns: int) -> None:
         _await_time(w.core[0], t_ns + EMPTIED_NS, p, EMPTY)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _run_timed(w: World, p: int, kind: int, t_ns: int) -> None:
     what = kind & 7
     if what == DELIVER:
@@ -415,7 +416,7 @@ def _run_timed(w: World, p: int, kind: int, t_ns: int) -> None:
         _notice(w, t_ns, Happens.LINK, w.parcels[p]["drops_link"], 1, p)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def next_ns(w: World) -> int:
     """When the next thing happens, ns; NEVER_NS when nothing will."""
     core = w.core[0]
@@ -427,7 +428,7 @@ def next_ns(w: World) -> int:
     return at
 
 
-@register_jitable(forceinline=True)
+@jitable
 def run_next(w: World) -> int:
     """Lets the next thing happen; returns how many rows of `happened` the devices noticed."""
     core = w.core[0]
@@ -448,7 +449,7 @@ def run_next(w: World) -> int:
     return int(core["n_happened"])
 
 
-@register_jitable(forceinline=True)
+@jitable
 def write_output(w: World, chute: int, on: bool, t_ns: int) -> None:
     """A chute's output is switched: its diverter's paddle moves after its latency, unless it fails."""
     core = w.core[0]
