@@ -1,7 +1,8 @@
 """Which chute: a label's verdict, the lane's chutes tried in order, then the exception chute of the first reason.
 
-Between parcels on equal terms the order of the plan decides ("first open"). Every chute passed over is said
-with its reason. The site's order of formats decides between two labels; two of one format are MULTI_LABEL.
+The order of the plan decides between a lane's chutes ("first open"); each one passed over is said with its
+reason. Of two labels the one that names a lane counts, then the site's order of formats; two of one format,
+or for two lanes, are MULTI_LABEL.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
@@ -57,8 +58,9 @@ cdef inline void close_track(State* s, int32_t t, uint16_t reason, uint16_t disp
     record.seq = track.seq
     record.chute = track.chute if disposition == SORTED or disposition == REJECTED else <uint16_t>NO_INDEX
     record.flags = UNEXPECTED_TRACK if track.marks & STRAY else 0
-    record.n_text = track.n_text
-    memcpy(record.text, track.text, sizeof(record.text))
+    if track.marks & LABELLED:
+        record.n_text = track.n_text
+        memcpy(record.text, track.text, sizeof(record.text))
     give_back(s, t)
 
 
@@ -251,6 +253,20 @@ cdef inline void take_bad_label(State* s, int32_t t) noexcept nogil:
     route(s, t, LATE_READ)
 
 
+cdef inline bint are_rivals(const Track* track, const Reading* reading) noexcept nogil:
+    """Two shipping labels: of one format, or for two lanes."""
+    if track.priority == reading.priority:
+        return True
+    return track.lane >= 0 and reading.lane >= 0 and track.lane != reading.lane
+
+
+cdef inline bint is_better(const Track* track, const Reading* reading) noexcept nogil:
+    """Whether a label says more than the one held: a lane where there was none, else by the site's order."""
+    if (track.lane >= 0) != (reading.lane >= 0):
+        return reading.lane >= 0
+    return reading.priority < track.priority
+
+
 cdef inline void take_label(State* s, int32_t t, const Record* read, const Reading* reading) noexcept nogil:
     """A certain read of track `t`: the first label, a better one, the same again, or one too many."""
     cdef Track* track = &s.tracks[t]
@@ -260,10 +276,12 @@ cdef inline void take_label(State* s, int32_t t, const Record* read, const Readi
         take_bad_label(s, t)
         return
     if track.marks & LABELLED:
-        if track.identity == reading.identity or track.priority < reading.priority:
+        if track.identity == reading.identity:
             return
-        if track.priority == reading.priority:
+        if are_rivals(track, reading):
             bar(s, t, MULTI_LABEL)
+            return
+        if not is_better(track, reading):
             return
     hold_label(s, t, read, reading)
     route(s, t, LATE_READ)

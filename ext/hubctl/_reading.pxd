@@ -1,40 +1,24 @@
-"""Whose read is it: placed by where parcels were when it was made, doubted when it could be a late one.
-
-A scanner answers for each parcel, in their order. While the parcel ahead has had no answer, the next
-telegram may be that late answer: it is doubtful, and believed only if a certain read says the same, or
-after `N_DOUBT_MAX` parcels in a row had one telegram each.
-"""
+"""Whose read is it: placed by where parcels were when it was made; one that fits two parcels is nobody's."""
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
-from hubctl._choice cimport bar, close_where_sent, hold_label, route, take_label
-from hubctl._lookup cimport Reading, resolve
-from hubctl._motion cimport counts_at, planning_speed, travel
+from hubctl._choice cimport bar, close_where_sent, hold_label, route
+from hubctl._doubt cimport blur, is_in_doubt, take_certain, take_doubtful, understand
+from hubctl._lookup cimport Reading
+from hubctl._motion cimport counts_at
 from hubctl._records cimport (
     AMBIGUOUS_READ,
     BAD_LABEL,
     LATE_READ,
     NO_COUNTS,
     NO_INDEX,
-    NO_PLAN,
     READ_PLACED,
     READ_UNPLACED,
     Record,
 )
 from hubctl._schedule cimport reach_commit_point
-from hubctl._state cimport (
-    DOUBTFUL,
-    LABELLED,
-    LATE_READ_NS,
-    N_DOUBT_MAX,
-    NOBODY,
-    ON_BELT,
-    ROUTED,
-    State,
-    Track,
-    say,
-)
+from hubctl._state cimport NOBODY, ON_BELT, ROUTED, State, Track, say
 from hubctl._tables cimport STATION, Scanner
 from hubctl._tracking cimport counts_of, open_track, say_opened
 
@@ -81,95 +65,38 @@ cdef inline void say_unplaced(State* s, int n, const Record* input, uint16_t rea
     memcpy(record.text, input.text, sizeof(record.text))
 
 
-cdef inline void blur(State* s, int32_t t) noexcept nogil:
-    """A read that might be this track's: no label of its own yet, so say why."""
-    if not s.tracks[t].marks & LABELLED and (s.tracks[t].state == ON_BELT or s.tracks[t].state == ROUTED):
-        s.tracks[t].reason = AMBIGUOUS_READ
-        route(s, t, LATE_READ)
-
-
-cdef inline bint is_certain(const State* s, int32_t t, int n, int64_t counts) noexcept nogil:
-    """Whether a telegram placed on track `t` cannot be the late answer for the parcel ahead."""
-    cdef const Track* ahead
-    cdef int64_t gone
-    if s.tracks[t].ahead == NOBODY:
-        return True
-    ahead = &s.tracks[s.tracks[t].ahead]
-    gone = counts - ahead.origin_counts - s.scanner_table[n].at_counts
-    return (
-        ahead.answered >> n & 1
-        or ahead.doubt_run >= N_DOUBT_MAX
-        or gone > travel(planning_speed(s, ahead.belt), LATE_READ_NS)
-    )
-
-
-cdef inline void take_doubtful(State* s, int32_t t, int n, const Reading* reading) noexcept nogil:
-    cdef Track* track = &s.tracks[t]
-    if track.marks & LABELLED:
-        if track.identity == reading.identity:
-            track.answered |= <uint32_t>1 << n
-        return
-    track.doubt_run = s.tracks[track.ahead].doubt_run + 1
-    track.marks |= DOUBTFUL
-    track.doubt = reading.identity
-    track.doubters |= <uint32_t>1 << n
-    blur(s, t)
-
-
-cdef inline void take_certain(State* s, int32_t t, int n, const Record* input, const Reading* reading) noexcept nogil:
-    cdef Track* track = &s.tracks[t]
-    track.answered |= <uint32_t>1 << n
-    if track.marks & DOUBTFUL and track.doubt == reading.identity:
-        track.answered |= track.doubters
-    if track.no_reads >> n & 1:
-        bar(s, t, AMBIGUOUS_READ)
-    else:
-        take_label(s, t, input, reading)
-
-
 cdef inline void take_no_read(State* s, int32_t t, int n, int64_t counts) noexcept nogil:
     """A scanner says it read nothing; had it read something of the same parcel, one of the two is another's."""
     cdef Track* track = &s.tracks[t]
     cdef uint32_t bit = <uint32_t>1 << n
-    if not is_certain(s, t, n, counts):
+    if is_in_doubt(s, t, n, counts):
         return
-    if track.answered & bit and not track.no_reads & bit:
+    if track.label_by & bit:
         bar(s, t, AMBIGUOUS_READ)
-    track.answered |= bit
     track.no_reads |= bit
-
-
-cdef inline void understand(State* s, const Record* input, Reading* reading) noexcept nogil:
-    if s.plan.version:
-        resolve(s.plan.labels, input.text, input.n_text, reading)
-        return
-    reading.reason = NO_PLAN
-    reading.lane = -1
-    reading.priority = 0
-    reading.identity = 1
 
 
 cdef inline void place_read(State* s, int32_t t, int n, const Record* input, int64_t counts) noexcept nogil:
     cdef Reading reading
     cdef Record* record
-    cdef bint certain
+    cdef bint doubtful
     if input.n_text == 0:
         take_no_read(s, t, n, counts)
         return
-    certain = is_certain(s, t, n, counts)
+    doubtful = is_in_doubt(s, t, n, counts)
     understand(s, input, &reading)
     record = say(s, READ_PLACED, s.tracks[t].parcel)
     record.device = n
-    record.reason = reading.reason if certain else <uint16_t>AMBIGUOUS_READ
+    record.reason = <uint16_t>AMBIGUOUS_READ if doubtful else reading.reason
     record.error_um = <int>(
         beyond(s, t, &s.scanner_table[n], counts) * 1000000 // s.belt_table[s.tracks[t].belt].counts_per_m
     )
     record.n_text = input.n_text
     memcpy(record.text, input.text, sizeof(record.text))
-    if certain:
-        take_certain(s, t, n, input, &reading)
+    if doubtful:
+        take_doubtful(s, t, n, input, &reading)
     else:
-        take_doubtful(s, t, n, &reading)
+        take_certain(s, t, n, input, &reading)
 
 
 cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nogil:

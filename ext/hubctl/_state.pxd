@@ -16,7 +16,6 @@ cdef enum:
     SAMPLE_SPACING_NS = 10000000  # 16 samples 10 ms apart: speed over 160 ms
     SLOT_SHIFT = 3            # a slot of the wheel is 8 counts
     N_CANDIDATES_MAX = 16     # chutes tried for one parcel
-    N_DOUBT_MAX = 4           # doubtful reads in a row before the scanner is believed again
     LATE_READ_NS = 3000000000 # a telegram may be so late and still come
 
 cdef enum TrackState:
@@ -29,10 +28,9 @@ cdef enum TrackState:
 cdef enum TrackMark:
     STRAY = 1            # an eye saw it that expected nobody
     LABELLED = 2         # a valid label is held
-    DOUBTFUL = 4         # a read that may be a late one of the parcel ahead
-    EYE_PASSED = 8       # fired: not seen at the next eye
-    CONFIRM_OVER = 16    # fired: its chute eye had its time
-    BARRED = 32          # goes to the exception whatever its label says
+    EYE_PASSED = 4       # fired: not seen at the next eye
+    CONFIRM_OVER = 8     # fired: its chute eye had its time
+    BARRED = 16          # goes to the exception whatever its label says
 
 cdef struct Track:
     int64_t parcel
@@ -56,10 +54,10 @@ cdef struct Track:
     int32_t lane
     uint32_t plan
     uint32_t seq
-    uint32_t answered         # bit n: scanner n has spoken of it
+    uint32_t answered         # bit n: scanner n has answered for it
     uint32_t no_reads         # bit n: scanner n said no-read
     uint32_t doubters         # bit n: the doubtful read is scanner n's
-    uint32_t reserved
+    uint32_t label_by         # bit n: scanner n gave a label
     uint16_t state
     uint16_t marks
     uint16_t belt
@@ -70,7 +68,7 @@ cdef struct Track:
     uint16_t priority
     uint16_t candidate        # next of the lane's chutes to try
     uint16_t n_text
-    uint16_t doubt_run        # parcels in a row up to this one whose reads are doubtful
+    uint16_t reserved2
     uint16_t said_chute       # what the last DECIDED said
     uint16_t said_reason
     char[56] text
@@ -95,6 +93,8 @@ cdef struct EyeState:
     int64_t blocked_counts
 
 cdef struct ScannerState:
+    int64_t doubt_until_ns    # till then its telegrams may be late ones
+    int64_t owed_parcel       # for want of an answer for this one; 0: for several
     int32_t near              # a track near the scan line: where the search begins
     int32_t reserved
 

@@ -7,6 +7,7 @@ window is lost, and only that one.
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
 from hubctl._choice cimport arm_timer, assign, bar, close_track, close_where_sent, commit_counts_at, eye_deadline, route
+from hubctl._doubt cimport relieve
 from hubctl._motion cimport counts_at, extended, take_counter, time_of, was_blind
 from hubctl._order cimport (
     clear_timer,
@@ -177,6 +178,7 @@ cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
         clear_timer(s, t)
         conclude_fired(s, t)
     else:
+        relieve(s, t)
         close_track(s, t, LOST, LOST_PARCEL)
 
 

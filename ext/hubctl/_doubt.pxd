@@ -1,0 +1,120 @@
+"""Late answers: when a read may be that of the parcel ahead, and what ends the doubt.
+
+A scanner answers for each parcel, and in their order. When a telegram comes for a parcel while the one
+ahead has had none, it may be that late answer, and so may those that follow: the scanner is in doubt for
+`LATE_READ_NS`. A doubtful read is kept but not used. The doubt ends when a certain read of another scanner
+says the same of the same parcel (telegrams come in order, so none is owed any more), or when the parcel
+that had no answer turns out to be lost: then it was never scanned, and the reads kept are right.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.string cimport memcpy
+
+from hubctl._choice cimport bar, route, take_label
+from hubctl._lookup cimport Reading, resolve
+from hubctl._motion cimport planning_speed, travel
+from hubctl._records cimport AMBIGUOUS_READ, BAD_LABEL, LATE_READ, NO_PLAN, Record
+from hubctl._state cimport LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, ScannerState, State, Track
+
+
+cdef inline void understand(State* s, const Record* input, Reading* reading) noexcept nogil:
+    if s.plan.version:
+        resolve(s.plan.labels, input.text, input.n_text, reading)
+        return
+    reading.reason = NO_PLAN
+    reading.lane = -1
+    reading.priority = 0
+    reading.identity = 1
+
+
+cdef inline void blur(State* s, int32_t t) noexcept nogil:
+    """A read that might be this track's: no label of its own yet, so say why."""
+    if not s.tracks[t].marks & LABELLED and (s.tracks[t].state == ON_BELT or s.tracks[t].state == ROUTED):
+        s.tracks[t].reason = AMBIGUOUS_READ
+        route(s, t, LATE_READ)
+
+
+cdef inline int n_owed(const State* s, int32_t t, int n, int64_t counts) noexcept nogil:
+    """How many parcels in a row just ahead of track `t` have had no answer of scanner `n`, and may; 2 is many."""
+    cdef int32_t ahead = s.tracks[t].ahead
+    cdef int found = 0
+    cdef int64_t gone
+    while ahead != NOBODY and found < 2 and not s.tracks[ahead].answered >> n & 1:
+        gone = counts - s.tracks[ahead].origin_counts - s.scanner_table[n].at_counts
+        if gone > travel(planning_speed(s, s.tracks[ahead].belt), LATE_READ_NS):
+            break
+        found += 1
+        ahead = s.tracks[ahead].ahead
+    return found
+
+
+cdef inline bint is_in_doubt(State* s, int32_t t, int n, int64_t counts) noexcept nogil:
+    """Notes that scanner `n` answers for track `t`; whether the telegram may be another's."""
+    cdef ScannerState* scanner = &s.scanners[n]
+    cdef int owed = n_owed(s, t, n, counts)
+    if owed > 0:
+        scanner.owed_parcel = s.tracks[s.tracks[t].ahead].parcel
+        if owed > 1 or s.now_ns < scanner.doubt_until_ns:
+            scanner.owed_parcel = 0
+        scanner.doubt_until_ns = s.now_ns + LATE_READ_NS
+    s.tracks[t].answered |= <uint32_t>1 << n
+    return s.now_ns < scanner.doubt_until_ns
+
+
+cdef inline void end_doubt(State* s, uint32_t scanners) noexcept nogil:
+    cdef int n
+    for n in range(s.head.n_scanners):
+        if scanners >> n & 1:
+            s.scanners[n].doubt_until_ns = 0
+
+
+cdef inline void take_certain(State* s, int32_t t, int n, const Record* input, const Reading* reading) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    if track.doubt == reading.identity:
+        end_doubt(s, track.doubters)
+    if track.no_reads >> n & 1:
+        bar(s, t, AMBIGUOUS_READ)
+        return
+    track.label_by |= <uint32_t>1 << n
+    take_label(s, t, input, reading)
+
+
+cdef inline void take_doubtful(State* s, int32_t t, int n, const Record* input, const Reading* reading) noexcept nogil:
+    """Kept until the doubt ends, unless the parcel has its label."""
+    cdef Track* track = &s.tracks[t]
+    if track.marks & LABELLED:
+        if track.identity == reading.identity:
+            end_doubt(s, <uint32_t>1 << n)
+    elif reading.reason != BAD_LABEL:
+        track.doubt = reading.identity
+        track.doubters = <uint32_t>1 << n
+        track.n_text = input.n_text
+        memcpy(track.text, input.text, sizeof(track.text))
+        blur(s, t)
+
+
+cdef inline void believe(State* s, int32_t t) noexcept nogil:
+    """The read kept of track `t` is its own after all."""
+    cdef Track* track = &s.tracks[t]
+    cdef Record read
+    cdef Reading reading
+    read.n_text = track.n_text
+    memcpy(read.text, track.text, sizeof(track.text))
+    understand(s, &read, &reading)
+    track.doubters = 0
+    take_label(s, t, &read, &reading)
+
+
+cdef inline void relieve(State* s, int32_t lost) noexcept nogil:
+    """Track `lost` is not on the belt: no scanner owes an answer for it, and reads doubted for its sake are right."""
+    cdef int32_t t
+    cdef int n
+    for n in range(s.head.n_scanners):
+        if s.scanners[n].owed_parcel != s.tracks[lost].parcel:
+            continue
+        s.scanners[n].doubt_until_ns = 0
+        t = s.tracks[lost].behind
+        while t != NOBODY and s.tracks[t].answered >> n & 1:
+            if s.tracks[t].doubters >> n & 1:
+                believe(s, t)
+            t = s.tracks[t].behind
