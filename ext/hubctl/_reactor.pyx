@@ -25,7 +25,8 @@ from hubctl._wires cimport Wires
 
 from hubctl._framer import FrameKind, check_framing
 from hubctl._wire import Refusal
-from hubctl.core.events import RECORD, Kind, LinkFault
+from hubctl.core.events import RECORD as _RECORD
+from hubctl.core.events import Kind, LinkFault
 
 NODE_STATES = ("absent", "clearing", "checking", "baseline", "up", "safe", "unsafe")
 
@@ -155,7 +156,7 @@ cdef class Reactor:
         """
         if not 0 <= link < self.loop.n_links:
             raise ValueError(f"link {link}: must be 0 to {self.loop.n_links - 1}")
-        record = np.zeros(1, RECORD)
+        record = np.zeros(1, _RECORD)
         record["kind"], record["device"], record["value"] = Kind.LINK, link, fd
         self._push(record)
 
@@ -169,7 +170,7 @@ cdef class Reactor:
         BufferError
             The ring is full; the records before that one were taken.
         """
-        if records.dtype != RECORD:
+        if records.dtype != _RECORD:
             raise ValueError(f"records of dtype {records.dtype}: must be RECORD")
         for kind, chute in zip(records["kind"], records["chute"]):
             if kind not in (Kind.OPERATE, Kind.TICK, Kind.FLUSH):
@@ -194,7 +195,7 @@ cdef class Reactor:
         cdef uint8_t[::1] memory
         cdef uint64_t n = ring_used(&self.loop.records)
         cdef uint64_t i
-        records = np.zeros(n, RECORD)
+        records = np.zeros(n, _RECORD)
         if n:
             memory = records.view(np.uint8)
             for i in range(n):

@@ -490,7 +490,7 @@ cdef class ModbusChannel:
 
     cdef Channel channel
 
-    def __init__(self, *, rtu: bool, in_flight_max: int = 1, quiet_ns: int = 1_750_000):
+    def __init__(self, rtu: bool, *, in_flight_max: int = 1, quiet_ns: int = 1_750_000):
         if not 1 <= in_flight_max <= IN_FLIGHT_MAX:
             raise LocalError(f"in_flight_max {in_flight_max}: must be 1 to {IN_FLIGHT_MAX}")
         channel_init(&self.channel, rtu, in_flight_max, quiet_ns)

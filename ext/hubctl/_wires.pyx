@@ -7,7 +7,8 @@ import numpy as np
 from hubctl._records cimport NO_INDEX
 from hubctl._tables cimport Counter, Link, NodeWire, Output, Poll, Signal
 
-N_COILS_MAX = 1968  # one write of function 15
+cdef enum:
+    N_COILS_MAX = 1968     # one write of function 15
 
 
 cdef class Wires:
