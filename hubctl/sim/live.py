@@ -35,12 +35,14 @@ from hubctl.sim.plant import Plant
 from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
 from hubctl.sim.traffic import UM_PER_MM, Traffic, make_traffic
 from hubctl.sim.wires import Wires
-from hubctl.sim.world import Happens
+from hubctl.sim.world import Happens, Outcome
 
 Device = TcpNodes | SerialNodes | TcpScanner | SerialScanner
 
 PARCELS_MAX = 100_000  # of one run: 8 hours of the demo
 NS_PER_S = 1_000_000_000
+N_FIRST = 50
+FAR_MM = 10_000_000
 LOOK_S = 0.1  # between two looks whether the belt is empty
 EXIT_REFUSED = 2
 
@@ -156,14 +158,33 @@ def live_traffic(
         arrivals=arrivals,
         live=True,
     )
+    if len(traffic.parcels) == 0:
+        return traffic
+    traffic = _rows(traffic, slice(_soon_sorted(hub, plan, traffic), None))
     return traffic if seconds is None else _cut(traffic, seconds * hub.belts[0].speed_mm_s * UM_PER_MM)
+
+
+def _soon_sorted(hub: Hub, plan: SortPlan, traffic: Traffic) -> int:
+    """Of the first parcels the one with the shortest way to its chute: who starts a demo need not wait."""
+    at_mm = {diverter.name: diverter.at_mm for diverter in hub.diverters}
+    diverters = {chute.name: chute.diverter for chute in hub.chutes}
+    ways = [at_mm.get(diverters[lane.chutes[0]] or "", FAR_MM) for lane in plan.lanes]
+    first = traffic.parcels[:N_FIRST]
+    is_plain = (first["put_um"] < 0) & (first["removed_um"] < 0) & (first["lane"] >= 0)
+    is_plain &= (traffic.reads[:N_FIRST]["outcome"] == Outcome.READ).all(axis=1)
+    return int(np.argmin(np.where(is_plain, np.array(ways)[first["lane"]], FAR_MM)))
 
 
 def _cut(traffic: Traffic, run_um: int) -> Traffic:
     """The parcels that come while the belt runs so far, from the first one on."""
     comes_um = traffic.parcels["start_um"] + np.maximum(traffic.parcels["put_um"], 0)
-    n = int(np.searchsorted(comes_um, comes_um[0] + run_um)) if len(comes_um) else 0
-    return traffic._replace(parcels=traffic.parcels[:n], reads=traffic.reads[:n], labels=traffic.labels[:n])
+    return _rows(traffic, slice(int(np.searchsorted(comes_um, comes_um[0] + run_um))))
+
+
+def _rows(traffic: Traffic, rows: slice) -> Traffic:
+    return traffic._replace(
+        parcels=traffic.parcels[rows], reads=traffic.reads[rows], labels=traffic.labels[rows]
+    )
 
 
 def write_truth(file: Path, live: LiveHub, traffic: Traffic) -> None:
