@@ -14,7 +14,7 @@ from hubctl._choice cimport bar, route, take_label
 from hubctl._lookup cimport Reading, resolve
 from hubctl._motion cimport planning_speed, travel
 from hubctl._records cimport AMBIGUOUS_READ, BAD_LABEL, LATE_READ, NO_PLAN, Record
-from hubctl._state cimport LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, ScannerState, State, Track
+from hubctl._state cimport CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, ScannerState, State, Track
 
 
 cdef inline void understand(State* s, const Record* input, Reading* reading) noexcept nogil:
@@ -86,6 +86,8 @@ cdef inline void take_doubtful(State* s, int32_t t, int n, const Record* input, 
         if track.identity == reading.identity:
             end_doubt(s, <uint32_t>1 << n)
     elif reading.reason != BAD_LABEL:
+        if track.doubt != 0 and track.doubt != reading.identity:
+            track.marks |= CONTRADICTED
         track.doubt = reading.identity
         track.doubters = <uint32_t>1 << n
         track.n_text = input.n_text
@@ -115,6 +117,6 @@ cdef inline void relieve(State* s, int32_t lost) noexcept nogil:
         s.scanners[n].doubt_until_ns = 0
         t = s.tracks[lost].behind
         while t != NOBODY and s.tracks[t].answered >> n & 1:
-            if s.tracks[t].doubters >> n & 1:
+            if s.tracks[t].doubters >> n & 1 and not s.tracks[t].marks & CONTRADICTED:
                 believe(s, t)
             t = s.tracks[t].behind

@@ -31,6 +31,7 @@ cdef enum TrackMark:
     EYE_PASSED = 4       # fired: not seen at the next eye
     CONFIRM_OVER = 8     # fired: its chute eye had its time
     BARRED = 16          # goes to the exception whatever its label says
+    CONTRADICTED = 32    # two different doubtful reads
 
 cdef struct Track:
     int64_t parcel

@@ -187,8 +187,8 @@ def _undetectable(truth: Truth, diverted: _Diverted) -> npt.NDArray[np.bool_]:
 
 
 def _misreported(closed: Records, parcel_of: Mapping[int, int], truth: Truth) -> int:
-    """Tracks said to be sorted into a chute in which their parcel is not."""
-    claims = closed[closed["value"] == Disposition.SORTED]
+    """Tracks said, with proof, to be sorted into a chute in which their parcel is not."""
+    claims = closed[closed["reason"] == Reason.OK]
     rows = np.array([parcel_of.get(int(track), -1) for track in claims["parcel"]], np.int64)
     known = rows >= 0
     return int((truth.progress["landed"][rows[known]] != claims["chute"][known]).sum())
