@@ -302,6 +302,7 @@ cdef void serve_kernel(Loop* l, int64_t now_ns) noexcept nogil:
     if kernel_next_deadline(l.kernel) <= now_ns or l.stepped_ns + TICK_NS <= now_ns:
         batch_add(&l.batch, TICK, now_ns)
     absorb(l, now_ns)
+    l.field.fire_due_ns = kernel_next_deadline(l.kernel)
 
 
 cdef void begin_stop(Loop* l, int64_t now_ns) noexcept nogil:
@@ -370,8 +371,10 @@ cdef void serve(Loop* l) noexcept nogil:
     take_plan(l)
     take_posted(l, now_ns)
     serve_stop(l, now_ns)
-    serve_links(l, now_ns)
+    # Fires first, then what may wait.
     serve_kernel(l, now_ns)
+    serve_links(l, now_ns)
+    absorb(l, now_ns)
     arm(l, earliest_due(l, now_ns))
 
 

@@ -38,6 +38,8 @@ cdef struct Master:
     int n_out
     uint8_t[4160] out      # bytes to be sent; the owner sends them and sets n_out to 0
     Histogram round_trip
+    int64_t reply_ns       # smoothed time to an answer
+    int64_t reply_spread_ns  # smoothed distance from it
 
 cdef Master* master_new(Field* field, int link) noexcept nogil
 cdef void master_free(Master* m) noexcept nogil

@@ -157,7 +157,7 @@ cdef void channel_init(Channel* c, bint rtu, int n_slots, int64_t quiet_ns) noex
     memset(c, 0, sizeof(Channel))
     c.rtu = rtu
     c.n_slots = 1 if rtu else max(1, min(n_slots, IN_FLIGHT_MAX))
-    c.quiet_ns = quiet_ns
+    c.quiet_ns = quiet_ns if rtu else 0
     channel_reset(c)
 
 

@@ -58,6 +58,7 @@ cdef struct Field:
     int n_signals
     int n_counters
     int n_outputs
+    int64_t fire_due_ns    # a coil may have to be written then; INT64_MAX: none is foreseen
     NodeStatus* node_status
     PollStatus* poll_status
     OutputStatus* output_status

@@ -1,5 +1,6 @@
 """The rows of a wiring as C arrays, checked once, so that compiled code may trust every index."""
 
+from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport calloc, free
 
 import numpy as np
@@ -31,6 +32,7 @@ cdef class Wires:
     cdef _take(self):
         """Memory for the state of each row."""
         cdef Field* f = &self.field
+        f.fire_due_ns = INT64_MAX
         f.node_status = <NodeStatus*>calloc(f.n_nodes + 1, sizeof(NodeStatus))
         f.poll_status = <PollStatus*>calloc(f.n_polls + 1, sizeof(PollStatus))
         f.output_status = <OutputStatus*>calloc(f.n_outputs + 1, sizeof(OutputStatus))

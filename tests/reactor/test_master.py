@@ -438,3 +438,27 @@ def test_deadlines_never_lie_in_the_past_nor_stand_still() -> None:
 def test_a_wiring_that_leads_nowhere_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ModbusMaster(wiring_of(**change), 0, RECORD)
+
+
+def test_a_poll_keeps_out_of_the_way_of_a_fire_that_is_due() -> None:
+    talk = Talk(wiring_of(polls=[DISCRETE]), round_ns=MS)
+    talk.until_up()
+    talk.rounds(50)
+    while talk.master.pump(talk.now_ns):
+        talk.round()
+    talk.now_ns = talk.master.next_deadline(talk.now_ns)
+    talk.master.expect_fire(talk.now_ns + MS // 2)
+    assert talk.master.pump(talk.now_ns) == b""
+    talk.fire()
+    assert talk.master.pump(talk.now_ns + MS // 2)[7] == 5
+
+
+def test_a_poll_waits_for_a_fire_at_most_half_its_period() -> None:
+    talk = Talk(wiring_of(polls=[DISCRETE]), round_ns=MS)
+    talk.until_up()
+    talk.rounds(50)
+    n_before = len(talk.node.requests)
+    for _ in range(50):
+        talk.master.expect_fire(talk.now_ns + 1)
+        talk.round()
+    assert len(talk.node.requests) - n_before >= 6
