@@ -12,6 +12,7 @@ from hubctl.cli.demo import demo
 from hubctl.cli.labels import app as labels_app
 from hubctl.cli.output import run as run_guarded
 from hubctl.cli.run import run
+from hubctl.cli.sim import sim
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.command("check")(check)
 app.command("demo")(demo)
 app.command("run")(run)
+app.command("sim")(sim)
 app.add_typer(labels_app, name="labels")
 
 

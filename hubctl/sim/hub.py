@@ -64,6 +64,8 @@ def _places_um(things: Iterable[Eye | Scanner | Diverter], belt: Belt) -> list[i
 
 def _fill(room: npt.NDArray[np.int64], values: list[int]) -> int:
     if len(values) > len(room):
-        raise ValueError(f"{len(values)} things of a kind on the belt: the simulated hub has room for {len(room)}")
+        raise ValueError(
+            f"{len(values)} things of a kind on the belt: the simulated hub has room for {len(room)}"
+        )
     room[: len(values)] = values
     return len(values)

@@ -238,7 +238,9 @@ def judge(
         "undetectable": int(excused.sum()),
         "taken_off": int((truth.progress["landed"] == TAKEN_OFF).sum()),
         "put_on": int(((truth.parcels["put_um"] > 0) & (truth.progress["landed_ns"] > 0)).sum()),
-        "unseen_at_induct": int((truth.progress["inducted_ns"] > 0).sum() - len(np.unique(parcels[parcels >= 0]))),
+        "unseen_at_induct": int(
+            (truth.progress["inducted_ns"] > 0).sum() - len(np.unique(parcels[parcels >= 0]))
+        ),
         "invariants_broken": int(watch.broken.sum()),
     }
 

@@ -41,6 +41,10 @@ CARRIES_NONE = "sf"  # a courier whose labels say nothing of the destination: it
 ADVISED_PER_MILLION = 100_000
 
 
+class TrafficError(ValueError):
+    """No traffic can be made for this hub and plan; the text says why."""
+
+
 class Traffic(NamedTuple):
     """What will come. Rows of all arrays are parcels in order of entry."""
 
@@ -226,7 +230,13 @@ def _generated(seed: int, plan: SortPlan, belt: Belt, n: int, parcels_per_hour: 
 
 
 def _recorded(
-    seed: int, plan: SortPlan, belt: Belt, n: int | None, parcels_per_hour: int, arrivals: Arrivals, live: bool
+    seed: int,
+    plan: SortPlan,
+    belt: Belt,
+    n: int | None,
+    parcels_per_hour: int,
+    arrivals: Arrivals,
+    live: bool,
 ) -> _Wants:
     demand = scaled(arrivals, parcels_per_hour, n, live)
     usable = lanes_with_labels(plan)
@@ -239,6 +249,13 @@ def _recorded(
         f"({share:.1f} % of the day); destinations mapped onto {len(usable)} lanes, labels generated"
     )
     return _Wants(wanted_um, lanes, lengths_mm, note)
+
+
+def _refuse_unfit(belt: Belt, plan: SortPlan) -> None:
+    if belt.kind != "line":
+        raise TrafficError(f"belt {belt.name} is a {belt.kind}: the simulated hub runs line belts")
+    if len(lanes_with_labels(plan)) == 0:
+        raise TrafficError(f"plan {plan.name} has no key of {' or '.join(CARRIES_KEY)} to put on a label")
 
 
 def make_traffic(
@@ -262,8 +279,14 @@ def make_traffic(
         Mean rate; with `arrivals` that of the busiest ten minutes.
     live : bool
         With `arrivals`: begin at the busiest ten minutes of the day.
+
+    Raises
+    ------
+    TrafficError
+        The belt is not a line, or no label can carry a key of the plan.
     """
     belt = hub.belts[0]
+    _refuse_unfit(belt, plan)
     if arrivals is None:
         assert n is not None, "generated traffic needs a number of parcels"
         wants = _generated(seed, plan, belt, n, parcels_per_hour)

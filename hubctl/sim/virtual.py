@@ -39,7 +39,9 @@ from hubctl.sim.world import NEVER_NS, NOT_YET, Happens, World, next_ns, run_nex
 SAMPLE_NS = 20_000_000  # the encoder is read at least so often
 FRESH_NS = 10_000_000  # and with every event if the last sample is older
 POLL_NS = 5_000_000  # edges are seen by polls: told half a poll early to half a poll late
-TOLD_DOWN_NS = 320_000_000  # from a link's drop to the reactor giving the node up: three timeouts and a little
+TOLD_DOWN_NS = (
+    320_000_000  # from a link's drop to the reactor giving the node up: three timeouts and a little
+)
 TOLD_UP_NS = 50_000_000  # from its return to the end of re-synchronisation
 DRAIN_NS = 10_000_000_000  # after the last event, for windows that are still open
 COUNTER_START = 0xFFFF0000  # so that a 32-bit counter wraps on the way
@@ -343,7 +345,9 @@ def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel) -> J
     diverter = np.where(layout.chutes["diverter"] == 0xFFFF, 0, layout.chutes["diverter"])
     return Joint(
         clock=clock,
-        addresses=np.array([kernel.address, _address("kernel_step"), _address("kernel_next_deadline")], np.int64),
+        addresses=np.array(
+            [kernel.address, _address("kernel_step"), _address("kernel_next_deadline")], np.int64
+        ),
         inputs=inputs,
         input_bytes=inputs.view(np.uint8).reshape(len(inputs), RECORD.itemsize),
         blank=empty(1),
@@ -361,7 +365,9 @@ def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel) -> J
         link_of_scanner=np.array([links.index(scanner.link) for scanner in hub.scanners], np.int64),
         drops=np.zeros(len(links), np.int64),
         tell_ns=np.zeros(len(links), np.int64),
-        encoder=np.array([belt["counts_per_m"], (1 << int(belt["counter_bits"])) - 1, belt["encoder_node"]], np.int64),
+        encoder=np.array(
+            [belt["counts_per_m"], (1 << int(belt["counter_bits"])) - 1, belt["encoder_node"]], np.int64
+        ),
     )
 
 
@@ -419,6 +425,7 @@ class Virtual:
             "steps": int(self._joint.clock[N_STEPS]),
             "belt_s": round(int(self._joint.clock[LAST_EVENT]) / 1e9, 3),
             "state": self._kernel.state_hash(),
+            "records": hashlib.blake2b(records.tobytes(), digest_size=16).hexdigest(),
             "wall_s": round(wall_s, 3),
             "parcels_per_s": int(verdict["inducted"] / wall_s),
             "seed": self._traffic.seed,
