@@ -34,8 +34,7 @@ class Arrivals(NamedTuple):
 
 def _rows(file: Path) -> list[dict[str, str]]:
     try:
-        stream = gzip.open(file, "rt", newline="") if file.suffix == ".gz" else file.open(newline="")
-        with stream:
+        with gzip.open(file, "rt", newline="") if file.suffix == ".gz" else file.open(newline="") as stream:
             reader = csv.DictReader(stream)
             missing = COLUMNS - set(reader.fieldnames or ())
             if missing:
@@ -128,4 +127,5 @@ def _shares(row: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.int64]:
         return np.zeros(0, np.int64)
     cumulated = np.cumsum(row)
     spread = (np.arange(k, dtype=np.int64) * 2_654_435_761 % 2**32) * cumulated[-1] >> 32
-    return np.searchsorted(cumulated, spread, side="right").astype(np.int64)
+    found: npt.NDArray[np.int64] = np.searchsorted(cumulated, spread, side="right").astype(np.int64)
+    return found

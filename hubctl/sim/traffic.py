@@ -69,7 +69,8 @@ def _lengths_mm(seed: int, n: int, belt: Belt, real_mm: Ints) -> Ints:
         at = draw.between(seed, "length", n, 0, 999)
         low, part = LENGTHS_MM[at // 100], at % 100
         lengths = low + (LENGTHS_MM[at // 100 + 1] - low) * part // 100
-    return np.clip(lengths, belt.parcel_mm_min, belt.parcel_mm_max)
+    clipped: Ints = np.clip(lengths, belt.parcel_mm_min, belt.parcel_mm_max)
+    return clipped
 
 
 def _starts_um(wanted_um: Ints, lengths_um: Ints) -> Ints:

@@ -18,9 +18,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import types
-from numba.extending import get_cython_function_address, intrinsic, register_jitable
+from numba.extending import register_jitable
 
 from hubctl._kernel import Kernel
 from hubctl.core import events
@@ -29,7 +27,8 @@ from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import SortPlan, compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim import draw, referee, world
+from hubctl.sim import calls, draw, referee, world
+from hubctl.sim.calls import address_of, borrowed, call_deadline, call_step
 from hubctl.sim.hub import make_world
 from hubctl.sim.jitable import register_marked
 from hubctl.sim.referee import Truth, Watch, judge, new_watch, watch_record
@@ -85,50 +84,6 @@ class Joint(NamedTuple):
     encoder: npt.NDArray[np.int64]  # [counts a metre, mask, node]
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _call_step(
-    typingctx: Any, function: Any, state: Any, now_ns: Any, inputs: Any, n: Any, out: Any, n_out_max: Any
-) -> Any:
-    """Calls kernel_step(state, now_ns, inputs, n, out, n_out_max) at an address."""
-    signature = types.int32(*[types.int64] * 7)
-    long, short = ir.IntType(64), ir.IntType(32)
-    kinds = [long, long, long, short, long, short]
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        pointer = builder.inttoptr(values[0], ir.FunctionType(short, kinds).as_pointer())
-        pairs = zip(values[1:], kinds, strict=True)
-        given = [builder.trunc(value, kind) if kind is short else value for value, kind in pairs]
-        return builder.call(pointer, given)
-
-    return signature, generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _call_deadline(typingctx: Any, function: Any, state: Any) -> Any:
-    """Calls kernel_next_deadline(state) at an address."""
-    signature = types.int64(types.int64, types.int64)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)])
-        return builder.call(builder.inttoptr(values[0], kind.as_pointer()), [values[1]])
-
-    return signature, generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _borrowed(typingctx: Any, arrays: Any) -> Any:
-    """The same tuple of arrays without their owners: uses are not counted, which would take two thirds of a run."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        value = values[0]
-        nobody = ir.Constant(ir.IntType(8).as_pointer(), None)
-        for k in range(len(arrays)):
-            value = builder.insert_value(value, nobody, (k, 0))
-        return value
-
-    return arrays(arrays), generate
-
-
 @register_jitable(forceinline=True)
 def _input(j: Joint, kind: int, t_ns: int) -> Any:
     """The next input record, cleared."""
@@ -143,7 +98,7 @@ def _input(j: Joint, kind: int, t_ns: int) -> Any:
 
 @register_jitable(forceinline=True)
 def _raw_counter(j: Joint, w: World, t_ns: int) -> int:
-    return (COUNTER_START + travel_at(w, t_ns) * j.encoder[0] // 1_000_000) & j.encoder[1]
+    return int((COUNTER_START + travel_at(w, t_ns) * j.encoder[0] // 1_000_000) & j.encoder[1])
 
 
 @register_jitable(forceinline=True)
@@ -263,7 +218,7 @@ def _step(j: Joint, w: World, watch: Watch, t_ns: int) -> None:
         j.clock[N_IN] = 0
         j.clock[N_STEPS] += 1
         j.clock[N_INPUTS] += n
-        n_out = _call_step(
+        n_out = call_step(
             j.addresses[1], j.addresses[0], t_ns, j.inputs.ctypes.data, n, j.out.ctypes.data, len(j.out)
         )
         for k in range(n_out):
@@ -281,7 +236,7 @@ def _run_until(j: Joint, w: World, watch: Watch, stop_ns: int) -> bool:
     """Runs to `stop_ns` or until the log is full; False once nothing more will happen."""
     while j.clock[N_LOGGED] < len(j.log) - len(j.out):
         event_ns = next_ns(w)
-        due_ns = max(_call_deadline(j.addresses[2], j.addresses[0]), j.clock[NOW])
+        due_ns = max(call_deadline(j.addresses[2], j.addresses[0]), j.clock[NOW])
         t_ns = min(event_ns, min(due_ns, j.clock[NEXT_SAMPLE]))
         tell_ns = j.tell_ns.min()
         t_ns = min(t_ns, tell_ns)
@@ -303,7 +258,7 @@ def _run_until(j: Joint, w: World, watch: Watch, stop_ns: int) -> bool:
 
 
 def _run_slice(j: Joint, w: World, watch: Watch, stop_ns: int) -> bool:
-    return _run_until(_borrowed(j), _borrowed(w), _borrowed(watch), stop_ns)
+    return _run_until(borrowed(j), borrowed(w), borrowed(watch), stop_ns)
 
 
 Loop = Callable[[Joint, World, Watch, int], bool]
@@ -317,7 +272,7 @@ def compiled_loop() -> Loop:
     """
     register_marked()
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hubctl"
-    numba.config.CACHE_DIR = str(folder / f"sim-{_digest()}")
+    vars(numba.config)["CACHE_DIR"] = str(folder / f"sim-{_digest()}")
     try:
         loop: Loop = numba.njit(cache=True)(_run_slice)
     except (RuntimeError, OSError):  # nowhere to write: compile each time
@@ -326,12 +281,8 @@ def compiled_loop() -> Loop:
 
 
 def _digest() -> str:
-    sources = [Path(module.__file__ or "").read_bytes() for module in (events, referee, world)]
+    sources = [Path(module.__file__ or "").read_bytes() for module in (events, calls, referee, world)]
     return hashlib.blake2b(b"".join([*sources, Path(__file__).read_bytes()]), digest_size=8).hexdigest()
-
-
-def _address(name: str) -> int:
-    return int(get_cython_function_address("hubctl._kernel", name))
 
 
 def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel) -> Joint:
@@ -346,7 +297,7 @@ def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel) -> J
     return Joint(
         clock=clock,
         addresses=np.array(
-            [kernel.address, _address("kernel_step"), _address("kernel_next_deadline")], np.int64
+            [kernel.address, address_of("kernel_step"), address_of("kernel_next_deadline")], np.int64
         ),
         inputs=inputs,
         input_bytes=inputs.view(np.uint8).reshape(len(inputs), RECORD.itemsize),
