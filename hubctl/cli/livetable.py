@@ -90,7 +90,7 @@ def summary(verdict: dict[str, Any], must_be_0: Sequence[str]) -> str:
     lines = [
         f"{verdict['inducted']:,} inducted in {verdict['belt_s']:.0f} s of belt: {ways}",
         f"reasons: {reasons}",
-        *(f"{name}: {_spread(verdict[key])}" for name, key in SPREADS.items()),
+        *(f"{name}: {_spread(verdict[key])}" for name, key in SPREADS.items() if key in verdict),
         "referee: " + ", ".join(f"{key.replace('_', ' ')} {verdict[key]}" for key in must_be_0),
     ]
     return "\n".join(lines)

@@ -60,7 +60,7 @@ class Kind(IntEnum):
     FIRE_RESULT = 9  # seq, parcel, reason OK (written at t_ns), MISSED_WINDOW or NODE_DOWN (not written)
     FLUSH = 10  # close every open track as FLUSHED: the daemon is going down
     # Commands: what the kernel wants done.
-    FIRE_OUTPUT = 64  # seq, parcel, device=diverter, chute, counts=fire at, limit=void after, due_ns, value=void after in ns
+    FIRE_OUTPUT = 64  # seq, parcel, device=diverter, chute, counts=fire at, limit=void after, due_ns, value=void_ns
     # Evidence: what the kernel saw, thought and did.
     OPENED = 96  # parcel, device=eye or scanner, counts=leading edge here
     MEASURED = 97  # parcel, value=length in counts
