@@ -63,20 +63,21 @@ def lane_weights(n_lanes: int) -> Ints:
 
 
 def _lengths_mm(seed: int, n: int, belt: Belt, real_mm: Ints) -> Ints:
-    lengths: Ints
     if len(real_mm):
         lengths = real_mm[draw.between(seed, "length", n, 0, len(real_mm) - 1)]
     else:
         at = draw.between(seed, "length", n, 0, 999)
         low, part = LENGTHS_MM[at // 100], at % 100
         lengths = low + (LENGTHS_MM[at // 100 + 1] - low) * part // 100
-    return np.asarray(np.clip(lengths, belt.parcel_mm_min, belt.parcel_mm_max))
+    clipped: Ints = np.clip(lengths, belt.parcel_mm_min, belt.parcel_mm_max)
     return clipped
 
 
 def _starts_um(wanted_um: Ints, lengths_um: Ints) -> Ints:
     """Each parcel as soon as it wants, but clear of the one before by the least gap."""
     taken = np.concatenate([[0], np.cumsum(lengths_um + GAP_MM_MIN * UM_PER_MM)[:-1]])
+    starts_um: Ints = np.maximum.accumulate(wanted_um - taken) + taken
+    return starts_um
 
 
 def _even_wants_um(seed: int, n: int, pitch_um: int) -> Ints:
