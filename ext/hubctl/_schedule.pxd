@@ -76,7 +76,9 @@ cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
         return NOT_AT_SPEED
     if track.length_counts < 0:
         return MISSED_WINDOW
-    if not has_room_beside(s, t, s.diverter_table[s.chute_table[track.chute].diverter].clear_counts):
+    if s.belt_table[track.belt].kind != STATION and not has_room_beside(
+        s, t, s.diverter_table[s.chute_table[track.chute].diverter].clear_counts
+    ):
         return GAP_TOO_SMALL
     return NONE
 

@@ -18,7 +18,7 @@ class Faults:
     no_read: int = 20_000  # nobody can read the label
     missed_side: int = 30_000  # one scanner misses a label that the other reads
     doubled_read: int = 20_000  # a telegram comes twice
-    late_read: int = 10_000  # a telegram comes 200 to 2,000 ms late
+    late_read: int = 2_000  # a telegram comes 200 to 2,000 ms late
     taken_off: int = 1_000  # somebody takes the parcel off the belt
     put_on: int = 1_000  # somebody puts another parcel into the gap behind it
     divert_fails: int = 2_000  # the paddle does not move
