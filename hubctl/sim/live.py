@@ -29,7 +29,7 @@ from hubctl.core.preadvice import HEADER, PreAdvice
 from hubctl.core.site import load_site
 from hubctl.sim.arrivals import Arrivals, ArrivalsError, load_arrivals
 from hubctl.sim.faults import FaultError, Faults, parse_faults
-from hubctl.sim.hub import make_world
+from hubctl.sim.hub import NS_PER_MS, make_world
 from hubctl.sim.modbus_devices import SerialNodes, TcpNodes, Units
 from hubctl.sim.plant import Plant
 from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
@@ -43,6 +43,7 @@ PARCELS_MAX = 100_000  # of one run: 8 hours of the demo
 NS_PER_S = 1_000_000_000
 N_FIRST = 50
 FAR_MM = 10_000_000
+LOOK_NS = 2_000_000  # between two looks at the world
 LOOK_S = 0.1  # between two looks whether the belt is empty
 EXIT_REFUSED = 2
 
@@ -85,6 +86,7 @@ class LiveHub:
         addresses = {name: await device.plug() for name, device in self.devices.items()}
         for telegrams in self._telegrams:
             telegrams.beat()
+        self._wake()
         return addresses
 
     async def close(self) -> None:
@@ -92,15 +94,11 @@ class LiveHub:
         for device in self._by_link:
             await device.unplug()
 
-    def begin(self) -> None:
-        """Starts the traffic."""
-        self.plant.begin()
-        self._wake()
-
     def _wake(self) -> None:
-        """Does what is due, and comes back for the next."""
-        self.plant.catch_up()
-        asyncio.get_running_loop().call_at(self.plant.next_ns / NS_PER_S, self._wake)
+        """Does what is due, and comes back for the next; it looks often, so that no stall goes unnoticed."""
+        now_ns = self.plant.catch_up()
+        wait_ns = min(self.plant.next_ns - now_ns, LOOK_NS)
+        asyncio.get_running_loop().call_later(wait_ns / NS_PER_S, self._wake)
 
     def _happened(self, row: Any) -> None:
         kind, device, value = int(row["kind"]), int(row["device"]), bool(row["value"])
@@ -190,8 +188,11 @@ def _rows(traffic: Traffic, rows: slice) -> Traffic:
 def write_truth(file: Path, live: LiveHub, traffic: Traffic) -> None:
     """Writes what happened to every parcel that came."""
     world, n = live.plant.world, live.plant.n_entered
+    progress = world.progress[:n].copy()
+    for key in ("inducted_ns", "landed_ns"):
+        progress[key] = live.plant.host_ns(progress[key])
     with file.open("wb") as stream:
-        np.savez(stream, parcels=world.parcels[:n], progress=world.progress[:n], labels=traffic.labels[:n])
+        np.savez(stream, parcels=world.parcels[:n], progress=progress, labels=traffic.labels[:n])
 
 
 def write_preadvice(file: Path, preadvice: PreAdvice) -> None:
@@ -215,7 +216,7 @@ async def _obey(live: LiveHub, reader: asyncio.StreamReader, began: asyncio.Even
     """Follows the lines on standard input to their end."""
     while line := await reader.readline():
         if line == b"go\n":
-            live.begin()
+            live.plant.begin()
             began.set()
         elif line == b"stop\n":
             live.plant.stop_inducting()
@@ -229,7 +230,7 @@ async def _watch(live: LiveHub, began: asyncio.Event, truth: Path, traffic: Traf
         await asyncio.sleep(LOOK_S)
         if not is_told and live.plant.is_drained():
             write_truth(truth, live, traffic)
-            _say({"drained": True})
+            _say({"drained": True, "stalled_ms": live.plant.stalled_ns // NS_PER_MS})
             is_told = True
     raise live.plant.failure
 

@@ -1,4 +1,9 @@
-"""A world that runs by the clock: whoever asks first lets everything happen that is due."""
+"""A world that runs by the clock: whoever asks first lets everything happen that is due.
+
+Real devices do not wait for a busy computer, and this one may be. So the world never goes further than
+STEP_NS_MAX between two looks: while this process gets no time the belt stands still, and nothing passes an eye
+that nobody could have been asked about. `stalled_ns` says how much was lost so.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hubctl.sim.world import (
     ENTER,
@@ -21,6 +27,7 @@ from hubctl.sim.world import (
 )
 
 HEAD_START_NS = 300_000_000  # from the start of the traffic to the first parcel at 0 mm
+STEP_NS_MAX = 5_000_000  # a poll's period
 SETTLE_NS = 1_500_000_000  # after the last landing, so that its confirm is seen and judged
 KIND_MASK = 255
 
@@ -31,9 +38,11 @@ class Plant:
     Parameters
     ----------
     world : World
-        Empty and running; its clock is the host's monotonic one.
+        Empty and running; its clock starts as the host's monotonic one.
     tell : callable
         Is given each row of `happened`, in order.
+    now_ns : callable
+        The host's clock.
     """
 
     def __init__(
@@ -42,17 +51,21 @@ class Plant:
         self.world = world
         self._tell = tell
         self._now_ns = now_ns
+        self._looked_ns = now_ns()
+        self._stalls_ns = [0]  # world times, and how far the world was behind the host's clock from then on
+        self._behind_ns = [0]
+        self._behind_at_begin_ns = 0
         self._stopped = False
         self.failure: Exception | None = None
         world.core[0]["n_travel"] = 0  # parcels wait for `begin`
         self.next_ns = next_ns(world)
 
     def catch_up(self) -> int:
-        """Lets everything happen that is due; returns the time, ns.
+        """Lets everything happen that is due; returns the world's time, ns.
 
         What goes wrong stays in `failure` too: pymodbus would answer exception 4 and go on.
         """
-        now_ns = self._now_ns()
+        now_ns = self._world_ns()
         try:
             while self.next_ns <= now_ns:
                 self._run_next()
@@ -60,6 +73,25 @@ class Plant:
             self.failure = failure
             raise
         return now_ns
+
+    def _world_ns(self) -> int:
+        now_ns = self._now_ns()
+        stalled_ns = now_ns - self._looked_ns - STEP_NS_MAX
+        self._looked_ns = now_ns
+        if stalled_ns > 0:
+            self._behind_ns.append(self._behind_ns[-1] + stalled_ns)
+            self._stalls_ns.append(now_ns - self._behind_ns[-1])
+        return now_ns - self._behind_ns[-1]
+
+    @property
+    def stalled_ns(self) -> int:
+        """For how long the belt has stood still since `begin`."""
+        return self._behind_ns[-1] - self._behind_at_begin_ns
+
+    def host_ns(self, world_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """World times by the host's clock; 0, for never, stays 0."""
+        behind = np.array(self._behind_ns)[np.searchsorted(self._stalls_ns, world_ns, side="right") - 1]
+        return np.where(world_ns > 0, world_ns + behind, 0)
 
     def _run_next(self) -> None:
         for k in range(run_next(self.world)):
@@ -75,7 +107,8 @@ class Plant:
         starts_um = self.world.parcels["start_um"]
         if len(starts_um) == 0:
             return
-        starts_um += self.travel_um(self._now_ns() + HEAD_START_NS) - starts_um[0]
+        starts_um += self.travel_um(self.catch_up() + HEAD_START_NS) - starts_um[0]
+        self._behind_at_begin_ns = self._behind_ns[-1]
         await_entry(self.world, 0)
         self.next_ns = next_ns(self.world)
 

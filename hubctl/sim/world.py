@@ -22,8 +22,7 @@ NEVER_NS = 2**62
 ON_BELT = -1
 TAKEN_OFF = -2
 NOT_YET = -3
-SLIDE_NS = 250_000_000  # from the paddle to the chute eye
-CHUTE_SPEED_UM_S = 1_500_000  # on the slide, past the chute eye
+SLIDE_NS = 310_000_000  # from the paddle to the chute eye, of a parcel's centre
 EMPTIED_NS = 20_000_000_000  # a full chute is emptied after so long
 LINK_DOWN_NS = 2_000_000_000  # a dropped link comes back after so long
 
@@ -357,6 +356,12 @@ def _leave(w: World, p: int, t_ns: int, where: int) -> None:
 
 
 @jitable
+def _passes_ns(w: World, p: int) -> int:
+    """How long a chute eye is blocked. Parcels slide as fast as the belt ran, and so keep their gaps."""
+    return int(w.parcels[p]["length_um"] * NS_PER_S // w.core[0]["speed_um_s"])
+
+
+@jitable
 def _centre(w: World, p: int, t_ns: int) -> None:
     """The parcel's centre is at a diverter: it leaves if the paddle is in its way."""
     d = w.progress[p]["next_diverter"]
@@ -364,7 +369,7 @@ def _centre(w: World, p: int, t_ns: int) -> None:
     core = w.core[0]
     if core["paddle_from_ns"][d] <= t_ns <= core["paddle_until_ns"][d]:
         _leave(w, p, t_ns, core["paddle_chute"][d])
-        _await_time(core, t_ns + SLIDE_NS, p, ARRIVE)
+        _await_time(core, t_ns + SLIDE_NS - _passes_ns(w, p) // 2, p, ARRIVE)
     else:
         _await_centre(w, p)
 
@@ -392,9 +397,8 @@ def _run_travel(w: World, p: int, kind: int, t_ns: int) -> None:
 @jitable
 def _arrive(w: World, p: int, t_ns: int) -> None:
     chute = w.progress[p]["landed"]
-    passes_ns = w.parcels[p]["length_um"] * NS_PER_S // CHUTE_SPEED_UM_S
     _notice(w, t_ns, Happens.CONFIRM, chute, 1, p)
-    _await_time(w.core[0], t_ns + passes_ns, p, CLEAR)
+    _await_time(w.core[0], t_ns + _passes_ns(w, p), p, CLEAR)
     if w.parcels[p]["fills_chute"]:
         _notice(w, t_ns, Happens.LEVEL, chute, 1, p)
         _await_time(w.core[0], t_ns + EMPTIED_NS, p, EMPTY)
