@@ -1,0 +1,338 @@
+"""Golden traces: a story told to a kernel, and what it said, in text that a person can read.
+
+A story is a file: comments, a head (`hub` with settings, `plan`), lines `t=MS what happens`, a line `---`, and then what
+the kernel was told (`<`) and said (`>`). On the line hub ms, mm and counts are the same number as long as the
+belt runs at its design speed; its counter shows `start` at 0 ms. What can happen:
+
+    parcel NAME LENGTH [LABEL] [top=LABEL] [side=...]   its leading edge is at the induct eye
+    put NAME LENGTH MM [LABEL]                          put on by hand, leading edge there
+    take NAME, swap NAME LENGTH, slip NAME MM           by hand, off; for one of another length; forward
+    belt MM_PER_S                                       its speed from now on
+    encoder silent|back, sticks DIVERTER, dead CHUTE    a paddle that does not move, a chute eye that sees nothing
+    node NAME silent|back                               it tells nothing and takes no writes; the kernel is not told
+    node NAME down|up                                   the kernel is told so
+    chute CHUTE blocked|cleared                         its full eye
+    operate CHUTE STATE                                 a person's word
+    reactor voids|writes                                what becomes of fires from now on
+    read SCANNER LABEL, eye NAME blocked|cleared, confirm CHUTE    told as it stands
+    plan NAME, flush, end
+
+A LABEL is `zip:10003` (a valid label to there; `zip:10003#2` is another parcel's), `text:...` (as it stands), `no` (the scanner says it read nothing),
+`silent`, or any of these with `+MS` for a late telegram.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from line_hub import MS, label, layout, names, nodes_up, plan, read, records
+from line_hub import hub as hub_of
+from little_belt import Event, LittleBelt
+
+from hubctl._kernel import Kernel
+from hubctl.core.events import NO_COUNTS, NO_INDEX, ChuteState, Disposition, Flag, Kind, Reason
+
+TRACES = Path(__file__).parent / "traces"
+SAMPLE_MS = 5
+CUT = "---\n"
+
+
+class Story(NamedTuple):
+    """A file of `traces`, in its parts."""
+
+    text: str  # down to the cut
+    head: dict[str, list[str]]
+    script: list[tuple[int, list[str]]]
+    said: str
+
+
+def load(file: Path) -> Story:
+    text, _, said = file.read_text(encoding="utf-8").partition(CUT)
+    lines = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
+    head = {words[0]: words[1:] for words in lines if not words[0].startswith("t=")}
+    script = [(int(words[0][2:]), words[1:]) for words in lines if words[0].startswith("t=")]
+    return Story(text, head, script, said)
+
+
+def label_of(word: str, serial: int) -> str | None:
+    """What a scanner will say; None for nothing."""
+    kind, _, rest = word.partition(":")
+    zip_code, _, other = rest.partition("#")
+    if kind == "zip":
+        return label(zip_code, serial + int(other or 0))
+    return {"text": rest, "no": "", "silent": None}[kind]
+
+
+class Stage:
+    """A kernel, a little belt, and the obedient hands between them."""
+
+    def __init__(self, story: Story) -> None:
+        hub_name, *settings = story.head["hub"]
+        numbers = {key: int(value) for key, _, value in (word.partition("=") for word in settings)}
+        self.start_counts = numbers.pop("start", 0)
+        n_tracks_max = numbers.pop("n_tracks_max", 16)
+        reach_counts = numbers.pop("reach", None)
+        self.hub_name = hub_name
+        self.hub = hub_of(hub_name)
+        self.names = names(hub_name)
+        self.layout = layout(hub_name, **numbers)
+        if reach_counts is not None:
+            self.layout.scanners["reach_counts"] = reach_counts
+        self.mask = (1 << int(self.layout.belts["counter_bits"][0])) - 1
+        self.kernel = Kernel(self.layout, self._plan(story.head["plan"][0]), n_tracks_max=n_tracks_max)
+        self.belt = LittleBelt(self.hub)
+        self.silent: set[str] = set()
+        self.voids = False
+        self.now_ms = 0
+        self.lines: list[str] = []
+        self.said: list[Any] = []
+        self.inputs: list[dict[str, Any]] = nodes_up(self.layout.n_nodes)
+
+    def _plan(self, name: str):
+        return None if name == "none" else plan(name, self.hub_name)
+
+    # What happens
+
+    def perform(self, script: list[tuple[int, list[str]]]) -> None:
+        end_ms = max(at_ms for at_ms, _ in script)
+        for self.now_ms in range(end_ms + 1):
+            if self.now_ms:
+                for event in self.belt.advance(self.now_ms):
+                    self._tell(event)
+            for at_ms, words in script:
+                if at_ms == self.now_ms:
+                    self._happen(words)
+            self._step_if_due()
+
+    def _happen(self, words: list[str]) -> None:
+        getattr(self, f"_do_{words[0]}")(*words[1:])
+
+    def _do_parcel(self, name: str, length: str, *labels: str) -> None:
+        self._put(name, self.layout.eyes["at_counts"][0], int(length), labels)
+        for event in self.belt.edges():
+            self._tell(event)
+
+    def _do_put(self, name: str, length: str, at_mm: str, *labels: str) -> None:
+        self._put(name, int(at_mm), int(length), labels)
+
+    def _put(self, name: str, at_mm: int, length_mm: int, labels: tuple[str, ...]) -> None:
+        words = dict.fromkeys(self.names.scanners, "silent")
+        for word in labels:
+            scanner, equals, given = word.partition("=")
+            words.update({scanner: given} if equals else dict.fromkeys(words, word))
+        serial = sum(name.encode())
+        parts = {scanner: word.partition("+") for scanner, word in words.items()}
+        texts = {scanner: label_of(part[0], serial) for scanner, part in parts.items()}
+        parcel = self.belt.put(name, at_mm, length_mm, texts)
+        parcel.late_ms = {scanner: int(part[2] or 0) for scanner, part in parts.items()}
+
+    def _do_take(self, name: str) -> None:
+        del self.belt.parcels[name]
+
+    def _do_swap(self, name: str, length: str) -> None:
+        self.belt.parcels[name].length_mm = int(length)
+
+    def _do_slip(self, name: str, by_mm: str) -> None:
+        self.belt.parcels[name].place_um += int(by_mm) * 1000
+
+    def _do_belt(self, speed_mm_s: str) -> None:
+        self.belt.speed_mm_s = int(speed_mm_s)
+
+    def _do_encoder(self, state: str) -> None:
+        (self.silent.add if state == "silent" else self.silent.discard)("encoder")
+
+    def _do_sticks(self, diverter: str) -> None:
+        self.belt.stick(diverter)
+
+    def _do_dead(self, chute: str) -> None:
+        self.belt.dead_chute_eyes.add(chute)
+
+    def _do_node(self, name: str, state: str) -> None:
+        if state in ("silent", "back"):
+            (self.silent.add if state == "silent" else self.silent.discard)(name)
+            return
+        node = self.names.nodes.index(name)
+        self._input(f"node {name} {state}", kind=Kind.NODE, device=node, value=state == "up")
+
+    def _do_chute(self, chute: str, state: str) -> None:
+        index = self.names.chutes.index(chute)
+        self._input(
+            f"full eye of {chute} {state}", kind=Kind.CHUTE_LEVEL, chute=index, value=state == "blocked"
+        )
+
+    def _do_operate(self, chute: str, state: str) -> None:
+        index = self.names.chutes.index(chute)
+        self._input(f"operate {chute} {state}", kind=Kind.OPERATE, chute=index, value=ChuteState[state])
+
+    def _do_reactor(self, does: str) -> None:
+        self.voids = does == "voids"
+
+    def _do_read(self, scanner: str, word: str) -> None:
+        self._tell(("read", scanner, label_of(word, 0) or ""))
+
+    def _do_eye(self, name: str, state: str) -> None:
+        self._tell(("eye", name, state))
+
+    def _do_confirm(self, chute: str) -> None:
+        self._tell(("confirm", chute, "blocked"))
+
+    def _do_plan(self, name: str) -> None:
+        self.lines.append(f"< {self.now_ms} plan {name}")
+        self.kernel.swap_plan(self._plan(name))
+
+    def _do_flush(self) -> None:
+        self._input("flush", kind=Kind.FLUSH)
+
+    def _do_end(self) -> None:
+        self._step()
+
+    # What the kernel is told
+
+    def _tell(self, event: Event) -> None:
+        what, name, told = event
+        if what == "read":
+            told = told or "no-read"
+            self.lines.append(f"< {self.now_ms} read {name} {told}")
+            text = "" if told == "no-read" else told
+            self.inputs.append(read(self.names.scanners.index(name), text, self.now_ms * MS))
+        elif what == "eye" and not self._is_silent(self.layout.eyes["node"][self.names.eyes.index(name)]):
+            self._tell_eye(name, told)
+        elif what == "confirm":
+            index = self.names.chutes.index(name)
+            if not self._is_silent(self.layout.chutes["confirm_node"][index]):
+                self._input(
+                    f"chute eye {name} {told}", kind=Kind.CONFIRM, chute=index, value=told == "blocked"
+                )
+
+    def _tell_eye(self, name: str, told: str) -> None:
+        index = self.names.eyes.index(name)
+        is_latched = self.layout.eyes["node"][index] == self.layout.belts["encoder_node"][0]
+        self._input(
+            f"eye {name} {told}",
+            kind=Kind.EYE,
+            device=index,
+            value=told == "blocked",
+            counts=self._raw() if is_latched else NO_COUNTS,
+            flags=Flag.LATCHED if is_latched else 0,
+        )
+
+    def _is_silent(self, node: int) -> bool:
+        return node != NO_INDEX and self.names.nodes[node] in self.silent
+
+    def _input(self, text: str, **fields: Any) -> None:
+        self.lines.append(f"< {self.now_ms} {text}")
+        self.inputs.append(fields | {"t_ns": self.now_ms * MS})
+
+    def _raw(self) -> int:
+        return (self.start_counts + self.belt.travel_um // 1000) & self.mask
+
+    def _step_if_due(self) -> None:
+        is_sampled = self.now_ms % SAMPLE_MS == 0
+        if is_sampled and "encoder" not in self.silent and self.layout.belts["encoder_node"][0] != NO_INDEX:
+            self.inputs.append(
+                {"kind": Kind.ENCODER, "device": 0, "counts": self._raw(), "t_ns": self.now_ms * MS}
+            )
+        if self.inputs or is_sampled or self.kernel.next_deadline() <= self.now_ms * MS:
+            self._step()
+
+    def _step(self) -> None:
+        given, self.inputs = self.inputs, []
+        for record in self.kernel.step(self.now_ms * MS, records(*given)):
+            self.said.append(record)
+            self.lines.append(f"> {self.now_ms} {Teller(self.names, record)}")
+            if record["kind"] == Kind.FIRE_OUTPUT:
+                self._obey(record)
+        if self.inputs:
+            self._step()
+
+    def _obey(self, record: Any) -> None:
+        """Writes the output, as the reactor would, and answers."""
+        chute = self.names.chutes[record["chute"]]
+        reason = Reason.MISSED_WINDOW if self.voids else Reason.OK
+        if not self.voids and not self._is_silent(self.layout.chutes["node"][record["chute"]]):
+            self.belt.write(chute, self.now_ms)
+        fields = {name: record[name] for name in ("seq", "parcel", "chute", "due_ns")}
+        self._input(f"fire {record['seq']} {reason.name}", kind=Kind.FIRE_RESULT, reason=reason, **fields)
+
+
+class Teller:
+    """One record of the kernel in words."""
+
+    def __init__(self, of: Any, record: Any) -> None:
+        self.of = of
+        self.record = record
+
+    def __str__(self) -> str:
+        kind = Kind(self.record["kind"])
+        words = [kind.name.lower()]
+        if self.record["parcel"]:
+            words.append(str(self.record["parcel"]))
+        return " ".join([*words, *getattr(self, f"_{kind.name.lower()}")()])
+
+    @property
+    def _chute(self) -> str:
+        return "nowhere" if self.record["chute"] == NO_INDEX else self.of.chutes[self.record["chute"]]
+
+    @property
+    def _reason(self) -> str:
+        return Reason(self.record["reason"]).name
+
+    @property
+    def _text(self) -> str:
+        return self.record["text"][: self.record["n_text"]].decode()
+
+    def _opened(self) -> list[str]:
+        flags = [flag.name.lower() for flag in Flag if self.record["flags"] & flag]
+        is_station = not self.of.eyes
+        devices = self.of.scanners if is_station else self.of.eyes
+        return ["at", devices[self.record["device"]], f"counts={self.record['counts']}", *flags]
+
+    def _measured(self) -> list[str]:
+        return [f"length={self.record['value']}"]
+
+    def _read_placed(self) -> list[str]:
+        scanner = self.of.scanners[self.record["device"]]
+        return [scanner, self._reason, f"error_um={self.record['error_um']}", self._text]
+
+    def _read_unplaced(self) -> list[str]:
+        return [self.of.scanners[self.record["device"]], self._reason, self._text]
+
+    def _decided(self) -> list[str]:
+        return [self._chute, self._reason]
+
+    def _skipped(self) -> list[str]:
+        return [self._chute, self._reason]
+
+    def _committed(self) -> list[str]:
+        return [self._chute, f"seq={self.record['seq']}", f"fire_counts={self.record['limit']}"]
+
+    def _fire_output(self) -> list[str]:
+        due, limit = self.record["counts"], self.record["limit"]
+        return [self._chute, f"seq={self.record['seq']}", f"counts={due}", f"void_after={limit}"]
+
+    def _fired(self) -> list[str]:
+        return [self._chute, f"seq={self.record['seq']}"]
+
+    def _seen(self) -> list[str]:
+        eye = self.of.eyes[self.record["device"]]
+        return ["at", eye, f"error_um={self.record['error_um']}", f"window={self.record['limit']}"]
+
+    def _confirmed(self) -> list[str]:
+        return [self._chute, self._reason]
+
+    def _closed(self) -> list[str]:
+        return [Disposition(self.record["value"]).name, self._reason, self._chute, self._text or "-"]
+
+    def _alarm_raised(self) -> list[str]:
+        return [str(self.record["device"]), self._reason]
+
+    def _alarm_cleared(self) -> list[str]:
+        return [str(self.record["device"]), self._reason]
+
+
+def perform(story: Story) -> Stage:
+    """The stage after the story."""
+    stage = Stage(story)
+    stage.perform(story.script)
+    return stage
