@@ -1,7 +1,7 @@
 """Golden traces: a story told to a kernel, and what it said, in text that a person can read.
 
-A story is a file: comments, a head (`hub` with settings, `plan`), lines `t=MS what happens`, a line `---`, and then what
-the kernel was told (`<`) and said (`>`). On the line hub ms, mm and counts are the same number as long as the
+A story is a file: comments, a head (`hub` with settings, `plan`), lines `t=MS what happens`, a line `---`, and
+then what the kernel was told (`<`) and said (`>`). On the line hub ms, mm and counts are the same number as long as the
 belt runs at its design speed; its counter shows `start` at 0 ms. What can happen:
 
     parcel NAME LENGTH [LABEL] [top=LABEL] [side=...]   its leading edge is at the induct eye
@@ -17,8 +17,8 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     read SCANNER LABEL, eye NAME blocked|cleared, confirm CHUTE    told as it stands
     plan NAME, flush, end
 
-A LABEL is `zip:10003` (a valid label to there; `zip:10003#2` is another parcel's), `text:...` (as it stands), `no` (the scanner says it read nothing),
-`silent`, or any of these with `+MS` for a late telegram.
+A LABEL is `zip:10003` (a valid label to there; `zip:10003#2` is another parcel's), `text:...` (as it stands),
+`no` (the scanner says it read nothing), `silent`, or any of these with `+MS` for a late telegram.
 """
 
 from __future__ import annotations
