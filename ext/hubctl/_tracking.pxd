@@ -311,7 +311,10 @@ cdef inline void look_at(State* s, int32_t t) noexcept nogil:
         arm_timer(s, t)
     elif track.next_eye != NO_INDEX:
         miss(s, t, track.next_eye)
-    elif track.state != FIRED_TRACK:
+    elif track.state == FIRED_TRACK:
+        track.marks |= EYE_PASSED
+        conclude_fired(s, t)
+    else:
         close_where_sent(s, t)
 
 
