@@ -136,6 +136,8 @@ cdef inline uint16_t fire_refusal(const State* s, int32_t t, int64_t due_ns) noe
         return reason
     if not is_followed(s, track.belt):
         return MISSED_WINDOW
+    if not at_speed(s, track.belt):
+        return NOT_AT_SPEED
     if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.chute].diverter].void_ns:
         return MISSED_WINDOW
     return NONE
