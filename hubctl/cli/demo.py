@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 LINE_S = 5.0
-MUST_BE_0 = ("wrong_chute", "wrong_action", "unaccounted", "invariants_broken")
+MUST_BE_0 = ("wrong_chute", "wrong_action", "unaccounted", "misreported", "invariants_broken")
+STALLED_MS_MAX = 500
 FROM_THE_DAEMON = (
     "fires",
     "fires_voided",
@@ -170,3 +171,8 @@ def _print_summary(verdict: dict[str, Any]) -> None:
     from hubctl.cli.livetable import summary
 
     typer.echo(summary(verdict, MUST_BE_0))
+    typer.echo(f"seed {verdict['seed']}, {verdict['note']}")
+    if verdict["stalled_ms"] > STALLED_MS_MAX:
+        typer.echo(
+            f"this machine is busy: the simulated belt stood still for {verdict['stalled_ms']:,} ms in all"
+        )

@@ -114,9 +114,14 @@ class Demo:
 
         return self._options.plan or str(plan_beside(hub_path(self._options.hub)))
 
+    def _load_site(self) -> Site:
+        from hubctl.core.site import load_site
+
+        return load_site(self._options.hub, self._options.plan)
+
     def start(self) -> None:
         """Starts both, and the traffic once every link is up."""
-        self._site = _simulable(self._options)
+        self._site = self._load_site()
         self._await("the simulated hub's addresses", lambda: bool(self._told))
         self._write_hub_file(self._told["addresses"])
         listen, say = os.pipe()
@@ -196,26 +201,14 @@ class Demo:
         belt_s = self.belt_s
         final = json.loads(self._daemon.stop())
         self._hub.stop()
-        verdict = self._judged(final["in_flight"]) | {"belt_s": round(belt_s, 3)}
-        return verdict, final
+        verdict = self._judged(final["in_flight"])
+        return verdict | {"belt_s": round(belt_s, 3), "stalled_ms": self._told.get("stalled_ms", 0)}, final
 
     def _judged(self, n_open: int) -> dict[str, Any]:
         from hubctl.sim.live_verdict import live_verdict
 
         files = [self._file(name) for name in ("preadvice.csv", "truth.npz", "records")]
         return live_verdict(self._site, *files, n_open=n_open)
-
-
-def _simulable(options: Options) -> Site:
-    """The site, read while the simulated hub starts."""
-    from hubctl.core.site import load_site
-
-    site = load_site(options.hub, options.plan)
-    if site.plan is None:
-        raise RefusedError(f"no sort plan lies beside hub {options.hub}; name one with --plan")
-    if site.hub.belts[0].kind != "line":
-        raise RefusedError(f"hub {options.hub}: its first belt is a station; the simulated hub has a line")
-    return site
 
 
 def _all_up(status: dict[str, Any]) -> bool:

@@ -33,7 +33,7 @@ from hubctl.sim.hub import NS_PER_MS, make_world
 from hubctl.sim.modbus_devices import SerialNodes, TcpNodes, Units
 from hubctl.sim.plant import Plant
 from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
-from hubctl.sim.traffic import UM_PER_MM, Traffic, make_traffic
+from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic
 from hubctl.sim.wires import Wires
 from hubctl.sim.world import Happens, Outcome
 
@@ -272,7 +272,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 
 def _prepared(options: argparse.Namespace) -> tuple[Hub, Traffic]:
     hub, plan = load_site(options.hub, options.plan)
-    assert plan is not None
+    if plan is None:
+        raise TrafficError(f"no sort plan lies beside hub {options.hub}; name one with --plan")
     arrivals = load_arrivals(options.arrivals, options.site, options.date) if options.arrivals else None
     traffic = live_traffic(
         hub,
@@ -291,7 +292,7 @@ def main(arguments: list[str]) -> None:
     options = _options(arguments)
     try:
         hub, traffic = _prepared(options)
-    except (ArrivalsError, FaultError, ConfigError) as error:
+    except (ArrivalsError, FaultError, TrafficError, ConfigError) as error:
         _say({"error": str(error)})
         sys.exit(EXIT_REFUSED)
     asyncio.run(run(options, hub, traffic))

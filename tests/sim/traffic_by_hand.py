@@ -1,0 +1,26 @@
+"""Traffic of a few parcels, each placed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hubctl.core.preadvice import pre_advised
+from hubctl.sim.traffic import Traffic
+from hubctl.sim.world import PARCEL, READ, Outcome
+
+UM = 1000
+
+
+def traffic_of(*starts_mm: int, length_mm: int = 250) -> Traffic:
+    """Parcels that every scanner reads at once."""
+    n = len(starts_mm)
+    parcels = np.zeros(n, PARCEL)
+    parcels["start_um"] = np.array(starts_mm) * UM
+    parcels["length_um"] = length_mm * UM
+    parcels["label_um"] = length_mm * UM // 2
+    parcels["put_um"] = parcels["removed_um"] = parcels["drops_link"] = -1
+    reads = np.zeros((n, 2), READ)
+    reads["outcome"] = Outcome.READ
+    reads["delay_ms"] = 50
+    labels = np.array([f"LABEL{k}" for k in range(n)], "S56")
+    return Traffic(parcels, reads, labels, np.zeros(1, np.bool_), pre_advised([]), 0, "by hand")
