@@ -98,6 +98,14 @@ cdef inline int64_t fire_counts_at(const State* s, const Track* track, const Div
     return track.origin_counts + diverter.at_counts + half - travel(planning_speed(s, track.belt), lead_ns)
 
 
+cdef inline int64_t earliest_commit(const State* s, const Track* track, int64_t commit_counts) noexcept nogil:
+    """The commit point were the belt at its top speed, from the one at its speed of now; it may speed up on the way."""
+    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[track.chute].diverter]
+    cdef int64_t lead_ns = diverter.latency_ns + diverter.hold_ns // 2 + diverter.commit_ns
+    cdef int64_t faster = s.belt_table[track.belt].speed_counts_s_max - planning_speed(s, track.belt)
+    return commit_counts - travel(faster, lead_ns) if faster > 0 else commit_counts
+
+
 cdef inline int64_t commit_counts_at(const State* s, const Track* track, int c) noexcept nogil:
     cdef const Diverter* diverter = &s.diverter_table[s.chute_table[c].diverter]
     return fire_counts_at(s, track, diverter) - travel(planning_speed(s, track.belt), diverter.commit_ns)
@@ -115,8 +123,12 @@ cdef inline void arm_timer(State* s, int32_t t) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     cdef int64_t at = eye_deadline(s, track)
     cdef int64_t commit
+    cdef int64_t early
     if track.state == ROUTED:
         commit = commit_counts_at(s, track, track.chute)
+        early = earliest_commit(s, track, commit)
+        if early > s.belts[track.belt].counts:
+            commit = early
         if commit < at:
             at = commit
     set_timer(s, t, at)
