@@ -219,7 +219,7 @@ cdef inline void find_lane(State* s, int32_t t) noexcept nogil:
 cdef inline void route(State* s, int32_t t, uint16_t too_late) noexcept nogil:
     """Chooses for track `t` by what is known now. A track of an older plan is looked up again."""
     cdef Track* track = &s.tracks[t]
-    if track.marks & (BARRED | STRAY) or not track.marks & LABELLED:
+    if track.marks & BARRED or not track.marks & LABELLED:
         send_to_exception(s, t, track.reason)
         return
     if s.plan.version == 0:
@@ -234,26 +234,31 @@ cdef inline void route(State* s, int32_t t, uint16_t too_late) noexcept nogil:
 
 
 cdef inline void bar(State* s, int32_t t, uint16_t reason) noexcept nogil:
-    """To the exception for good, unless its divert is already committed."""
+    """To the exception for good, unless its divert is already committed. A stray runs to the belt's end anyway."""
     cdef Track* track = &s.tracks[t]
-    if track.state != ON_BELT and track.state != ROUTED:
+    if track.marks & STRAY or (track.state != ON_BELT and track.state != ROUTED):
         return
     track.marks |= BARRED
     track.reason = reason
     route(s, t, LATE_READ)
 
 
-cdef inline void hold_label(State* s, int32_t t, const Record* read, const Reading* reading) noexcept nogil:
-    cdef Track* track = &s.tracks[t]
+cdef inline void keep_label(Track* track, const Record* read, const Reading* reading) noexcept nogil:
+    """The label that the parcel's last record will name."""
     track.marks |= LABELLED
     track.identity = reading.identity
+    track.n_text = read.n_text
+    memcpy(track.text, read.text, sizeof(track.text))
+
+
+cdef inline void hold_label(State* s, int32_t t, const Record* read, const Reading* reading) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    keep_label(track, read, reading)
     track.priority = reading.priority
     track.lane = reading.lane
     track.plan = s.plan.version
     track.candidate = 0
     track.first_skip = NONE
-    track.n_text = read.n_text
-    memcpy(track.text, read.text, sizeof(track.text))
     if reading.lane < 0:
         track.reason = reading.reason
 
@@ -286,6 +291,10 @@ cdef inline void take_label(State* s, int32_t t, const Record* read, const Readi
         return
     if reading.reason == BAD_LABEL:
         take_bad_label(s, t)
+        return
+    if track.marks & BARRED:
+        if not track.marks & LABELLED:
+            keep_label(track, read, reading)
         return
     if track.marks & LABELLED:
         if track.identity == reading.identity:

@@ -14,7 +14,7 @@ from hubctl._choice cimport bar, route, take_label
 from hubctl._lookup cimport Reading, resolve
 from hubctl._motion cimport planning_speed, travel
 from hubctl._records cimport AMBIGUOUS_READ, BAD_LABEL, LATE_READ, NO_PLAN, Record
-from hubctl._state cimport CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, ScannerState, State, Track
+from hubctl._state cimport BARRED, CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, ScannerState, State, Track
 
 
 cdef inline void understand(State* s, const Record* input, Reading* reading) noexcept nogil:
@@ -29,7 +29,7 @@ cdef inline void understand(State* s, const Record* input, Reading* reading) noe
 
 cdef inline void blur(State* s, int32_t t) noexcept nogil:
     """A read that might be this track's: no label of its own yet, so say why."""
-    if not s.tracks[t].marks & LABELLED and (s.tracks[t].state == ON_BELT or s.tracks[t].state == ROUTED):
+    if not s.tracks[t].marks & (LABELLED | BARRED) and (s.tracks[t].state == ON_BELT or s.tracks[t].state == ROUTED):
         s.tracks[t].reason = AMBIGUOUS_READ
         route(s, t, LATE_READ)
 
