@@ -270,23 +270,49 @@ cdef inline void take_bad_label(State* s, int32_t t) noexcept nogil:
     route(s, t, LATE_READ)
 
 
-cdef inline bint are_rivals(const Track* track, const Reading* reading) noexcept nogil:
+cdef inline Reading held(const State* s, const Track* track) noexcept nogil:
+    """What the plan of now says of the label held; one that was read under another plan is looked up again."""
+    cdef Reading reading
+    if track.plan != s.plan.version and s.plan.version:
+        resolve(s.plan.labels, track.text, track.n_text, &reading)
+        return reading
+    reading.reason = OK
+    reading.identity = track.identity
+    reading.priority = track.priority
+    reading.lane = track.lane
+    return reading
+
+
+cdef inline bint are_rivals(const Reading* known, const Reading* reading) noexcept nogil:
     """Two shipping labels: of one format, or for two lanes."""
-    if track.priority == reading.priority:
+    if known.priority == reading.priority:
         return True
-    return track.lane >= 0 and reading.lane >= 0 and track.lane != reading.lane
+    return known.lane >= 0 and reading.lane >= 0 and known.lane != reading.lane
 
 
-cdef inline bint is_better(const Track* track, const Reading* reading) noexcept nogil:
+cdef inline bint is_better(const Reading* known, const Reading* reading) noexcept nogil:
     """Whether a label says more than the one held: a lane where there was none, else by the site's order."""
-    if (track.lane >= 0) != (reading.lane >= 0):
+    if (known.lane >= 0) != (reading.lane >= 0):
         return reading.lane >= 0
-    return reading.priority < track.priority
+    return reading.priority < known.priority
+
+
+cdef inline uint16_t weigh(const State* s, const Track* track, const Reading* reading) noexcept nogil:
+    """What a label does beside the one held: OK takes its place, MULTI_LABEL bars the parcel, NONE changes nothing."""
+    cdef Reading known = held(s, track)
+    if known.reason == BAD_LABEL:
+        return OK
+    if known.identity == reading.identity:
+        return OK if track.plan == 0 and s.plan.version else NONE
+    if are_rivals(&known, reading):
+        return MULTI_LABEL
+    return OK if is_better(&known, reading) else NONE
 
 
 cdef inline void take_label(State* s, int32_t t, const Record* read, const Reading* reading) noexcept nogil:
     """A certain read of track `t`: the first label, a better one, the same again, or one too many."""
     cdef Track* track = &s.tracks[t]
+    cdef uint16_t verdict = OK
     if track.state != ON_BELT and track.state != ROUTED:
         return
     if reading.reason == BAD_LABEL:
@@ -297,12 +323,9 @@ cdef inline void take_label(State* s, int32_t t, const Record* read, const Readi
             keep_label(track, read, reading)
         return
     if track.marks & LABELLED:
-        if track.identity == reading.identity:
-            return
-        if are_rivals(track, reading):
-            bar(s, t, MULTI_LABEL)
-            return
-        if not is_better(track, reading):
-            return
-    hold_label(s, t, read, reading)
-    route(s, t, LATE_READ)
+        verdict = weigh(s, track, reading)
+    if verdict == MULTI_LABEL:
+        bar(s, t, MULTI_LABEL)
+    elif verdict == OK:
+        hold_label(s, t, read, reading)
+        route(s, t, LATE_READ)
