@@ -23,6 +23,7 @@ EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 LINE_S = 5.0
 MUST_BE_0 = ("wrong_chute", "wrong_action", "unaccounted", "misreported", "invariants_broken")
+STOPPING = "waiting for the belt to empty; Ctrl-C again to end at once"
 STALLED_MS_MAX = 500
 FROM_THE_DAEMON = (
     "fires",
@@ -147,24 +148,25 @@ def _shown(title: str) -> Iterator[Callable[[View], None]]:
 def _table(title: str, view: View) -> RenderableType:
     from hubctl.cli.livetable import live_table
 
-    hint = (
-        "waiting for the belt to empty; Ctrl-C again to end at once" if view.is_stopping else "Ctrl-C to stop"
-    )
-    return live_table(title, view.status, view.belt_s, hint)
+    return live_table(title, view.status, view.belt_s, STOPPING if view.is_stopping else "Ctrl-C to stop")
 
 
 class _Lines:
-    """A line each LINE_S."""
+    """A line at the start, one each LINE_S, and one when it is asked to stop."""
 
     def __init__(self) -> None:
-        self._due_s = LINE_S
+        self._due_s = 0.0
+        self._is_stopping = False
 
     def __call__(self, view: View) -> None:
+        from hubctl.daemon.outlets import line_of
+
         if view.belt_s >= self._due_s:
             self._due_s += LINE_S
-            from hubctl.daemon.outlets import line_of
-
             typer.echo(f"{view.belt_s:.0f} s: {line_of(view.status)}", err=True)
+        if view.is_stopping and not self._is_stopping:
+            self._is_stopping = True
+            typer.echo(STOPPING, err=True)
 
 
 def _print_summary(verdict: dict[str, Any]) -> None:
