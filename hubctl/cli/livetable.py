@@ -28,8 +28,11 @@ def live_table(title: str, status: dict[str, Any], belt_s: float, hint: str) -> 
     tables = [_counts("disposition", status["by_disposition"]), _counts("reason", status["by_reason"])]
     return Group(
         _head(title, status, belt_s, hint),
-        Columns([*tables, _chutes(status["by_chute"])], padding=(1, 4)),
+        "",
+        Columns([*tables, _chutes(status["by_chute"])], padding=(0, 4)),
+        "",
         _latencies(status),
+        "",
         _links(status["links"]),
     )
 
