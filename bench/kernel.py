@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-# The package of the same name, beside this file, holds the parts.
+# The parts are beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kernel.belt import make_rules
-from kernel.inputs import What
-from kernel.timed import Steps, time_steps
+from kernel_steps.belt import make_rules
+from kernel_steps.inputs import What
+from kernel_steps.timed import Steps, time_steps
 from machine import command, machine
 
 SIZES = (10, 1000, 100_000)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubctl.core.events import NO_COUNTS, NO_INDEX, Kind
-from kernel.belt import (
+from kernel_steps.belt import (
     FAR,
     INDUCT,
     INDUCT_COUNTS,

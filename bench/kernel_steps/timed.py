@@ -17,8 +17,8 @@ from numba.extending import get_cython_function_address
 
 from hubctl._kernel import Kernel
 from hubctl.core.events import RECORD, Disposition, Kind, Reason, empty
-from kernel.belt import PITCH_COUNTS, Rules, make_layout
-from kernel.inputs import Stream, What
+from kernel_steps.belt import PITCH_COUNTS, Rules, make_layout
+from kernel_steps.inputs import Stream, What
 
 N_OUT = 4096
 CHUNK_PARCELS = 1000
