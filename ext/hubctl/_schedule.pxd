@@ -15,7 +15,7 @@ from hubctl._choice cimport (
     route,
     skip,
 )
-from hubctl._motion cimport at_speed, is_followed, time_of, travel, was_blind
+from hubctl._motion cimport NS_PER_S, at_speed, is_followed, planning_speed, time_of, travel, was_blind
 from hubctl._order cimport join_chute_queue, leave_plans
 from hubctl._records cimport (
     COMMITTED,
@@ -257,9 +257,14 @@ cdef inline void take_fire_result(State* s, const Record* input) noexcept nogil:
 
 
 cdef inline int64_t confirm_error(const State* s, int32_t t, int64_t t_ns) noexcept nogil:
-    """How far an instant is from the middle of the track's confirm window, ns; -1 outside it."""
-    cdef const Chute* chute = &s.chute_table[s.tracks[t].chute]
-    cdef int64_t after_ns = t_ns - s.tracks[t].fired_ns
+    """How far an instant is from the middle of the track's confirm window, ns; -1 outside it.
+
+    The window is for the parcel's centre; the chute eye sees its leading edge, half a length before.
+    """
+    cdef const Track* track = &s.tracks[t]
+    cdef const Chute* chute = &s.chute_table[track.chute]
+    cdef int64_t half_ns = track.length_counts // 2 * NS_PER_S // planning_speed(s, track.belt)
+    cdef int64_t after_ns = t_ns - track.fired_ns + half_ns
     cdef int64_t error_ns = 2 * after_ns - chute.confirm_from_ns - chute.confirm_until_ns
     if after_ns < chute.confirm_from_ns or after_ns > chute.confirm_until_ns:
         return -1

@@ -238,10 +238,10 @@ class Chute(Section):
     confirm: BitAddress | None = Field(None, description="eye that sees a parcel arrive")
     full: BitAddress | None = Field(None, description="eye that is blocked while the chute is full")
     confirm_ms: list[Annotated[int, Field(ge=0, le=60_000)]] = Field(
-        default=[160, 560],
+        default=[220, 620],
         min_length=2,
         max_length=2,
-        description="the confirm comes so long after the fire; expected in the middle",
+        description="the parcel's centre is at the chute eye so long after the fire; expected in the middle",
     )
     full_on_ms: Milliseconds = Field(1000, description="full once its eye was blocked for so long")
     full_off_ms: Milliseconds = Field(2000, description="no longer full once its eye was clear for so long")
