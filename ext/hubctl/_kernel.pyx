@@ -39,6 +39,7 @@ from hubctl._records cimport (
     REMOVED_PARCEL,
     Record,
 )
+from hubctl._refusal cimport is_acceptable
 from hubctl._schedule cimport due_of, run_confirms, run_fires, take_confirm, take_fire_result
 from hubctl._state cimport (
     NOBODY,
@@ -58,7 +59,7 @@ from hubctl._state cimport (
 from hubctl._tables cimport Belt, Chute, Diverter, Eye, Scanner
 from hubctl._tracking cimport take_eye, turn_wheel
 
-cdef uint64_t MAGIC = 0x6875626374310001  # "hubct1", format 1
+cdef uint64_t MAGIC = 0x6875626374310002  # "hubct1", format 2
 cdef Plan NO_PLAN_YET
 memset(&NO_PLAN_YET, 0, sizeof(Plan))
 
@@ -93,7 +94,9 @@ cdef void flush(State* s) noexcept nogil:
 
 
 cdef void take(State* s, const Record* input) noexcept nogil:
-    if input.kind == EYE:
+    if not is_acceptable(s, input):
+        s.head.n_inputs_refused += 1
+    elif input.kind == EYE:
         take_eye(s, input)
     elif input.kind == ENCODER:
         take_counter(s, input.device, input.counts, input.t_ns)
@@ -388,6 +391,11 @@ cdef class Kernel:
     def n_evidence_lost(self):
         """Records that did not fit into a caller's output."""
         return self.state.head.n_evidence_lost
+
+    @property
+    def n_inputs_refused(self):
+        """Inputs that named a device, chute or kind that this hub does not have; they changed nothing."""
+        return self.state.head.n_inputs_refused
 
     def belt_speed(self, int belt):
         """Measured speed of a belt, counts a second."""

@@ -92,8 +92,8 @@ cdef inline void take_counter(State* s, int b, int64_t raw, int64_t t_ns) noexce
     cdef BeltState* belt = &s.belts[b]
     cdef int bits = s.belt_table[b].counter_bits
     if belt.n_samples == 0:
-        belt.counts = raw
-        belt.wheel_counts = raw
+        belt.counts = raw & ((<int64_t>1 << bits) - 1)
+        belt.wheel_counts = belt.counts
     elif t_ns < belt.t_ns:
         return
     elif t_ns - belt.t_ns > s.belt_table[b].stale_ns:

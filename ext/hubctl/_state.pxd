@@ -120,6 +120,7 @@ cdef struct Head:
     int64_t next_parcel
     int64_t n_open
     int64_t n_evidence_lost
+    int64_t n_inputs_refused
     uint32_t next_seq
     int32_t free
     int32_t n_confirms

@@ -1,0 +1,45 @@
+"""Inputs that name what the hub does not have, or say what cannot be: refused, and counted."""
+
+from hubctl._motion cimport is_timed
+from hubctl._records cimport (
+    CHUTE_LEVEL,
+    CONFIRM,
+    ENCODER,
+    EYE,
+    FAULT,
+    FIRE_RESULT,
+    FLUSH,
+    N_REASONS,
+    NODE,
+    OPERATE,
+    READ,
+    TEXT_MAX,
+    TICK,
+    Record,
+)
+from hubctl._state cimport State
+
+
+cdef inline bint is_of_a_chute(const State* s, const Record* input) noexcept nogil:
+    if input.chute >= s.head.n_chutes:
+        return False
+    if input.kind == CONFIRM:
+        return s.chute_table[input.chute].has_confirm
+    if input.kind == OPERATE:
+        return input.value >= 0 and input.value <= FAULT
+    return input.kind == CHUTE_LEVEL or input.reason < N_REASONS
+
+
+cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nogil:
+    """Whether every index of an input is one of this hub's: nothing else may reach memory by it."""
+    if input.kind == EYE:
+        return input.device < s.head.n_eyes
+    if input.kind == ENCODER:
+        return input.device < s.head.n_belts and not is_timed(&s.belt_table[input.device])
+    if input.kind == READ:
+        return input.device < s.head.n_scanners and input.n_text <= TEXT_MAX
+    if input.kind == NODE:
+        return input.device < s.head.n_nodes
+    if input.kind == CONFIRM or input.kind == CHUTE_LEVEL or input.kind == OPERATE or input.kind == FIRE_RESULT:
+        return is_of_a_chute(s, input)
+    return input.kind == TICK or input.kind == FLUSH
