@@ -23,9 +23,11 @@ from hubctl._records cimport (
     LOST,
     LOST_PARCEL,
     MEASURED,
+    MISSED_WINDOW,
     NO_COUNTS,
     NO_INDEX,
     NO_READ,
+    OK,
     OPENED,
     OVERSIZE,
     RATE_LIMIT,
@@ -226,6 +228,18 @@ cdef inline void miss_overdue(State* s, int e, int64_t counts) noexcept nogil:
         t = s.eyes[e].expected
 
 
+cdef inline void close_at_end(State* s, int32_t t) noexcept nogil:
+    """Track `t` has left at the belt's end; a divert that was still planned for it has been missed."""
+    cdef Track* track = &s.tracks[t]
+    if track.state != ON_BELT:
+        leave_plans(s, t)
+        track.state = ON_BELT
+        track.chute = s.belt_table[track.belt].end_chute
+        if track.reason == OK:
+            track.reason = MISSED_WINDOW
+    close_where_sent(s, t)
+
+
 cdef inline void block_eye(State* s, int e, int64_t counts) noexcept nogil:
     """A leading edge: a new parcel at the induct eye, the expected one elsewhere, or a stray."""
     cdef int32_t t
@@ -240,8 +254,9 @@ cdef inline void block_eye(State* s, int e, int64_t counts) noexcept nogil:
         seen(s, t, e, counts)
     else:
         s.eyes[e].under = open_stray(s, e, counts, t)
-    if s.eye_table[e].role == END and s.eyes[e].under != NOBODY:
-        close_where_sent(s, s.eyes[e].under)
+    t = s.eyes[e].under
+    if s.eye_table[e].role == END and t != NOBODY and s.tracks[t].state != FIRED_TRACK:
+        close_at_end(s, t)
 
 
 cdef inline void measure(State* s, int32_t t, int64_t length_counts) noexcept nogil:
@@ -315,7 +330,7 @@ cdef inline void look_at(State* s, int32_t t) noexcept nogil:
         track.marks |= EYE_PASSED
         conclude_fired(s, t)
     else:
-        close_where_sent(s, t)
+        close_at_end(s, t)
 
 
 cdef inline void turn_wheel(State* s, int b) noexcept nogil:
