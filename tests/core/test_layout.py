@@ -94,8 +94,8 @@ def test_chute_rows(demo: Hub) -> None:
         "node": names.nodes.index("io2"),
         "has_confirm": 1,
         "confirm_node": names.nodes.index("io2"),
-        "confirm_from_ns": 200 * MS,
-        "confirm_until_ns": 800 * MS,
+        "confirm_from_ns": 220 * MS,
+        "confirm_until_ns": 620 * MS,
         "full_on_ns": 1000 * MS,
         "full_off_ns": 2000 * MS,
     }
