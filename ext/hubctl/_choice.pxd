@@ -23,6 +23,7 @@ from hubctl._records cimport (
     LATE_READ,
     MULTI_LABEL,
     NO_INDEX,
+    NO_LANE,
     NO_PLAN,
     NODE_DOWN,
     NONE,
@@ -205,11 +206,19 @@ cdef inline void choose(State* s, int32_t t, uint16_t too_late) noexcept nogil:
     send_to_exception(s, t, track.first_skip)
 
 
+cdef inline void look_up(const State* s, const char* text, int n, Reading* reading) noexcept nogil:
+    """What the plan of now says of a label; a lane that it does not have is none."""
+    resolve(s.plan.labels, text, n, reading)
+    if reading.lane >= s.plan.n_lanes:
+        reading.lane = -1
+        reading.reason = NO_LANE
+
+
 cdef inline void find_lane(State* s, int32_t t) noexcept nogil:
     """Looks the held label up in the plan of now."""
     cdef Track* track = &s.tracks[t]
     cdef Reading reading
-    resolve(s.plan.labels, track.text, track.n_text, &reading)
+    look_up(s, track.text, track.n_text, &reading)
     track.lane = reading.lane
     track.plan = s.plan.version
     track.candidate = 0
@@ -274,7 +283,7 @@ cdef inline Reading held(const State* s, const Track* track) noexcept nogil:
     """What the plan of now says of the label held; one that was read under another plan is looked up again."""
     cdef Reading reading
     if track.plan != s.plan.version and s.plan.version:
-        resolve(s.plan.labels, track.text, track.n_text, &reading)
+        look_up(s, track.text, track.n_text, &reading)
         return reading
     reading.reason = OK
     reading.identity = track.identity

@@ -10,8 +10,8 @@ that had no answer turns out to be lost: then it was never scanned, and the read
 from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.string cimport memcpy
 
-from hubctl._choice cimport bar, route, take_label
-from hubctl._lookup cimport Reading, resolve
+from hubctl._choice cimport bar, look_up, route, take_label
+from hubctl._lookup cimport Reading
 from hubctl._motion cimport planning_speed, travel
 from hubctl._records cimport AMBIGUOUS_READ, BAD_LABEL, LATE_READ, NO_PLAN, Record
 from hubctl._state cimport BARRED, CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, ScannerState, State, Track
@@ -19,7 +19,7 @@ from hubctl._state cimport BARRED, CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY,
 
 cdef inline void understand(State* s, const Record* input, Reading* reading) noexcept nogil:
     if s.plan.version:
-        resolve(s.plan.labels, input.text, input.n_text, reading)
+        look_up(s, input.text, input.n_text, reading)
         return
     reading.reason = NO_PLAN
     reading.lane = -1

@@ -9,13 +9,14 @@ inputs and holds the memory.
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 import hashlib
 
 import numpy as np
 
-from hubctl.core.events import RECORD
+from hubctl.core import tables
+from hubctl.core.events import NO_INDEX, RECORD, Reason
 from hubctl.core.tables import CompiledPlan, Layout
 
 from hubctl._choice cimport close_track, is_full
@@ -60,6 +61,7 @@ from hubctl._tables cimport Belt, Chute, Diverter, Eye, Scanner
 from hubctl._tracking cimport take_eye, turn_wheel
 
 cdef uint64_t MAGIC = 0x6875626374310002  # "hubct1", format 2
+cdef int DIGEST_SIZE = 16
 cdef Plan NO_PLAN_YET
 memset(&NO_PLAN_YET, 0, sizeof(Plan))
 
@@ -213,18 +215,79 @@ cdef void make_ready(State* s) noexcept nogil:
         s.wheel[i] = NOBODY
 
 
-cdef void copy_table(void* to, object table, size_t item) except *:
-    """Rows of a numpy table into the block; a table of another layout is refused."""
+cdef void copy_table(void* to, object table) except *:
+    """Rows of a numpy table into the block."""
     cdef bytes data = np.ascontiguousarray(table).tobytes()
-    if len(data) != len(table) * item:
-        raise ValueError(f"a table of {table.dtype.itemsize}-byte rows where the kernel has {item}")
     memcpy(to, <const char*>data, len(data))
+
+
+def _check_tables(layout: Layout) -> None:
+    """Each table has the layout that compiled code gives it."""
+    for name in ("belts", "eyes", "scanners", "diverters", "chutes"):
+        table, row = getattr(layout, name), name[:-1].upper()
+        if table.dtype != getattr(tables, row):
+            raise ValueError(f"layout.{name}: a table of dtype {table.dtype}, must be {row}")
+
+
+def _check_indices(what: str, indices, n_things: int, *, none: bool = False) -> None:
+    bad = indices[(indices >= n_things) & ~(none & (indices == NO_INDEX))]
+    if len(bad):
+        raise ValueError(f"{what} = {bad[0]}: must be below {n_things}{' or none' if none else ''}")
+
+
+def _check_layout(layout: Layout) -> None:
+    """No index of a table leads out of another; eyes and diverters stand in order."""
+    n_belts, n_chutes = len(layout.belts), len(layout.chutes)
+    _check_tables(layout)
+    _check_indices("belts.end_chute", layout.belts["end_chute"], n_chutes)
+    _check_indices("belts.encoder_node", layout.belts["encoder_node"], layout.n_nodes, none=True)
+    for name in ("eyes", "scanners", "diverters"):
+        _check_indices(f"{name}.belt", getattr(layout, name)["belt"], n_belts)
+    for name in ("eyes", "diverters"):
+        table = getattr(layout, name)
+        _check_indices(f"{name}.node", table["node"], layout.n_nodes)
+        if (np.lexsort((table["at_counts"], table["belt"])) != np.arange(len(table))).any():
+            raise ValueError(f"layout.{name}: must be sorted by belt and position")
+    _check_indices("chutes.diverter", layout.chutes["diverter"], len(layout.diverters), none=True)
+    _check_indices("chutes.node", layout.chutes["node"], layout.n_nodes, none=True)
+    _check_indices("chutes.confirm_node", layout.chutes["confirm_node"], layout.n_nodes, none=True)
+    _check_ranges(layout)
+
+
+def _check_ranges(layout: Layout) -> None:
+    bits, per_m = layout.belts["counter_bits"], layout.belts["counts_per_m"]
+    if ((bits < 1) | (bits > 48)).any():
+        raise ValueError(f"belts.counter_bits = {bits.tolist()}: must be 1 to 48")
+    if (per_m < 1).any():
+        raise ValueError(f"belts.counts_per_m = {per_m.tolist()}: must be 1 or more")
+    if (layout.chutes["diverter"][layout.belts["end_chute"]] != NO_INDEX).any():
+        raise ValueError("belts.end_chute: must be a chute without a diverter")
+    diverts = layout.chutes["diverter"] != NO_INDEX
+    _check_indices("chutes.node", layout.chutes["node"][diverts], layout.n_nodes)
+    confirms = layout.chutes["has_confirm"] != 0
+    _check_indices("chutes.confirm_node", layout.chutes["confirm_node"][confirms], layout.n_nodes)
+
+
+def _check_plan(plan: CompiledPlan, n_chutes: int) -> None:
+    steps = np.diff(plan.first)
+    if plan.version == 0 or len(plan.first) < 2 or plan.first[0] != 0 or plan.first[-1] != len(plan.chutes):
+        raise ValueError("plan: needs a version, and lanes whose chutes are all of its chutes")
+    if (steps < 1).any():
+        raise ValueError(f"plan: lane {int(np.argmax(steps < 1))} has no chute")
+    _check_indices("plan.chutes", plan.chutes, n_chutes)
+    _check_indices("plan.exceptions", plan.exceptions, n_chutes, none=True)
+    if len(plan.exceptions) != len(Reason):
+        raise ValueError(f"plan.exceptions: {len(plan.exceptions)} entries, must be {len(Reason)}, one a reason")
 
 
 def _slots_for(layout: Layout, n_slots_min: int = 1024) -> int:
     """A power of two that holds the longest belt and what may come late behind it, in 8-count slots."""
     counts = max(int(b["length_counts"] + 2 * b["speed_counts_s_max"]) for b in layout.belts)
     return max(n_slots_min, 1 << (counts >> SLOT_SHIFT).bit_length())
+
+
+def _digest(block: bytes) -> bytes:
+    return hashlib.blake2b(block, digest_size=DIGEST_SIZE).digest()
 
 
 cdef class _PlanOwner:
@@ -274,6 +337,7 @@ cdef class Kernel:
             raise ValueError(f"n_tracks_max = {n_tracks_max}: must be 1 to 1000000")
         if len(layout.scanners) > 32:
             raise ValueError(f"{len(layout.scanners)} scanners: the kernel follows the answers of at most 32")
+        _check_layout(layout)
         memset(&head, 0, sizeof(Head))
         head.n_belts = len(layout.belts)
         head.n_eyes = len(layout.eyes)
@@ -308,18 +372,26 @@ cdef class Kernel:
         return 0
 
     cdef int _copy_layout(self, object layout) except -1:
-        copy_table(self.state.belt_table, layout.belts, sizeof(Belt))
-        copy_table(self.state.eye_table, layout.eyes, sizeof(Eye))
-        copy_table(self.state.scanner_table, layout.scanners, sizeof(Scanner))
-        copy_table(self.state.diverter_table, layout.diverters, sizeof(Diverter))
-        copy_table(self.state.chute_table, layout.chutes, sizeof(Chute))
+        copy_table(self.state.belt_table, layout.belts)
+        copy_table(self.state.eye_table, layout.eyes)
+        copy_table(self.state.scanner_table, layout.scanners)
+        copy_table(self.state.diverter_table, layout.diverters)
+        copy_table(self.state.chute_table, layout.chutes)
         return 0
 
     cdef int _restore(self, bytes snapshot) except -1:
-        cdef const Head* head = <const Head*><const char*>snapshot
-        if len(snapshot) != self.state.head.size or head.magic != MAGIC:
-            raise ValueError(f"a snapshot of {len(snapshot)} bytes; this layout and limit need {self.state.head.size}")
-        memcpy(self.state.head, <const char*>snapshot, len(snapshot))
+        cdef bytes block = snapshot[DIGEST_SIZE:]
+        cdef const Head* head = <const Head*><const char*>block
+        cdef Py_ssize_t n_tables = <char*>self.state.belts - <char*>self.state.belt_table
+        cdef Py_ssize_t tables_at = <char*>self.state.belt_table - <char*>self.state.head
+        if len(block) != self.state.head.size or head.magic != MAGIC:
+            raise ValueError(f"a snapshot of {len(snapshot)} bytes; this layout and limit need "
+                             f"{self.state.head.size + DIGEST_SIZE} of this version")
+        if _digest(block) != snapshot[:DIGEST_SIZE]:
+            raise ValueError("the snapshot is damaged: its content does not fit its digest")
+        if memcmp(<const char*>block + tables_at, self.state.belt_table, n_tables) != 0:
+            raise ValueError("the snapshot is of another layout")
+        memcpy(self.state.head, <const char*>block, len(block))
         return 0
 
     def __dealloc__(self):
@@ -365,17 +437,19 @@ cdef class Kernel:
 
     def own_plan(self, plan: CompiledPlan):
         """Takes a plan in, to be kept as long as the kernel, and returns the address of its C form."""
+        _check_plan(plan, self.state.head.n_chutes)
         cdef _PlanOwner owner = _PlanOwner(plan)
         self._keep.append(owner)
         return <uintptr_t>&owner.plan
 
     def snapshot(self):
-        """The whole state as bytes. A kernel made from it goes on exactly as this one would."""
-        return PyBytes_FromStringAndSize(<const char*>self.state.head, self.state.head.size)
+        """The whole state as bytes, its digest first. A kernel made from it goes on exactly as this one would."""
+        block = PyBytes_FromStringAndSize(<const char*>self.state.head, self.state.head.size)
+        return _digest(block) + block
 
     def state_hash(self):
         """Hex digest of the state: equal for kernels that will behave alike."""
-        return hashlib.blake2b(self.snapshot(), digest_size=16).hexdigest()
+        return self.snapshot()[:DIGEST_SIZE].hex()
 
     @property
     def address(self):

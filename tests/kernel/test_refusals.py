@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from line_hub import MS, layout, nodes_up, nothing, plan, records
+from line_hub import MS, label, layout, nodes_up, nothing, plan, read, records
 
 from hubctl._kernel import Kernel
 from hubctl.core.events import NO_INDEX, RECORD, TEXT_MAX, Kind, Reason
+from hubctl.core.tables import Layout
 
 N_EYES, N_SCANNERS, N_CHUTES, N_NODES = 4, 2, 6, 2
 BARE = 4  # the chute without a confirm eye
@@ -106,3 +109,107 @@ def test_impossible_stories_are_survived(story: list[list[dict[str, Any]]]) -> N
     assert len(set(closed)) == len(closed)
     assert set(closed) <= set(opened)
     assert made.n_open == len(opened) - len(closed)
+
+
+def changed(table: str, column: str, value: int) -> Layout:
+    made = layout()
+    getattr(made, table)[column][0] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "said"),
+    [
+        ("belts", "end_chute", N_CHUTES, "belts.end_chute = 6: must be below 6"),
+        ("belts", "end_chute", 0, "must be a chute without a diverter"),
+        ("belts", "encoder_node", N_NODES, "belts.encoder_node = 2: must be below 2 or none"),
+        ("belts", "counter_bits", 0, "belts.counter_bits = [0]: must be 1 to 48"),
+        ("belts", "counts_per_m", 0, "belts.counts_per_m = [0]: must be 1 or more"),
+        ("eyes", "belt", 1, "eyes.belt = 1: must be below 1"),
+        ("eyes", "node", NO_INDEX, "eyes.node = 65535: must be below 2"),
+        ("eyes", "at_counts", 1401, "layout.eyes: must be sorted by belt and position"),
+        ("scanners", "belt", 9, "scanners.belt = 9: must be below 1"),
+        ("diverters", "at_counts", 9999, "layout.diverters: must be sorted"),
+        ("diverters", "node", 2, "diverters.node = 2: must be below 2"),
+        ("chutes", "diverter", 3, "chutes.diverter = 3: must be below 3 or none"),
+        ("chutes", "node", NO_INDEX, "chutes.node = 65535: must be below 2"),
+        ("chutes", "confirm_node", NO_INDEX, "chutes.confirm_node = 65535: must be below 2"),
+    ],
+)
+def test_a_table_that_leads_astray_is_refused(table: str, column: str, value: int, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Kernel(changed(table, column, value))
+
+
+def test_a_table_of_another_dtype_is_refused() -> None:
+    made = layout()
+    with pytest.raises(ValueError, match=r"layout\.eyes: a table of dtype .* must be EYE"):
+        Kernel(made._replace(eyes=made.belts))
+
+
+@pytest.mark.parametrize("n_tracks_max", [0, -1, 1_000_001])
+def test_a_limit_out_of_range_is_refused(n_tracks_max: int) -> None:
+    with pytest.raises(ValueError, match=f"n_tracks_max = {n_tracks_max}: must be 1 to 1000000"):
+        Kernel(layout(), n_tracks_max=n_tracks_max)
+
+
+def test_inputs_of_another_dtype_are_refused() -> None:
+    with pytest.raises(ValueError, match="must be RECORD"):
+        kernel().step(MS, np.zeros(1, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("version", 0, "needs a version"),
+        ("first", np.array([0], np.int32), "lanes whose chutes are all of its chutes"),
+        ("first", np.array([0, 0, 7], np.int32), "lane 0 has no chute"),
+        ("first", np.array([0, 3, 8], np.int32), "lanes whose chutes are all of its chutes"),
+        ("chutes", np.full(7, N_CHUTES, np.uint16), "plan.chutes = 6: must be below 6"),
+        ("exceptions", np.full(len(Reason), 6, np.uint16), "plan.exceptions = 6: must be below 6 or none"),
+        ("exceptions", np.full(3, NO_INDEX, np.uint16), "3 entries, must be 33, one a reason"),
+    ],
+)
+def test_a_plan_that_leads_astray_is_refused_and_the_old_one_stays(field: str, value: Any, said: str) -> None:
+    made = kernel()
+    with pytest.raises(ValueError, match=re.escape(said)):
+        made.swap_plan(plan()._replace(**{field: value}))
+    assert made.state_hash() == kernel().state_hash()
+
+
+def damaged(snapshot: bytes, at: int) -> bytes:
+    return snapshot[:at] + bytes([snapshot[at] ^ 1]) + snapshot[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda snapshot: b"", "a snapshot of 0 bytes"),
+        (lambda snapshot: snapshot[:-1], "this layout and limit need"),
+        (lambda snapshot: damaged(snapshot, 16), "of this version"),
+        (lambda snapshot: damaged(snapshot, 0), "is damaged"),
+        (lambda snapshot: damaged(snapshot, len(snapshot) // 2), "is damaged"),
+    ],
+    ids=["empty", "short", "version", "digest", "middle"],
+)
+def test_a_snapshot_that_does_not_fit_is_refused(spoil: Callable[[bytes], bytes], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Kernel(layout(), snapshot=spoil(kernel().snapshot()))
+
+
+def test_a_snapshot_of_another_hub_is_refused() -> None:
+    with pytest.raises(ValueError, match="is of another layout"):
+        Kernel(changed("diverters", "at_counts", 1990), snapshot=kernel().snapshot())
+
+
+def test_a_label_for_a_lane_that_the_plan_lacks_has_no_lane() -> None:
+    """The label table of another, larger plan."""
+    larger, smaller = plan(), plan("other")
+    made = Kernel(layout(), smaller._replace(labels=larger.labels))
+    made.step(0, records(*nodes_up(N_NODES), {"kind": Kind.ENCODER, "counts": 0}))
+    made.step(MS, records({"kind": Kind.EYE, "value": 1, "counts": 0, "t_ns": MS}))
+    said = made.step(
+        450 * MS,
+        records({"kind": Kind.ENCODER, "counts": 450, "t_ns": 450 * MS}, read(0, label("5"), 450 * MS)),
+    )
+    assert said["reason"][said["kind"] == Kind.READ_PLACED] == [Reason.NO_LANE]
