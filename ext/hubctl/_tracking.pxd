@@ -88,6 +88,12 @@ cdef inline int64_t window_counts(const State* s, int32_t t, int e) noexcept nog
     return window if window > 0 else 0
 
 
+cdef inline bint is_in_window(const State* s, int32_t t, int e, int64_t counts) noexcept nogil:
+    cdef int64_t error = counts - expected_counts(s, t, e)
+    cdef int64_t window = window_counts(s, t, e)
+    return error >= -window and error <= window
+
+
 cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int32_t behind, uint16_t next_eye) noexcept nogil:
     """A new track in belt order ahead of `behind`; NOBODY (and an alarm) when every track is in use."""
     cdef int32_t t = take_track(s)
@@ -250,7 +256,7 @@ cdef inline void block_eye(State* s, int e, int64_t counts) noexcept nogil:
         return
     miss_overdue(s, e, counts)
     t = s.eyes[e].expected
-    if t != NOBODY and counts >= expected_counts(s, t, e) - window_counts(s, t, e):
+    if t != NOBODY and is_in_window(s, t, e, counts):
         seen(s, t, e, counts)
     else:
         s.eyes[e].under = open_stray(s, e, counts, t)

@@ -31,7 +31,7 @@ from line_hub import hub as hub_of
 from little_belt import Event, LittleBelt
 
 from hubctl._kernel import Kernel
-from hubctl.core.events import NO_COUNTS, NO_INDEX, ChuteState, Disposition, Flag, Kind, Reason
+from hubctl.core.events import NO_COUNTS, NO_INDEX, ChuteState, Disposition, Flag, Kind, Reason, Records
 
 TRACES = Path(__file__).parent / "traces"
 SAMPLE_MS = 5
@@ -238,13 +238,16 @@ class Stage:
 
     def _step(self) -> None:
         given, self.inputs = self.inputs, []
-        for record in self.kernel.step(self.now_ms * MS, records(*given)):
+        for record in self._feed(self.now_ms * MS, records(*given)):
             self.said.append(record)
             self.lines.append(f"> {self.now_ms} {Teller(self.names, record)}")
             if record["kind"] == Kind.FIRE_OUTPUT:
                 self._obey(record)
         if self.inputs:
             self._step()
+
+    def _feed(self, now_ns: int, given: Records) -> Records:
+        return self.kernel.step(now_ns, given)
 
     def _obey(self, record: Any) -> None:
         """Writes the output, as the reactor would, and answers."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from any_input import any_input
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from line_hub import MS, label, layout, nodes_up, nothing, plan, read, records
@@ -77,25 +78,7 @@ def test_garbage_is_survived(rows: list[bytes]) -> None:
     assert set(said["kind"].tolist()) <= {int(kind) for kind in Kind}
 
 
-kinds = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-small = st.integers(0, 8)
-inputs = st.fixed_dictionaries(
-    {
-        "kind": kinds,
-        "device": small,
-        "chute": small,
-        "value": st.integers(-1, 7),
-        "counts": st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 5000)),
-        "t_ns": st.integers(0, 10_000 * MS),
-        "reason": st.integers(0, 40),
-        "seq": small,
-        "n_text": st.integers(0, 60),
-        "text": st.sampled_from([b"", b"420100019400111206206406260787", b"X" * 56]),
-    }
-)
-
-
-@given(st.lists(st.lists(inputs, max_size=6), max_size=30))
+@given(st.lists(st.lists(any_input, max_size=6), max_size=30))
 @settings(max_examples=100, deadline=None)
 def test_impossible_stories_are_survived(story: list[list[dict[str, Any]]]) -> None:
     """Devices of this hub that say anything at any time: each track still opens once and closes once."""
