@@ -29,6 +29,7 @@ SLIDE_S = 0.25  # from the paddle to the chute eye
 SLIDE_MM_S = 1500
 EMPTIED_S = 20.0
 UM_PER_MM = 1000
+LEAD, TRAIL, SCAN, CENTRE, REMOVE, LEAVE = range(6)  # what a parcel comes to
 
 
 @dataclass(slots=True)
@@ -211,7 +212,8 @@ class Model:
     """The belt with everything along it."""
 
     hub: Geometry
-    fire_fails: list[bool]
+    fire_fails: list[bool]  # by fire, used round and round
+    chutes_of_label: dict[bytes, list[int]]
     env: simpy.Environment = field(default_factory=simpy.Environment)
     n_fires: int = 0
 
@@ -219,7 +221,7 @@ class Model:
         self.paddles = [Paddle() for _ in self.hub.diverters]
         self.over_eye = [0 for _ in self.hub.eyes]
         self.last_telegram_s = [0.0 for _ in self.hub.scanners]
-        self.controller: Controller
+        self.controller = Controller(self, self.chutes_of_label)
 
     def travel_mm(self) -> float:
         return float(self.env.now * self.hub.belt.speed_mm_s)
@@ -322,9 +324,6 @@ class Model:
             self.paddles[d].chute = None
 
 
-LEAD, TRAIL, SCAN, CENTRE, REMOVE, LEAVE = range(6)
-
-
 class Outcome(NamedTuple):
     """What became of the parcels."""
 
@@ -335,11 +334,11 @@ class Outcome(NamedTuple):
 
 def run_model(hub: Hub, plan: SortPlan, traffic: Traffic) -> Outcome:
     """Runs the model until every parcel has left."""
-    model = Model(geometry(hub), traffic.fire_fails.tolist())
     index = {chute.name: i for i, chute in enumerate(hub.chutes)}
     chains = [[index[name] for name in lane.chain] for lane in plan.lanes]
     parcels = list(parcels_of(traffic))
-    model.controller = Controller(model, {parcel.label: chains[parcel.lane] for parcel in parcels})
+    chutes_of_label = {parcel.label: chains[parcel.lane] for parcel in parcels}
+    model = Model(geometry(hub), traffic.fire_fails.tolist(), chutes_of_label)
     end_mm = parcels[-1].start_mm + 2 * model.hub.belt.length_mm
     model.env.process(model.encoder(end_mm / model.hub.belt.speed_mm_s))
     model.env.process(model.arrivals(parcels))
