@@ -103,7 +103,7 @@ def test_every_read_is_answered_by_its_coil(program: str) -> None:
 @needs_cc
 @pytest.mark.parametrize("disturbance", ["busy", "collections"])
 def test_a_disturbed_program_still_fires_the_right_coils(disturbance: str) -> None:
-    cell = Cell("ordinary", rate=20, seconds=0.5, disturbance=disturbance)
+    cell = Cell("ordinary", rate=20, seconds=2, disturbance=disturbance)
     result = run_cell(cell, make_load(with_silent=False, n_labels=2000))
     assert result.n_answered > 0
     assert result.n_wrong == 0
