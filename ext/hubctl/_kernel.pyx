@@ -3,7 +3,8 @@
 It reads no clock, opens nothing, allocates nothing while it runs. Its rules stand in the `.pxd` files that
 it is made of: `_motion` (where the belt is), `_order` (tracks and timers), `_choice` (which chute),
 `_schedule` (commit, fire, confirm), `_tracking` (eyes) and `_reading` (whose read). This file dispatches
-inputs and holds the memory.
+inputs and holds the memory. What is due runs after every input, so that it makes no difference which inputs
+of an instant share a step.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -141,7 +142,9 @@ cdef int kernel_step(State* s, int64_t now_ns, const Record* inputs, int n, Reco
             take_time(s, i)
     for i in range(n):
         take(s, &inputs[i])
-    run_what_is_due(s)
+        run_what_is_due(s)
+    if n == 0:
+        run_what_is_due(s)
     return s.n_out
 
 
