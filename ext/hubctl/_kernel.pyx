@@ -22,7 +22,8 @@ from hubctl.core.tables import CompiledPlan, Layout
 
 from hubctl._choice cimport close_track, is_full
 from hubctl._lookup cimport LaneTable
-from hubctl._motion cimport is_timed, take_counter, take_time
+from hubctl._motion cimport is_timed, take_counter, take_time, timed_reach
+from hubctl._order cimport next_look
 from hubctl._reading cimport take_read
 from hubctl._records cimport (
     ALARM_CLEARED,
@@ -58,7 +59,7 @@ from hubctl._state cimport (
     room,
     say,
 )
-from hubctl._tables cimport Belt, Chute, Diverter, Eye, Scanner
+from hubctl._tables cimport LINE, Belt, Chute, Diverter, Eye, Scanner
 from hubctl._tracking cimport take_eye, turn_wheel
 
 cdef uint64_t MAGIC = 0x6875626374310002  # "hubct1", format 2
@@ -157,6 +158,10 @@ cdef int64_t kernel_next_deadline(const State* s) noexcept nogil:
     for b in range(s.head.n_belts):
         if s.belts[b].n_fires > 0:
             other_ns = due_of(s, s.fires[b * s.head.n_tracks_max])
+            if other_ns < due_ns:
+                due_ns = other_ns
+        if is_timed(&s.belt_table[b]) and s.belt_table[b].kind == LINE and s.belts[b].first != NOBODY:
+            other_ns = timed_reach(s, b, next_look(s, b))
             if other_ns < due_ns:
                 due_ns = other_ns
     if s.head.n_confirms > 0:
@@ -263,6 +268,8 @@ def _check_ranges(layout: Layout) -> None:
         raise ValueError(f"belts.counter_bits = {bits.tolist()}: must be 1 to 48")
     if (per_m < 1).any():
         raise ValueError(f"belts.counts_per_m = {per_m.tolist()}: must be 1 or more")
+    if (layout.belts["speed_counts_s"] < 1).any():
+        raise ValueError(f"belts.speed_counts_s = {layout.belts['speed_counts_s'].tolist()}: must be 1 or more")
     if (layout.chutes["diverter"][layout.belts["end_chute"]] != NO_INDEX).any():
         raise ValueError("belts.end_chute: must be a chute without a diverter")
     diverts = layout.chutes["diverter"] != NO_INDEX

@@ -50,6 +50,12 @@ cdef inline int64_t time_of(const State* s, int b, int64_t counts) noexcept nogi
     return belt.t_ns + (away // speed) * NS_PER_S + (away % speed) * NS_PER_S // speed
 
 
+cdef inline int64_t timed_reach(const State* s, int b, int64_t counts) noexcept nogil:
+    """When a belt without an encoder will have come to a count, ns, rounded up."""
+    cdef int64_t speed = s.belt_table[b].speed_counts_s
+    return (counts // speed) * NS_PER_S + ((counts % speed) * NS_PER_S + speed - 1) // speed
+
+
 cdef inline bint was_blind(const State* s, int node, int64_t since_ns) noexcept nogil:
     """Whether a node could not see for some of the time since an instant."""
     return not s.nodes[node].up or s.nodes[node].since_ns > since_ns

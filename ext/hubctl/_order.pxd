@@ -69,6 +69,18 @@ cdef inline int32_t due_in_slot(State* s, int b, int slot, int64_t counts) noexc
     return found
 
 
+cdef inline int64_t next_look(const State* s, int b) noexcept nogil:
+    """Count at which belt `b` must be looked at next: its first timer in this slot of the wheel, or the next slot."""
+    cdef int64_t slot = s.belts[b].wheel_counts >> SLOT_SHIFT
+    cdef int64_t counts = (slot + 1) << SLOT_SHIFT
+    cdef int32_t t = s.wheel[b * s.head.n_slots + (slot & (s.head.n_slots - 1))]
+    while t != NOBODY:
+        if s.tracks[t].timer_counts < counts:
+            counts = s.tracks[t].timer_counts
+        t = s.tracks[t].timer_next
+    return counts
+
+
 cdef inline int32_t take_track(State* s) noexcept nogil:
     """A track from the pool, cleared; NOBODY when all are in use."""
     cdef int32_t t = s.head.free

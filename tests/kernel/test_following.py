@@ -1,0 +1,201 @@
+"""Windows, lengths, counters and belts without an encoder, against arithmetic by hand and a slow model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from line_hub import MS, label, layout, nodes_up, nothing, plan, read, records
+
+from hubctl._kernel import Kernel
+from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Records
+
+MID = 1
+WINDOW = 80
+MID_MM, INDUCT_MM = 1400, 100
+
+
+def edge(eye: int, value: int, counts: int) -> dict[str, Any]:
+    return {
+        "kind": Kind.EYE,
+        "device": eye,
+        "value": value,
+        "counts": counts,
+        "flags": Flag.LATCHED,
+        "t_ns": MS,
+    }
+
+
+def sample(counts: int, t_ns: int = MS) -> dict[str, Any]:
+    return {"kind": Kind.ENCODER, "counts": counts, "t_ns": t_ns}
+
+
+def kernel_with(parcels: list[tuple[int, int]], start: int = 0, bits: int = 32) -> Kernel:
+    """Parcels (leading edge at the induct eye after so many counts, length), all of them opened."""
+    kernel = Kernel(layout(counter_bits=bits), plan())
+    mask = (1 << bits) - 1
+    kernel.step(0, records(*nodes_up(2), sample(start & mask, 0)))
+    for at, length in parcels:
+        rows = [edge(0, 1, (start + at) & mask), edge(0, 0, (start + at + length) & mask)]
+        kernel.step(MS, records(*rows))
+    return kernel
+
+
+def window_by_hand(parcels: list[tuple[int, int]], k: int) -> int:
+    """The smaller of the eye's window and half the gap to either neighbour."""
+    at, length = parcels[k]
+    gaps = []
+    if k > 0:
+        gaps.append(at - parcels[k - 1][0] - parcels[k - 1][1])
+    if k + 1 < len(parcels):
+        gaps.append(parcels[k + 1][0] - at - length)
+    return min([WINDOW, *(gap // 2 for gap in gaps)])
+
+
+rows_of_parcels = st.lists(st.tuples(st.integers(2, 300), st.integers(50, 400)), min_size=1, max_size=4)
+
+
+def placed(gaps_and_lengths: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    at, parcels = 100, []
+    for gap, length in gaps_and_lengths:
+        parcels.append((at + gap, length))
+        at += gap + length
+    return parcels
+
+
+@given(rows_of_parcels, st.integers(-120, 120))
+@settings(max_examples=200, deadline=None)
+def test_an_edge_is_the_first_parcels_within_its_window_and_a_strays_beyond(
+    row: list[tuple[int, int]], error: int
+) -> None:
+    parcels = placed(row)
+    kernel = kernel_with(parcels)
+    counts = parcels[0][0] + MID_MM - INDUCT_MM + error
+    said = kernel.step(2 * MS, records(edge(MID, 1, counts)))
+    window = window_by_hand(parcels, 0)
+    seen = said[said["kind"] == Kind.SEEN]
+    if abs(error) <= window:
+        assert seen["parcel"].tolist() == [1]
+        assert seen["limit"].tolist() == [window]
+        assert seen["error_um"].tolist() == [error * 1000]
+    else:
+        opened = said[said["kind"] == Kind.OPENED]
+        assert 1 not in seen["parcel"]
+        assert len(seen) + len(opened) == 1
+        assert error < 0 or 1 in said["parcel"][said["kind"] == Kind.CLOSED]
+
+
+@given(rows_of_parcels, st.data())
+@settings(max_examples=100, deadline=None)
+def test_each_parcel_is_seen_for_itself_though_each_slipped_within_its_window(
+    row: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    """The window shrinks with the gaps that are left when the ones ahead have been seen where they are."""
+    parcels = placed(row)
+    kernel = kernel_with(parcels)
+    slips = [0]
+    for k in range(len(parcels)):
+        known = [(at + slip, length) for (at, length), slip in zip(parcels, slips, strict=False)]
+        window = window_by_hand([*known[:k], *parcels[k:]], k)
+        slip = data.draw(st.integers(-window, window))
+        counts = parcels[k][0] + MID_MM - INDUCT_MM + slip
+        said = kernel.step(2 * MS, records(edge(MID, 1, counts), edge(MID, 0, counts + parcels[k][1])))
+        assert said["parcel"][said["kind"] == Kind.SEEN].tolist() == [k + 1]
+        slips[k:] = [slip, 0]
+    assert kernel.n_open == len(parcels)
+
+
+EDGES = [(bits, power) for bits in (16, 24, 32) for power in range(1, bits + 1)]
+
+
+@pytest.mark.parametrize(("bits", "power"), EDGES)
+@pytest.mark.parametrize("off", [-1, 0, 1])
+def test_a_counter_goes_on_over_every_power_of_two(bits: int, power: int, off: int) -> None:
+    """A parcel inducted just before 2**power (as the counter shows it) is seen just after."""
+    start = (1 << power) - 700 + off
+    parcels = [(500, 300)]
+    kernel = kernel_with(parcels, start=start, bits=bits)
+    mask = (1 << bits) - 1
+    said = kernel.step(2 * MS, records(edge(MID, 1, (start + 500 + MID_MM - INDUCT_MM) & mask)))
+    seen = said[said["kind"] == Kind.SEEN]
+    assert seen["error_um"].tolist() == [0]
+
+
+@given(st.integers(100, 900), st.integers(100, 900))
+@settings(max_examples=100, deadline=None)
+def test_another_length_is_another_parcel(inducted: int, passing: int) -> None:
+    kernel = kernel_with([(200, inducted)])
+    counts = 200 + MID_MM - INDUCT_MM
+    said = kernel.step(2 * MS, records(edge(MID, 1, counts), edge(MID, 0, counts + passing)))
+    closed = said[said["kind"] == Kind.CLOSED]
+    assert (len(closed) == 1) == (abs(passing - inducted) > 60)
+    assert kernel.n_open == 1
+
+
+def follow(kernel: Kernel, until_ns: int, inputs: dict[int, list[dict[str, Any]]]) -> Records:
+    """Steps at the inputs' times and at the kernel's deadlines, and at no others."""
+    said, now_ns = [], 0
+    while now_ns < until_ns:
+        now_ns = min(
+            [*(t_ns for t_ns in inputs if t_ns > now_ns), max(kernel.next_deadline(), now_ns + 1), until_ns]
+        )
+        said.append(kernel.step(now_ns, records(*inputs.get(now_ns, []))))
+    return np.concatenate(said)
+
+
+def timed_edge(eye: int, value: int, at_ms: int) -> dict[str, Any]:
+    return {"kind": Kind.EYE, "device": eye, "value": value, "t_ns": at_ms * MS}
+
+
+def test_a_belt_without_encoder_needs_no_ticks() -> None:
+    """Its deadlines alone bring the commit and the fire in time."""
+    kernel = Kernel(layout(encoder_node=NO_INDEX), plan())
+    inputs = {
+        1 * MS: nodes_up(2),
+        1000 * MS: [timed_edge(0, 1, 1000)],
+        1300 * MS: [timed_edge(0, 0, 1300)],
+        1600 * MS: [read(0, label("1"), 1600 * MS)],
+        2300 * MS: [timed_edge(MID, 1, 2300)],
+        2600 * MS: [timed_edge(MID, 0, 2600)],
+    }
+    said = follow(kernel, 3000 * MS, inputs)
+    fires = said[said["kind"] == Kind.FIRE_OUTPUT]
+    assert fires["t_ns"].tolist() == [2940 * MS]
+    assert said["flags"][said["kind"] == Kind.OPENED].tolist() == [Flag.TIMED]
+
+
+def test_an_empty_belt_without_encoder_waits_for_nothing() -> None:
+    kernel = Kernel(layout(encoder_node=NO_INDEX), plan())
+    kernel.step(MS, records(*nodes_up(2)))
+    assert kernel.next_deadline() == 2**63 - 1
+
+
+def test_a_fired_parcel_that_reaches_a_near_end_eye_is_not_yet_sorted() -> None:
+    """The end eye stands 100 mm behind the diverter: a parcel comes to it whether or not it is diverted."""
+    made = layout()
+    made.eyes["at_counts"][3] = 3700
+    kernel = Kernel(made, plan())
+    steps: dict[int, list[dict[str, Any]]] = {
+        at: [{**timed_edge(eye, value, at), "counts": at, "flags": Flag.LATCHED}]
+        for at, eye, value in [
+            (1000, 0, 1),
+            (1300, 0, 0),
+            (2300, 1, 1),
+            (2600, 1, 0),
+            (3900, 2, 1),
+            (4200, 2, 0),
+            (4600, 3, 1),
+        ]
+    }
+    steps[1600] = [read(0, label("4"), 1600 * MS)]
+    said = [kernel.step(0, records(*nodes_up(2)))]
+    for at in range(5, 5200, 5):
+        said.append(kernel.step(at * MS, records(*steps.get(at, []), sample(at, at * MS))))
+    said.append(kernel.step(5200 * MS, nothing()))
+    told = np.concatenate(said)
+    assert told["t_ns"][told["kind"] == Kind.FIRE_OUTPUT].tolist() == [4540 * MS]
+    closed = told[told["kind"] == Kind.CLOSED]
+    assert closed["value"].tolist() == [Disposition.LOST]
