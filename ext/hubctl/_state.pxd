@@ -167,12 +167,14 @@ cdef struct State:
 
 
 cdef inline Record* say(State* s, uint16_t kind, int64_t parcel) noexcept nogil:
-    """A zeroed record at the end of the output. When there is no room it is lost, and counted."""
+    """A zeroed record at the end of the output. When there is no room it is lost, and counted.
+
+    The last place of the output is for what is lost, so that it falls upon no record that counts.
+    """
     cdef Record* record
-    if s.n_out >= s.n_out_max:
+    if s.n_out >= s.n_out_max - 1:
         s.head.n_evidence_lost += 1
-        record = s.out + (s.n_out_max - 1)
-        return record
+        return s.out + (s.n_out_max - 1)
     record = s.out + s.n_out
     s.n_out += 1
     memset(record, 0, sizeof(Record))
