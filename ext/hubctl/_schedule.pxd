@@ -148,7 +148,6 @@ cdef inline void uncommit(State* s, int32_t t, uint16_t reason) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     leave_plans(s, t)
     track.state = ON_BELT
-    track.marks &= ~(EYE_PASSED | CONFIRM_OVER)
     if s.belt_table[track.belt].kind == STATION:
         track.reason = reason
         close_where_sent(s, t)
@@ -176,6 +175,7 @@ cdef inline void fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
     say_fire(s, t, due_ns)
     leave_plans(s, t)
     track.state = FIRED_TRACK
+    track.marks &= ~(EYE_PASSED | CONFIRM_OVER)
     track.fired_ns = s.now_ns
     track.heap_key = s.now_ns + s.chute_table[track.chute].confirm_until_ns
     heap_push(s.tracks, s.confirms, &s.head.n_confirms, t)
