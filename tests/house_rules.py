@@ -113,10 +113,14 @@ def python_imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def cython_imports(file: File) -> Iterator[tuple[int, str]]:
+    """Modules; of `from hubctl.room import a` it is `a` that is the module."""
     if file.kind not in CYTHON:
         return
     for number, line in enumerate(file.code.splitlines(), 1):
-        if found := re.match(r"\s*(?:from|c?import) +([\w.]+)", line):
+        if found := re.match(r"\s*from +(hubctl\.\w+) +import +(.+)", line):
+            names = found.group(2).strip("()").split(",")
+            yield from ((number, f"{found.group(1)}.{name.split()[0]}") for name in names if name.strip())
+        elif found := re.match(r"\s*(?:from|c?import) +([\w.]+)", line):
             yield number, found.group(1)
 
 
