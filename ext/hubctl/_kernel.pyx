@@ -231,8 +231,9 @@ cdef void copy_table(void* to, object table) except *:
 
 def _check_tables(layout: Layout) -> None:
     """Each table has the layout that compiled code gives it."""
-    for name in ("belts", "eyes", "scanners", "diverters", "chutes"):
-        table, row = getattr(layout, name), name[:-1].upper()
+    for row in ("BELT", "EYE", "SCANNER", "DIVERTER", "CHUTE"):
+        name = f"{row.lower()}s"
+        table = getattr(layout, name)
         if table.dtype != getattr(tables, row):
             raise ValueError(f"layout.{name}: a table of dtype {table.dtype}, must be {row}")
 
@@ -280,7 +281,7 @@ def _check_ranges(layout: Layout) -> None:
 
 def _check_plan(plan: CompiledPlan, n_chutes: int) -> None:
     steps = np.diff(plan.first)
-    if plan.version == 0 or len(plan.first) < 2 or plan.first[0] != 0 or plan.first[-1] != len(plan.chutes):
+    if plan.version == 0 or len(plan.first) < 2 or plan.first[0] != 0 or steps.sum() != len(plan.chutes):
         raise ValueError("plan: needs a version, and lanes whose chutes are all of its chutes")
     if (steps < 1).any():
         raise ValueError(f"plan: lane {int(np.argmax(steps < 1))} has no chute")
@@ -291,7 +292,7 @@ def _check_plan(plan: CompiledPlan, n_chutes: int) -> None:
 
 
 def _slots_for(layout: Layout, n_slots_min: int = 1024) -> int:
-    """A power of two that holds the longest belt and what may come late behind it, in 8-count slots."""
+    """A power of two that holds the longest belt and what may come late behind it, in slots."""
     counts = max(int(b["length_counts"] + 2 * b["speed_counts_s_max"]) for b in layout.belts)
     return max(n_slots_min, 1 << (counts >> SLOT_SHIFT).bit_length())
 

@@ -14,7 +14,7 @@ cdef enum:
     NOBODY = -1
     N_SAMPLES = 16            # encoder samples kept for the speed
     SAMPLE_SPACING_NS = 10000000  # 16 samples 10 ms apart: speed over 160 ms
-    SLOT_SHIFT = 3            # a slot of the wheel is 8 counts
+    SLOT_SHIFT = 6            # a slot of the wheel is 64 counts: few enough slots to stay in the cache
     N_CANDIDATES_MAX = 16     # chutes tried for one parcel
     LATE_READ_NS = 3000000000 # a telegram may be so late and still come
 
