@@ -60,7 +60,8 @@ class Kind(IntEnum):
     FIRE_RESULT = 9  # seq, parcel, reason OK (written at t_ns), MISSED_WINDOW or NODE_DOWN (not written)
     FLUSH = 10  # close every open track as FLUSHED: the daemon is going down
     # Commands: what the kernel wants done.
-    FIRE_OUTPUT = 64  # seq, parcel, device=diverter, chute, counts=fire at, limit=void after, due_ns, value=void_ns
+    # seq, parcel, device=diverter, chute, counts=fire at, limit=void after, due_ns, value=void after in ns
+    FIRE_OUTPUT = 64
     # Evidence: what the kernel saw, thought and did.
     OPENED = 96  # parcel, device=eye or scanner, counts=leading edge here
     MEASURED = 97  # parcel, value=length in counts
@@ -170,8 +171,12 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.OK: Sentence("sorted into its chute, and seen to arrive", "已分拣到目标格口并确认"),
     Reason.OK_UNCONFIRMED: Sentence("diverted; the chute has no eye to prove it", "已分拣，格口无确认光电"),
     Reason.NO_READ: Sentence("no scanner read a label", "无读码"),
-    Reason.MULTI_LABEL: Sentence("two different valid labels on one parcel", "同一包裹上有两个不同的有效面单"),
-    Reason.BAD_LABEL: Sentence("a code was read, but it is no label this site accepts", "条码格式或校验位无效"),
+    Reason.MULTI_LABEL: Sentence(
+        "two different valid labels on one parcel", "同一包裹上有两个不同的有效面单"
+    ),
+    Reason.BAD_LABEL: Sentence(
+        "a code was read, but it is no label this site accepts", "条码格式或校验位无效"
+    ),
     Reason.AMBIGUOUS_READ: Sentence("a read fits two parcels; neither gets it", "读码无法归属到唯一包裹"),
     Reason.LATE_READ: Sentence("the read came after the last chute could be told", "读码到达过晚"),
     Reason.NO_DATA: Sentence("the label names no destination, and nobody advised one", "无目的地数据"),
@@ -190,7 +195,9 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.CHUTE_CLOSED: Sentence("its chutes are closed", "格口已关闭"),
     Reason.CHUTE_FAULT: Sentence("its chutes are faulty", "格口故障"),
     Reason.RATE_LIMIT: Sentence("its chute has had as many as it takes in this period", "格口达到流量上限"),
-    Reason.MISSED_WINDOW: Sentence("the divert could not be told in time, so it was not done", "错过分拣窗口，未动作"),
+    Reason.MISSED_WINDOW: Sentence(
+        "the divert could not be told in time, so it was not done", "错过分拣窗口，未动作"
+    ),
     Reason.DIVERT_FAILED: Sentence("fired, but seen on the belt downstream", "分拣动作失败，包裹仍在线上"),
     Reason.NODE_DOWN: Sentence("the node that drives the diverter is down", "控制节点离线"),
     Reason.NOT_AT_SPEED: Sentence("the belt was not at speed", "皮带未达到额定速度"),

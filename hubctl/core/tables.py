@@ -84,7 +84,10 @@ DIVERTER = np.dtype(
         ("hold_ns", "<i8"),  # how long the output stays on
         ("commit_ns", "<i8"),  # how long before its fire a divert is committed
         ("void_ns", "<i8"),  # how late a fire may still be written
-        ("clear_counts", "<i8"),  # belt beside the parcel's centre, each side, that must be free of neighbours
+        (
+            "clear_counts",
+            "<i8",
+        ),  # belt beside the parcel's centre, each side, that must be free of neighbours
     ]
 )
 
@@ -154,11 +157,17 @@ POLL = np.dtype(
 SIGNAL = np.dtype(
     [
         ("poll", "<u2"),
-        ("offset", "<u2"),  # bit offset in the reply's data: LSB first for bits; register*16+bit for registers
+        (
+            "offset",
+            "<u2",
+        ),  # bit offset in the reply's data: LSB first for bits; register*16+bit for registers
         ("kind", "<u2"),  # Kind.EYE, CONFIRM or CHUTE_LEVEL
         ("index", "<u2"),  # eye or chute
         ("invert", "<u2"),  # 1: the input is on while the eye is clear
-        ("belt", "<u2"),  # belt whose counter comes in the same reply, so that edges are LATCHED; else NO_INDEX
+        (
+            "belt",
+            "<u2",
+        ),  # belt whose counter comes in the same reply, so that edges are LATCHED; else NO_INDEX
     ]
 )
 
@@ -215,4 +224,6 @@ class CompiledPlan(NamedTuple):
     labels: LaneTable  # label to lane
     first: npt.NDArray[np.int32]  # shape (n_lanes + 1,): lane i tries chutes[first[i]:first[i + 1]] in order
     chutes: npt.NDArray[np.uint16]  # chute indices, overflow chain included
-    exceptions: npt.NDArray[np.uint16]  # shape (n_reasons,): where a parcel goes by reason; NO_INDEX: the belt's end
+    exceptions: npt.NDArray[
+        np.uint16
+    ]  # shape (n_reasons,): where a parcel goes by reason; NO_INDEX: the belt's end
