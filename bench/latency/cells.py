@@ -31,6 +31,7 @@ N_PROBES_MAX = 100
 SETTLE_S = 0.2  # longer than the hold, so that no coil of the probes is still on
 N_WARM_UP = 20
 WARM_UP_NS = 5_000_000
+QUIET_S = 0.8  # longer than a program stops for a collection; some probes are never answered
 DRAIN_S = 1.0
 POLL_S = 0.005
 
@@ -190,10 +191,23 @@ def probe(bench: Bench) -> None:
     raise ChildError(f"{bench.program.name} fires nothing: {bench.program.last_words()}")
 
 
-def warm_up(bench: Bench) -> None:
-    """A few reads that are not counted; then all coils have time to go off."""
-    send(bench, N_WARM_UP, WARM_UP_NS)
+def settle(bench: Bench) -> None:
+    """Waits until every read is answered, or nothing has been written for a while; then all coils go off."""
+    quiet_from_s, n_written = time.monotonic(), -1
+    while sum(n_switched_on(writes, 0) for writes in bench.writes) < bench.reads.count():
+        if n_written != sum(writes.count() for writes in bench.writes):
+            quiet_from_s, n_written = time.monotonic(), sum(writes.count() for writes in bench.writes)
+        elif time.monotonic() - quiet_from_s > QUIET_S:
+            break
+        time.sleep(POLL_S)
     time.sleep(SETTLE_S)
+
+
+def warm_up(bench: Bench) -> None:
+    """A few reads that are not counted, once the probes are done with."""
+    settle(bench)
+    send(bench, N_WARM_UP, WARM_UP_NS)
+    settle(bench)
 
 
 def n_switched_on(writes: Stamps, first: int) -> int:
