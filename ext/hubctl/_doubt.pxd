@@ -14,7 +14,19 @@ from hubctl._choice cimport bar, look_up, route, take_label
 from hubctl._lookup cimport Reading
 from hubctl._motion cimport planning_speed, travel
 from hubctl._records cimport AMBIGUOUS_READ, BAD_LABEL, LATE_READ, NO_PLAN, Record
-from hubctl._state cimport BARRED, CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, ScannerState, State, Track
+from hubctl._state cimport (
+    BARRED,
+    CONTRADICTED,
+    LABELLED,
+    LATE_READ_NS,
+    NOBODY,
+    ON_BELT,
+    ROUTED,
+    STRAY,
+    ScannerState,
+    State,
+    Track,
+)
 
 
 cdef inline void understand(State* s, const Record* input, Reading* reading) noexcept nogil:
@@ -34,9 +46,17 @@ cdef inline void blur(State* s, int32_t t) noexcept nogil:
         route(s, t, LATE_READ)
 
 
+cdef inline int32_t inducted_ahead(const State* s, int32_t t) noexcept nogil:
+    """The next track ahead that a scanner may owe an answer for: strays do not count."""
+    cdef int32_t ahead = s.tracks[t].ahead
+    while ahead != NOBODY and s.tracks[ahead].marks & STRAY:
+        ahead = s.tracks[ahead].ahead
+    return ahead
+
+
 cdef inline int n_owed(const State* s, int32_t t, int n, int64_t counts) noexcept nogil:
     """How many parcels in a row just ahead of track `t` have had no answer of scanner `n`, and may; 2 is many."""
-    cdef int32_t ahead = s.tracks[t].ahead
+    cdef int32_t ahead = inducted_ahead(s, t)
     cdef int found = 0
     cdef int64_t gone
     while ahead != NOBODY and found < 2 and not s.tracks[ahead].answered >> n & 1:
@@ -44,7 +64,7 @@ cdef inline int n_owed(const State* s, int32_t t, int n, int64_t counts) noexcep
         if gone > travel(planning_speed(s, s.tracks[ahead].belt), LATE_READ_NS):
             break
         found += 1
-        ahead = s.tracks[ahead].ahead
+        ahead = inducted_ahead(s, ahead)
     return found
 
 
@@ -53,7 +73,7 @@ cdef inline bint is_in_doubt(State* s, int32_t t, int n, int64_t counts) noexcep
     cdef ScannerState* scanner = &s.scanners[n]
     cdef int owed = n_owed(s, t, n, counts)
     if owed > 0:
-        scanner.owed_parcel = s.tracks[s.tracks[t].ahead].parcel
+        scanner.owed_parcel = s.tracks[inducted_ahead(s, t)].parcel
         if owed > 1 or s.now_ns < scanner.doubt_until_ns:
             scanner.owed_parcel = 0
         scanner.doubt_until_ns = s.now_ns + LATE_READ_NS
