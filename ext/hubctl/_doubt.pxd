@@ -4,7 +4,8 @@ A scanner answers for each parcel, and in their order. When a telegram comes for
 ahead has had none, it may be that late answer, and so may those that follow: the scanner is in doubt for
 `LATE_READ_NS`. A doubtful read is kept but not used. The doubt ends when a certain read of another scanner
 says the same of the same parcel (telegrams come in order, so none is owed any more), or when the parcel
-that had no answer turns out to be lost: then it was never scanned, and the reads kept are right.
+that had no answer turns out to be lost and no other scanner saw it either: then it was never scanned, and
+the reads kept are right.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
@@ -127,12 +128,21 @@ cdef inline void believe(State* s, int32_t t) noexcept nogil:
     take_label(s, t, &read, &reading)
 
 
+cdef inline bint was_scanned(const State* s, int32_t t, int n) noexcept nogil:
+    """Whether a scanner as far down as scanner `n`, or further, has answered for track `t`: then `n` saw it too."""
+    cdef int k
+    for k in range(s.head.n_scanners):
+        if s.tracks[t].answered >> k & 1 and s.scanner_table[k].at_counts >= s.scanner_table[n].at_counts:
+            return True
+    return False
+
+
 cdef inline void relieve(State* s, int32_t lost) noexcept nogil:
-    """Track `lost` is not on the belt: no scanner owes an answer for it, and reads doubted for its sake are right."""
+    """Track `lost` is not on the belt: a scanner that it did not come to owes no answer, and what was doubted is right."""
     cdef int32_t t
     cdef int n
     for n in range(s.head.n_scanners):
-        if s.scanners[n].owed_parcel != s.tracks[lost].parcel:
+        if s.scanners[n].owed_parcel != s.tracks[lost].parcel or was_scanned(s, lost, n):
             continue
         s.scanners[n].doubt_until_ns = 0
         t = s.tracks[lost].behind
