@@ -6,9 +6,12 @@ ahead has had none, it may be that late answer, and so may those that follow: th
 says the same of the same parcel (telegrams come in order, so none is owed any more), or when the parcel
 that had no answer turns out to be lost and no other scanner saw it either: then it was never scanned, and
 the reads kept are right.
+
+A label that was read where no parcel is known to be belongs to somebody unknown: what any scanner says of it
+soon after is doubted for good.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from hubctl._choice cimport bar, look_up, route, take_label
@@ -20,6 +23,7 @@ from hubctl._state cimport (
     CONTRADICTED,
     LABELLED,
     LATE_READ_NS,
+    N_WILD,
     NOBODY,
     ON_BELT,
     ROUTED,
@@ -27,6 +31,7 @@ from hubctl._state cimport (
     ScannerState,
     State,
     Track,
+    WildLabel,
 )
 
 
@@ -38,6 +43,24 @@ cdef inline void understand(State* s, const Record* input, Reading* reading) noe
     reading.lane = -1
     reading.priority = 0
     reading.identity = 1
+
+
+cdef inline void note_wild(State* s, uint64_t identity) noexcept nogil:
+    """A label was read where no parcel is known to be: somebody unknown carries it."""
+    cdef WildLabel* wild = &s.head.wild[s.head.n_wild % N_WILD]
+    if identity == 0 or s.plan.version == 0:
+        return
+    s.head.n_wild += 1
+    wild.identity = identity
+    wild.until_ns = s.now_ns + LATE_READ_NS
+
+
+cdef inline bint is_wild(const State* s, uint64_t identity) noexcept nogil:
+    cdef int k
+    for k in range(N_WILD):
+        if s.head.wild[k].identity == identity and s.now_ns < s.head.wild[k].until_ns:
+            return True
+    return False
 
 
 cdef inline void blur(State* s, int32_t t) noexcept nogil:

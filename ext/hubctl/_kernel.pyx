@@ -62,7 +62,7 @@ from hubctl._state cimport (
 from hubctl._tables cimport LINE, Belt, Chute, Diverter, Eye, Scanner
 from hubctl._tracking cimport take_eye, turn_wheel
 
-cdef uint64_t MAGIC = 0x6875626374310002  # "hubct1", format 2
+cdef uint64_t MAGIC = 0x6875626374310003  # "hubct1", format 3
 cdef int DIGEST_SIZE = 16
 cdef Plan NO_PLAN_YET
 memset(&NO_PLAN_YET, 0, sizeof(Plan))

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
 from hubctl._choice cimport bar, close_where_sent, hold_label, route
-from hubctl._doubt cimport blur, is_in_doubt, take_certain, take_doubtful, understand
+from hubctl._doubt cimport blur, is_in_doubt, is_wild, note_wild, take_certain, take_doubtful, understand
 from hubctl._lookup cimport Reading
 from hubctl._motion cimport counts_at
 from hubctl._records cimport (
@@ -18,7 +18,7 @@ from hubctl._records cimport (
     Record,
 )
 from hubctl._schedule cimport reach_commit_point
-from hubctl._state cimport NOBODY, ON_BELT, ROUTED, State, Track, say
+from hubctl._state cimport CONTRADICTED, NOBODY, ON_BELT, ROUTED, State, Track, say
 from hubctl._tables cimport STATION, Scanner
 from hubctl._tracking cimport counts_of, open_track, say_opened
 
@@ -65,6 +65,13 @@ cdef inline void say_unplaced(State* s, int n, const Record* input, uint16_t rea
     memcpy(record.text, input.text, sizeof(record.text))
 
 
+cdef inline void read_of_nobody(State* s, int n, const Record* input) noexcept nogil:
+    cdef Reading reading
+    say_unplaced(s, n, input, LATE_READ)
+    understand(s, input, &reading)
+    note_wild(s, reading.identity)
+
+
 cdef inline void take_no_read(State* s, int32_t t, int n, int64_t counts) noexcept nogil:
     """A scanner says it read nothing; had it read something of the same parcel, one of the two is another's."""
     cdef Track* track = &s.tracks[t]
@@ -83,8 +90,11 @@ cdef inline void place_read(State* s, int32_t t, int n, const Record* input, int
     if input.n_text == 0:
         take_no_read(s, t, n, counts)
         return
-    doubtful = is_in_doubt(s, t, n, counts)
     understand(s, input, &reading)
+    doubtful = is_in_doubt(s, t, n, counts)
+    if is_wild(s, reading.identity):
+        doubtful = True
+        s.tracks[t].marks |= CONTRADICTED
     record = say(s, READ_PLACED, s.tracks[t].parcel)
     record.device = n
     record.reason = <uint16_t>AMBIGUOUS_READ if doubtful else reading.reason
@@ -109,7 +119,7 @@ cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nog
         counts = counts_at(s, scanner.belt, input.t_ns - scanner.latency_ns)
     t = nearest(s, n, counts)
     if not reaches(s, t, scanner, counts):
-        say_unplaced(s, n, input, LATE_READ)
+        read_of_nobody(s, n, input)
         return
     other = s.tracks[t].behind
     if not reaches(s, other, scanner, counts):

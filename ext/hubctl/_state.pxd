@@ -16,6 +16,7 @@ cdef enum:
     SAMPLE_SPACING_NS = 10000000  # 16 samples 10 ms apart: speed over 160 ms
     SLOT_SHIFT = 6            # a slot of the wheel is 64 counts: few enough slots to stay in the cache
     N_CANDIDATES_MAX = 16     # chutes tried for one parcel
+    N_WILD = 16               # labels of nobody that are remembered
     LATE_READ_NS = 3000000000 # a telegram may be so late and still come
 
 cdef enum TrackState:
@@ -113,6 +114,10 @@ cdef struct NodeStatus:
     int32_t up
     int32_t reserved
 
+cdef struct WildLabel:
+    uint64_t identity         # of a label read where no parcel is known to be
+    int64_t until_ns          # till then it is given to nobody
+
 cdef struct Head:
     uint64_t magic
     int64_t size
@@ -134,6 +139,8 @@ cdef struct Head:
     int32_t n_slots           # of each belt's wheel, a power of two
     int32_t backlog           # timers are due that did not fit into the last step
     int32_t flushing
+    int64_t n_wild            # seen so far; ring of N_WILD
+    WildLabel[16] wild
 
 cdef struct Plan:
     uint32_t version          # 0: no plan
