@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from hubctl.core.config import nearest
 
@@ -58,7 +58,7 @@ def _with(faults: Faults, setting: str) -> Faults:
 def _per_million(setting: str, chance: str) -> int:
     try:
         per_million = int(Decimal(chance) * ALL)
-    except (InvalidOperation, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         per_million = -1
     if not 0 <= per_million <= ALL:
         raise FaultError(f"--faults {setting}: the chance must be a number from 0 to 1")
