@@ -202,7 +202,8 @@ def _await_time(core: Any, t_ns: int, p: int, kind: int) -> None:
 def travel_at(w: World, t_ns: int) -> int:
     """How far the belt has run at a time, um."""
     core = w.core[0]
-    return int(core["base_um"] + (t_ns - core["base_ns"]) * core["speed_um_s"] // NS_PER_S)
+    seconds, ns = (t_ns - core["base_ns"]) // NS_PER_S, (t_ns - core["base_ns"]) % NS_PER_S
+    return int(core["base_um"] + seconds * core["speed_um_s"] + ns * core["speed_um_s"] // NS_PER_S)
 
 
 @jitable
