@@ -4,8 +4,8 @@ A scanner answers for each parcel, and in their order. When a telegram comes for
 ahead has had none, it may be that late answer, and so may those that follow: the scanner is in doubt for
 `LATE_READ_NS`. A doubtful read is kept but not used. The doubt ends when a certain read of another scanner
 says the same of the same parcel (telegrams come in order, so none is owed any more), or when the parcel
-that had no answer turns out to be lost and no other scanner saw it either: then it was never scanned, and
-the reads kept are right.
+that had no answer turns out to be lost before it came to the scanner, as far as eyes and the other
+scanners tell: then the reads kept are right.
 
 A label that was read where no parcel is known to be belongs to somebody unknown: what any scanner says of it
 soon after is doubted for good.
@@ -151,11 +151,24 @@ cdef inline void believe(State* s, int32_t t) noexcept nogil:
     take_label(s, t, &read, &reading)
 
 
-cdef inline bint was_scanned(const State* s, int32_t t, int n) noexcept nogil:
-    """Whether a scanner as far down as scanner `n`, or further, has answered for track `t`: then `n` saw it too."""
+cdef inline bint passed_eye_beyond(const State* s, int32_t t, int64_t at_counts) noexcept nogil:
+    """Whether track `t`, missed at its next eye, has passed one beyond a place on its belt."""
+    cdef int last = s.tracks[t].next_eye - 1
+    return last >= 0 and s.eye_table[last].belt == s.tracks[t].belt and s.eye_table[last].at_counts > at_counts
+
+
+cdef inline bint may_be_scanned(const State* s, int32_t t, int n) noexcept nogil:
+    """Whether track `t` may have come to scanner `n`: it was seen beyond, or a scanner further down does not rule it out."""
+    cdef int64_t at_counts = s.scanner_table[n].at_counts
+    cdef bint is_other
     cdef int k
+    if passed_eye_beyond(s, t, at_counts):
+        return True
     for k in range(s.head.n_scanners):
-        if s.tracks[t].answered >> k & 1 and s.scanner_table[k].at_counts >= s.scanner_table[n].at_counts:
+        if s.scanner_table[k].belt != s.tracks[t].belt or s.scanner_table[k].at_counts < at_counts:
+            continue
+        is_other = s.now_ns < s.scanners[k].doubt_until_ns and s.scanners[k].owed_parcel != s.tracks[t].parcel
+        if is_other or s.tracks[t].answered >> k & 1:
             return True
     return False
 
@@ -165,7 +178,7 @@ cdef inline void relieve(State* s, int32_t lost) noexcept nogil:
     cdef int32_t t
     cdef int n
     for n in range(s.head.n_scanners):
-        if s.scanners[n].owed_parcel != s.tracks[lost].parcel or was_scanned(s, lost, n):
+        if s.scanners[n].owed_parcel != s.tracks[lost].parcel or may_be_scanned(s, lost, n):
             continue
         s.scanners[n].doubt_until_ns = 0
         t = s.tracks[lost].behind
