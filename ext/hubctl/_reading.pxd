@@ -1,6 +1,6 @@
 """Whose read is it: placed by where parcels were when it was made; one that fits two parcels is nobody's."""
 
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from hubctl._choice cimport bar, close_where_sent, hold_label, route
@@ -18,7 +18,7 @@ from hubctl._records cimport (
     Record,
 )
 from hubctl._schedule cimport reach_commit_point
-from hubctl._state cimport CONTRADICTED, NOBODY, ON_BELT, ROUTED, State, Track, say
+from hubctl._state cimport CONTRADICTED, LABELLED, NOBODY, ON_BELT, ROUTED, STRAY, State, Track, say
 from hubctl._tables cimport STATION, Scanner
 from hubctl._tracking cimport counts_of, open_track, say_opened
 
@@ -70,6 +70,26 @@ cdef inline void read_of_nobody(State* s, int n, const Record* input) noexcept n
     say_unplaced(s, n, input, LATE_READ)
     understand(s, input, &reading)
     note_wild(s, reading.identity)
+
+
+cdef inline void unsettle(State* s, int32_t t, int32_t stray, uint64_t identity) noexcept nogil:
+    """Beside a stray, a read of another label than track `t` holds: either of the two may be the stray's."""
+    cdef bint is_known = s.tracks[stray].marks & LABELLED and s.tracks[stray].identity == identity
+    if s.tracks[t].marks & LABELLED and s.tracks[t].identity != identity and identity != 0 and not is_known:
+        bar(s, t, AMBIGUOUS_READ)
+
+
+cdef inline void read_of_two(State* s, int n, const Record* input, int32_t t, int32_t other) noexcept nogil:
+    """A read that fits two parcels is nobody's."""
+    cdef Reading reading
+    say_unplaced(s, n, input, AMBIGUOUS_READ)
+    understand(s, input, &reading)
+    blur(s, t)
+    blur(s, other)
+    if s.tracks[other].marks & STRAY:
+        unsettle(s, t, other, reading.identity)
+    if s.tracks[t].marks & STRAY:
+        unsettle(s, other, t, reading.identity)
 
 
 cdef inline void take_no_read(State* s, int32_t t, int n, int64_t counts) noexcept nogil:
@@ -127,9 +147,7 @@ cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nog
     if not reaches(s, other, scanner, counts):
         place_read(s, t, n, input, counts)
         return
-    say_unplaced(s, n, input, AMBIGUOUS_READ)
-    blur(s, t)
-    blur(s, other)
+    read_of_two(s, n, input, t, other)
 
 
 cdef inline void read_at_station(State* s, int n, const Record* input) noexcept nogil:
