@@ -96,9 +96,9 @@ def until_status(lines: TextIO, wanted: Callable[[dict[str, Any]], bool]) -> Non
     until(lambda: wanted(json.loads(lines.readline())), "a status line")
 
 
-def send_until_on(devices: Devices, lane: int, coils: bytearray, coil: int) -> None:
+def send_until_on(devices: Devices, lane: int, n_fires: list[int], coil: int) -> None:
     """A label again and again, for the node may just be coming up."""
-    until(lambda: devices.scanner.send(label(1, lane)) or coils[coil], "the coil")
+    until(lambda: devices.scanner.send(label(1, lane)) or n_fires[coil], "the coil")
 
 
 def test_it_sorts_tells_and_stops_with_every_coil_off(
@@ -148,7 +148,7 @@ def test_an_absent_device_is_named_and_joins_when_it_comes(tmp_path: Path, start
     daemon = Daemon(str(devices.hub_file(tmp_path)))
     started.append(daemon)
     daemon.until_said(f"Modbus io2: 127.0.0.1:{port} refused the connection; is it switched on")
-    send_until_on(devices, 1, devices.nodes[0].coils, 3)
+    send_until_on(devices, 1, devices.nodes[0].n_fires, 3)
     assert daemon.ended()[0] == 0
     for server in (devices.scanner, devices.servers[0]):
         server.close()
@@ -166,7 +166,7 @@ def test_a_serial_port_that_vanishes_is_named_and_tried_again(
     os.close(master)
     daemon.until_said(f"Modbus io1: {path} ")
     until(lambda: re.search(rf"io1: {path} (closed|lost) the connection", daemon.said), "the loss")
-    send_until_on(devices, 2, devices.nodes[1].coils, 0)
+    send_until_on(devices, 2, devices.nodes[1].n_fires, 0)
     assert daemon.ended()[0] == 0
     assert "Traceback" not in daemon.said
 

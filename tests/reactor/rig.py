@@ -72,6 +72,7 @@ class NodeModel:
     def __init__(self, *, rtu: bool = False, n_coils: int = 64) -> None:
         self.rtu = rtu
         self.coils = bytearray(n_coils)
+        self.n_fires = [0] * n_coils  # a pulse may be over before anybody looks at the coil
         self.discrete = bytearray(256)
         self.registers = [0] * 128
         self.requests: list[bytes] = []  # unit and PDU of each
@@ -122,6 +123,7 @@ class NodeModel:
             return bytes([function, 2 * count]) + b"".join(v.to_bytes(2, "big") for v in values)
         if function == 5:
             self.coils[address] = pdu[3] != 0
+            self.n_fires[address] += pdu[3] != 0
         elif function == 15:
             for i in range(count):
                 self.coils[address + i] = pdu[6 + i // 8] >> (i % 8) & 1

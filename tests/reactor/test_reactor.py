@@ -40,7 +40,7 @@ def reasons(rig: Rig) -> list[str]:
 
 def test_a_read_becomes_a_coil_and_the_coil_goes_off_again(rig: Rig) -> None:
     rig.scanner.send(label(1, lane=1))
-    until(lambda: rig.nodes[0].coils[3], "the coil")
+    until(lambda: rig.nodes[0].n_fires[3], "the coil")
     until(lambda: not rig.nodes[0].coils[3], "the end of the pulse")
     (closed,) = rig.until_told(Kind.CLOSED)
     assert (closed["chute"], Reason(closed["reason"]).name) == (0, "OK_UNCONFIRMED")
@@ -147,7 +147,7 @@ def test_a_wrong_answer_is_counted_by_kind_and_disturbs_nobody_else(
         rig.until_up(1)
         rig.until_refused(LINK_FIRST, kind)
         rig.scanner.send(label(1, lane=2))
-        until(lambda: rig.nodes[1].coils[0], "the other node's coil")
+        until(lambda: rig.nodes[1].n_fires[0], "the other node's coil")
         until(lambda: not rig.nodes[1].coils[0], "its end")
         rig.scanner.send(label(2, lane=1))
         rig.until_told(Kind.CLOSED, 2)
@@ -235,8 +235,9 @@ def test_rtu_on_a_pty_sorts_and_a_late_answer_is_never_the_next_ones(tmp_path: P
         rig.until_refused(LINK_FIRST, "late")
         until(lambda: not line.node.coils[3], "the coil's end")
         assert rig.reactor.statistics().nodes[0] == "up"
+        n_fires = line.node.n_fires[3]
         rig.scanner.send(label(2, lane=1))
-        until(lambda: line.node.coils[3], "the next coil")
+        until(lambda: line.node.n_fires[3] > n_fires, "the next coil")
         assert not rig.refusals(LINK_FIRST).keys() & {"wrong_echo", "garbage", "bad_crc"}
     line.close()
 
@@ -330,7 +331,7 @@ def test_a_closed_chute_is_passed_over_and_a_swapped_plan_decides(rig: Rig) -> N
     other = rig.site.plan.model_copy(update={"lanes": lanes})
     rig.reactor.swap_plan(compile_plan(other, rig.site.hub))
     rig.scanner.send(label(2, lane=1))
-    until(lambda: rig.nodes[1].coils[0], "the coil by the new plan")
+    until(lambda: rig.nodes[1].n_fires[0], "the coil by the new plan")
 
 
 def test_records_that_find_the_ring_full_are_counted_and_the_sorting_goes_on(tmp_path: Path) -> None:
@@ -338,7 +339,7 @@ def test_records_that_find_the_ring_full_are_counted_and_the_sorting_goes_on(tmp
         rig.attach()
         rig.until_up(1)
         rig.scanner.send(label(1, lane=2))
-        until(lambda: rig.nodes[1].coils[0], "the coil")
+        until(lambda: rig.nodes[1].n_fires[0], "the coil")
         assert rig.reactor.statistics().n_records_lost > 0
         assert len(rig.reactor.drain()) == 4
 
@@ -357,7 +358,7 @@ def test_stopping_closes_every_parcel_and_every_coil(tmp_path: Path) -> None:
         rig.attach_first()
         rig.until_up(0, 1)
         rig.scanner.send(label(1, lane=1))
-        until(lambda: rig.nodes[0].coils[3], "the coil")
+        until(lambda: rig.nodes[0].n_fires[3], "the coil")
         assert rig.reactor.stop(2.0)
         assert not any(rig.nodes[0].coils)
         assert [record["value"] for record in rig.records(Kind.CLOSED)] == [Disposition.SORTED]
