@@ -1,1 +1,0 @@
-"""Floor 2: bytes to events and back."""
