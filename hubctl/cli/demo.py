@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubctl.cli.output import print_json
+from hubctl.cli.traffic_options import ArrivalsFile, Day, FaultSettings, MoreFaults, Rate, Seed, SiteName
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,25 +37,18 @@ FROM_THE_DAEMON = (
 
 
 def demo(
-    more: Annotated[list[str] | None, typer.Argument(metavar="[NAME=CHANCE]...", hidden=True)] = None,
+    more: MoreFaults = None,
     hub: Annotated[str, typer.Option(help="Hub file, or the name of an example.")] = "demo",
     plan: Annotated[str | None, typer.Option(help="Sort plan; by default the hub file's neighbour.")] = None,
     seconds: Annotated[
         int | None, typer.Option(min=1, help="Induct for so long; by default until Ctrl-C.")
     ] = None,
-    rate: Annotated[int, typer.Option(min=1, max=100_000, help="Parcels an hour.")] = 12_000,
-    seed: Annotated[int, typer.Option(min=0, help="Everything is drawn from it.")] = 1,
-    faults: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=CHANCE...", help="Chances per parcel, like no_read=0.05; none: no faults."
-        ),
-    ] = None,
-    arrivals: Annotated[
-        Path | None, typer.Option(help="Real ten-minute volumes; needs --site and --date.")
-    ] = None,
-    site: Annotated[str | None, typer.Option(help="Site of the volumes.")] = None,
-    date: Annotated[str | None, typer.Option(help="Day of the volumes, like 2024-12-09.")] = None,
+    rate: Rate = 12_000,
+    seed: Seed = 1,
+    faults: FaultSettings = None,
+    arrivals: ArrivalsFile = None,
+    site: SiteName = None,
+    date: Day = None,
     cpu: Annotated[
         int | None, typer.Option(min=0, help="Run the daemon's reactor on this CPU alone.")
     ] = None,

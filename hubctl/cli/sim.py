@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubctl.cli.output import print_json
+from hubctl.cli.traffic_options import ArrivalsFile, Day, FaultSettings, MoreFaults, Rate, Seed, SiteName
 
 if TYPE_CHECKING:
     from hubctl.core.site import Site
@@ -24,24 +25,17 @@ MUST_BE_0 = ("wrong_chute", "wrong_action", "unaccounted", "misreported", "invar
 
 def sim(
     file: Annotated[str, typer.Argument(help="Hub file, or the name of an example: demo.")],
-    more: Annotated[list[str] | None, typer.Argument(metavar="[NAME=CHANCE]...", hidden=True)] = None,
+    more: MoreFaults = None,
     plan: Annotated[str | None, typer.Option(help="Sort plan; by default the hub file's neighbour.")] = None,
     parcels: Annotated[
         int | None, typer.Option(min=1, max=10_000_000, help="Default 10,000; with --arrivals the whole day.")
     ] = None,
-    rate: Annotated[int, typer.Option(min=1, max=100_000, help="Parcels an hour.")] = 12_000,
-    seed: Annotated[int, typer.Option(min=0, help="Everything is drawn from it.")] = 1,
-    faults: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=CHANCE...", help="Chances per parcel, like no_read=0.05; none: no faults."
-        ),
-    ] = None,
-    arrivals: Annotated[
-        Path | None, typer.Option(help="Real ten-minute volumes; needs --site and --date.")
-    ] = None,
-    site: Annotated[str | None, typer.Option(help="Site of the volumes.")] = None,
-    date: Annotated[str | None, typer.Option(help="Day of the volumes, like 2024-12-09.")] = None,
+    rate: Rate = 12_000,
+    seed: Seed = 1,
+    faults: FaultSettings = None,
+    arrivals: ArrivalsFile = None,
+    site: SiteName = None,
+    date: Day = None,
     as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
 ) -> None:
     """Run a hub in virtual time; exit 1 if a parcel went wrong. The same seed gives the same bytes."""

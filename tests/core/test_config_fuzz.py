@@ -45,7 +45,7 @@ def damaged(data: dict[str, Any], path: tuple[str | int, ...], value: object) ->
 def test_places_cover_the_whole_file() -> None:
     for places, data in ((HUB_PLACES, HUB), (PLAN_PLACES, PLAN)):
         for path in places:
-            damaged(data, path, None)
+            assert damaged(data, path, None) != data, path
 
 
 def faults_of(build: Callable[[], object]) -> str:
