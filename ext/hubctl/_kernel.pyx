@@ -27,6 +27,7 @@ from hubctl._order cimport next_look
 from hubctl._reading cimport take_read
 from hubctl._records cimport (
     ALARM_CLEARED,
+    ALARM_NODE_DOWN,
     ALARM_RAISED,
     CHUTE_LEVEL,
     CONFIRM,
@@ -36,7 +37,6 @@ from hubctl._records cimport (
     FLUSH,
     FLUSHED,
     NODE,
-    NODE_DOWN,
     OPERATE,
     READ,
     REMOVED_PARCEL,
@@ -77,7 +77,7 @@ cdef void take_node(State* s, const Record* input) noexcept nogil:
     node.since_ns = s.now_ns
     record = say(s, ALARM_CLEARED if node.up else ALARM_RAISED, 0)
     record.device = input.device
-    record.reason = NODE_DOWN
+    record.value = ALARM_NODE_DOWN
 
 
 cdef void take_level(State* s, const Record* input) noexcept nogil:

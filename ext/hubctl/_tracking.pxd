@@ -19,6 +19,7 @@ from hubctl._order cimport (
 )
 from hubctl._records cimport (
     ALARM_RAISED,
+    ALARM_TRACKS_USED_UP,
     DIVERT_FAILED,
     LOST,
     LOST_PARCEL,
@@ -30,7 +31,6 @@ from hubctl._records cimport (
     OK,
     OPENED,
     OVERSIZE,
-    RATE_LIMIT,
     SEEN,
     TIMED,
     UNEXPECTED,
@@ -100,7 +100,7 @@ cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int32_t b
     cdef Track* track
     cdef int i
     if t == NOBODY:
-        say(s, ALARM_RAISED, 0).reason = RATE_LIMIT
+        say(s, ALARM_RAISED, 0).value = ALARM_TRACKS_USED_UP
         return NOBODY
     track = &s.tracks[t]
     track.parcel = s.head.next_parcel

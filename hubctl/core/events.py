@@ -56,12 +56,32 @@ class Kind(IntEnum):
     CONFIRM = 5  # chute=chute, value 1 its eye blocked, 0 cleared
     CHUTE_LEVEL = 6  # chute=chute, value 1 full eye blocked, 0 cleared
     NODE = 7  # device=node, value 1 up, 0 down
-    OPERATE = 8  # chute=chute, value=ChuteState asked for by a person (OPEN or CLOSED)
+    OPERATE = 8  # chute=chute, value=ChuteState a person or host asks for: any but NEARLY_FULL and FULL
     FIRE_RESULT = 9  # seq, parcel, reason OK (written at t_ns), MISSED_WINDOW or NODE_DOWN (not written)
     FLUSH = 10  # close every open track as FLUSHED: the daemon is going down
+    WEIGHT = 11  # device=scale, value=weight in g; placed by counts or t_ns as a read is
+    SIZE = 12  # device=scale, value=length_mm, limit=width_mm, seq=height_mm; placed as a read is
+    HOST_ANSWER = 13  # seq=question; value=lane or -1, chute or NO_INDEX, reason OK or why there is neither
+    CODE = 14  # parcel, text: a person or the host says which label it carries
+    CHANGE = 15  # seq=number of the wish, parcel, value=lane or -1, chute or NO_INDEX: go there instead
+    LIST = 16  # text=label, reason INTERCEPT or HELD, value 1 put on that list, 0 taken off
+    MACHINE = 17  # value=MachineCommand, from a person or the line
+    SAFETY = 18  # value 1: the hard-wired safety chain has tripped; 0: it is closed again
+    DIVERTER = 19  # device=diverter, value 1 put into use by a person, 0 taken out of use
+    HOME = 20  # device=diverter, value 1 its paddle is home, 0 it is out
+    CARRIER = 21  # device=belt, counts=carrier number, value 1 put into use by a person, 0 taken out of use
+    EYE_IN_USE = (
+        22  # device=eye, value 1 a person says that it is well (or a jam is cleared), 0 that it is not
+    )
+    TAKE_OFF = 23  # parcel: a person says that it is off the belt
     # Commands: what the kernel wants done.
     # seq, parcel, device=diverter, chute, counts=fire at, limit=void after, due_ns, value=void after in ns
     FIRE_OUTPUT = 64
+    HOLD_INDUCT = 65  # device=induct eye, value 1 hold, 0 release
+    RUN_BELT = 66  # device=belt, value=speed in mm/s, 0 stop
+    SHOW_LIGHT = 67  # value=TowerLight
+    LAUNCH = 68  # device=induct eye of a loop, parcel, counts=carrier number, due_ns=when its middle is there
+    ASK_HOST = 69  # seq=question, parcel, text=label, due_ns=when an answer is of no more use
     # Evidence: what the kernel saw, thought and did.
     OPENED = 96  # parcel, device=eye or scanner, counts=leading edge here
     MEASURED = 97  # parcel, value=length in counts
@@ -74,8 +94,22 @@ class Kind(IntEnum):
     SEEN = 104  # parcel, device=eye, counts, error_um, limit=window in counts
     CONFIRMED = 105  # parcel, chute
     CLOSED = 106  # parcel, chute (or NO_INDEX), reason, value=Disposition, text=label
-    ALARM_RAISED = 107  # device, reason
-    ALARM_CLEARED = 108  # device, reason
+    ALARM_RAISED = 107  # value=Alarm, device: what it is about, by alarm
+    ALARM_CLEARED = 108  # value=Alarm, device
+    STATE_CHANGED = 109  # value=MachineState, limit=the one before, reason
+    CHUTE_CHANGED = 110  # chute, value=ChuteState, limit=parcels in it since it was last emptied
+    ANSWERED = 111  # seq=the wish's, parcel, reason OK or why not, value=mm left to the commit point, or past it (< 0)
+    TRANSFERRED = 112  # parcel, device=belt it is on now, chute=exit it came by, counts=leading edge there
+    LAPPED = 113  # parcel, value=laps begun
+    WEIGHED = 114  # parcel, device=scale, value=weight in g, reason=verdict
+    SIZED = 115  # parcel, device=scale, value=length_mm, limit=width_mm, seq=height_mm, reason=verdict
+    CODED = 116  # parcel, text, reason=verdict on the label
+    DRIFTED = (
+        117  # device=belt, value=counts for a metre as measured between eyes, limit=as configured: a proposal
+    )
+    RING_CHECKED = 118  # device=belt, value=carriers counted, limit=pitch in counts, reason OK or UNEXPECTED
+    LOADED = 119  # device=belt, parcel or 0, counts=carrier number, value 1 loaded, 0 empty
+    LISTED = 120  # parcel found travelling when its label was put on a list; text, reason
     # From the reactor to the daemon.
     LINK = 128  # device=link, value 1 up, 0 down, reason=LinkFault
 
@@ -108,6 +142,74 @@ class ChuteState(IntEnum):
     CLOSED = 4
     DISABLED = 5
     FAULT = 6
+
+
+class Alarm(IntEnum):
+    """What a person should look at; `device` says which. Each is raised once and cleared once."""
+
+    NODE_DOWN = 1  # node
+    TRACKS_USED_UP = 2  # belt: more parcels than the kernel follows
+    JAM = 3  # eye: blocked for longer than any parcel takes
+    EYE_BLIND = 4  # eye: parcels that its neighbours see pass it unseen
+    EYE_CHATTERS = 5  # eye: edges too short for any parcel
+    ENCODER_SILENT = 6  # belt: told to run, and no counts
+    ENCODER_JUMPED = 7  # belt: counts that no belt can have run
+    BELT_DRIFTS = 8  # belt: parcels slip more than the windows bear
+    DIVERTER_FAILS = 9  # diverter: it missed so often in a row that it is out of use
+    DIVERTER_STUCK_OUT = 10  # diverter: its paddle does not come home
+    SCANNER_SILENT = 11  # scanner: parcels pass, and it says nothing
+    SAME_LABEL = 12  # scanner: one label on two parcels
+    GRIDLOCK = 13  # belt: so many parcels on another lap that no more are let onto it
+    RING_LOST = 14  # belt: the carriers counted are not the ring's
+    CARRIER_FAILS = 15  # carrier, by its number
+    CHUTE_NOT_EMPTIED = 16  # chute: full for too long
+    SAFETY_TRIPPED = 17  # 0
+    HOST_SILENT = 18  # 0
+
+
+class MachineState(IntEnum):
+    """States of the machine, in the words and numbers of PackML (ISA-TR88.00.02)."""
+
+    CLEARING = 1
+    STOPPED = 2
+    STARTING = 3
+    IDLE = 4
+    SUSPENDED = 5
+    EXECUTE = 6
+    STOPPING = 7
+    ABORTING = 8
+    ABORTED = 9
+    HOLDING = 10
+    HELD = 11
+    UNHOLDING = 12
+    SUSPENDING = 13
+    UNSUSPENDING = 14
+    RESETTING = 15
+
+
+class MachineCommand(IntEnum):
+    """What a person or the line asks of the machine, in the words and numbers of PackML."""
+
+    RESET = 1
+    START = 2
+    STOP = 3
+    HOLD = 4
+    UNHOLD = 5
+    SUSPEND = 6
+    UNSUSPEND = 7
+    ABORT = 8
+    CLEAR = 9
+
+
+class TowerLight(IntFlag):
+    """Lamps of the tower light, and its buzzer."""
+
+    RED = 1
+    YELLOW = 2
+    GREEN = 4
+    RED_BLINKS = 8
+    YELLOW_BLINKS = 16
+    BUZZER = 32
 
 
 class LinkFault(IntEnum):

@@ -40,11 +40,16 @@ ENUMS = [
     ("_records", "Disposition", events.Disposition),
     ("_records", "ChuteState", events.ChuteState),
     ("_records", "Reason", events.Reason),
+    ("_records", "Alarm", events.Alarm),
+    ("_records", "MachineState", events.MachineState),
+    ("_records", "MachineCommand", events.MachineCommand),
+    ("_records", "TowerLight", events.TowerLight),
     ("_tables", "BeltKind", tables.BeltKind),
     ("_tables", "EyeRole", tables.EyeRole),
     ("_tables", "LinkKind", tables.LinkKind),
 ]
 # Cython's enums share one name space, so some of their names say more.
+PREFIXES = {"Alarm": "ALARM_", "MachineState": "STATE_", "MachineCommand": "DO_", "TowerLight": "LAMP_"}
 RENAMED = {
     "UNEXPECTED_TRACK": "UNEXPECTED",
     "LOST_PARCEL": "LOST",
@@ -73,7 +78,8 @@ def test_structs_are_the_dtypes(module: str, name: str, dtype: np.dtype[np.void]
 @pytest.mark.parametrize(("module", "name", "enum"), ENUMS)
 def test_enums_are_the_same(module: str, name: str, enum: type[IntEnum] | type[IntFlag]) -> None:
     pairs = [line.split(" = ") for line in body_of(module, f"cdef enum {name}")]
-    assert {RENAMED.get(key, key): int(value) for key, value in pairs} == {
+    prefix = PREFIXES.get(name, "")
+    assert {RENAMED.get(key, key.removeprefix(prefix)): int(value) for key, value in pairs} == {
         member.name: member.value for member in enum
     }
 

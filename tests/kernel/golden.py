@@ -15,6 +15,7 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     operate CHUTE STATE                                 a person's word
     reactor voids|writes                                what becomes of fires from now on
     read SCANNER LABEL, eye NAME blocked|cleared, confirm CHUTE    told as it stands
+    tell KIND FIELD=VALUE...                            an input as it stands; chutes and reasons by name
     plan NAME, flush, end
 
 A LABEL is `zip:10003` (a valid label to there; `zip:10003#2` is another parcel's), `text:...` (as it stands),
@@ -31,7 +32,17 @@ from line_hub import hub as hub_of
 from little_belt import Event, LittleBelt
 
 from hubctl._kernel import Kernel
-from hubctl.core.events import NO_COUNTS, NO_INDEX, ChuteState, Disposition, Flag, Kind, Reason, Records
+from hubctl.core.events import (
+    NO_COUNTS,
+    NO_INDEX,
+    Alarm,
+    ChuteState,
+    Disposition,
+    Flag,
+    Kind,
+    Reason,
+    Records,
+)
 
 TRACES = Path(__file__).parent / "traces"
 SAMPLE_MS = 5
@@ -177,6 +188,18 @@ class Stage:
     def _do_confirm(self, chute: str) -> None:
         self._tell(("confirm", chute, "blocked"))
 
+    def _do_tell(self, kind: str, *settings: str) -> None:
+        pairs = (setting.partition("=") for setting in settings)
+        fields = {key: self._value(key, value) for key, _, value in pairs}
+        self._input(" ".join(["tell", kind, *settings]), kind=Kind[kind], **fields)
+
+    def _value(self, key: str, value: str) -> Any:
+        if key == "chute":
+            return self.names.chutes.index(value)
+        if key == "text":
+            return value.encode()
+        return int(Reason[value]) if key == "reason" else int(value)
+
     def _do_plan(self, name: str) -> None:
         self.lines.append(f"< {self.now_ms} plan {name}")
         self.kernel.swap_plan(self._plan(name))
@@ -222,6 +245,8 @@ class Stage:
 
     def _input(self, text: str, **fields: Any) -> None:
         self.lines.append(f"< {self.now_ms} {text}")
+        if "text" in fields:
+            fields["n_text"] = len(fields["text"])
         self.inputs.append(fields | {"t_ns": self.now_ms * MS})
 
     def _raw(self) -> int:
@@ -271,7 +296,8 @@ class Teller:
         words = [kind.name.lower()]
         if self.record["parcel"]:
             words.append(str(self.record["parcel"]))
-        return " ".join([*words, *getattr(self, f"_{kind.name.lower()}")()])
+        tell = getattr(self, f"_{kind.name.lower()}", self._otherwise)
+        return " ".join([*words, *tell()])
 
     @property
     def _chute(self) -> str:
@@ -328,10 +354,20 @@ class Teller:
         return [Disposition(self.record["value"]).name, self._reason, self._chute, self._text or "-"]
 
     def _alarm_raised(self) -> list[str]:
-        return [str(self.record["device"]), self._reason]
+        return [str(self.record["device"]), Alarm(self.record["value"]).name]
 
-    def _alarm_cleared(self) -> list[str]:
-        return [str(self.record["device"]), self._reason]
+    _alarm_cleared = _alarm_raised
+
+    def _otherwise(self) -> list[str]:
+        """A kind without words of its own: every field that says something."""
+        fields = [
+            f"{name}={self.record[name]}"
+            for name in ("device", "counts", "value", "limit", "due_ns", "seq", "error_um")
+            if self.record[name] not in (0, NO_COUNTS)
+        ]
+        chute = [] if self.record["chute"] == NO_INDEX else [self._chute]
+        reason = [self._reason] if self.record["reason"] else []
+        return [*chute, *fields, *reason, *([self._text] if self._text else [])]
 
 
 def perform(story: Story) -> Stage:

@@ -29,6 +29,7 @@ LATER = {
     "INTERCEPT",
     "HELD",
     "OVERWEIGHT",
+    "RATE_LIMIT",
     "MULTI_PARCEL",
     "MAX_LAPS",
     "REMOVED",
