@@ -16,6 +16,7 @@ import numpy.typing as npt
 from hubctl._lookup import LaneTable
 from hubctl.core import tables
 from hubctl.core.events import NO_INDEX, Reason
+from hubctl.core.hops import find_hops
 from hubctl.core.labels import compile_formats, compose_many
 from hubctl.core.tables import BeltKind, CompiledPlan, EyeRole, Layout
 from hubctl.sim import draw
@@ -49,15 +50,17 @@ def make_layout(n_tracks: int) -> Layout:
     """The belt that holds so many parcels."""
     places = diverter_counts(n_tracks)
     end_counts = places[-1] + PITCH_COUNTS
+    belts, diverters, chutes = _belt(end_counts + PITCH_COUNTS), _diverters(places), _chutes()
     return Layout(
-        belts=_belt(end_counts + PITCH_COUNTS),
+        belts=belts,
         eyes=_eyes([INDUCT_COUNTS, TUNNEL_COUNTS, far_counts(n_tracks), end_counts]),
         scanners=_rows(
             tables.SCANNER, 1, at_counts=SCAN_COUNTS, latency_ns=SCAN_LATENCY_NS, reach_counts=100
         ),
-        diverters=_diverters(places),
-        chutes=_chutes(),
+        diverters=diverters,
+        chutes=chutes,
         n_nodes=1,
+        hops=find_hops(belts, diverters, chutes),
     )
 
 
@@ -112,6 +115,7 @@ def _chutes() -> npt.NDArray[np.void]:
         N_LANES + 1,
         diverter=[*np.repeat(np.arange(N_DIVERTERS), 2), NO_INDEX],
         has_confirm=1,
+        to_belt=NO_INDEX,
         confirm_from_ns=middle_ns - 200_000_000,
         confirm_until_ns=middle_ns + 200_000_000,
     )

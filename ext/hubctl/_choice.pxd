@@ -92,6 +92,17 @@ cdef inline uint16_t chute_refusal(const State* s, int c) noexcept nogil:
     return NONE
 
 
+cdef inline uint16_t way_refusal(const State* s, int c, int exit) noexcept nogil:
+    """Why a chute, or the exit of the present belt that leads to it, takes nothing now; NONE if both do."""
+    cdef uint16_t reason = chute_refusal(s, c)
+    return chute_refusal(s, exit) if reason == NONE and exit != c else reason
+
+
+cdef inline uint16_t exit_to(const State* s, const Track* track, int c) noexcept nogil:
+    """The exit of a track's belt that leads to a chute; NO_INDEX if none does."""
+    return s.hops[track.belt * s.head.n_chutes + c]
+
+
 cdef inline int64_t fire_counts_at(const State* s, const Track* track, const Diverter* diverter) noexcept nogil:
     """Count at which to write the output so that the paddle's time in the way is centred on the parcel's centre."""
     cdef int64_t lead_ns = diverter.latency_ns + diverter.hold_ns // 2
@@ -101,22 +112,25 @@ cdef inline int64_t fire_counts_at(const State* s, const Track* track, const Div
 
 cdef inline int64_t earliest_commit(const State* s, const Track* track, int64_t commit_counts) noexcept nogil:
     """The commit point were the belt at its top speed, from the one at its speed of now; it may speed up on the way."""
-    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[track.chute].diverter]
+    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[track.exit].diverter]
     cdef int64_t lead_ns = diverter.latency_ns + diverter.hold_ns // 2 + diverter.commit_ns
     cdef int64_t faster = s.belt_table[track.belt].speed_counts_s_max - planning_speed(s, track.belt)
     return commit_counts - travel(faster, lead_ns) if faster > 0 else commit_counts
 
 
-cdef inline int64_t commit_counts_at(const State* s, const Track* track, int c) noexcept nogil:
-    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[c].diverter]
+cdef inline int64_t commit_counts_at(const State* s, const Track* track, int exit) noexcept nogil:
+    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[exit].diverter]
     return fire_counts_at(s, track, diverter) - travel(planning_speed(s, track.belt), diverter.commit_ns)
 
 
 cdef inline bint can_be_told(const State* s, const Track* track, int c) noexcept nogil:
-    """Whether the commit point of a chute still lies ahead."""
-    if s.chute_table[c].diverter == NO_INDEX or s.belt_table[track.belt].kind == STATION:
+    """Whether a way leads to a chute, and the commit point of its exit still lies ahead."""
+    cdef uint16_t exit = exit_to(s, track, c)
+    if exit == NO_INDEX:
+        return False
+    if s.chute_table[exit].diverter == NO_INDEX or s.belt_table[track.belt].kind == STATION:
         return True
-    return commit_counts_at(s, track, c) >= s.belts[track.belt].counts
+    return commit_counts_at(s, track, exit) >= s.belts[track.belt].counts
 
 
 cdef inline void arm_timer(State* s, int32_t t) noexcept nogil:
@@ -126,7 +140,7 @@ cdef inline void arm_timer(State* s, int32_t t) noexcept nogil:
     cdef int64_t commit
     cdef int64_t early
     if track.state == ROUTED:
-        commit = commit_counts_at(s, track, track.chute)
+        commit = commit_counts_at(s, track, track.exit)
         early = earliest_commit(s, track, commit)
         if early > s.belts[track.belt].counts:
             commit = early
@@ -148,8 +162,10 @@ cdef inline void assign(State* s, int32_t t, uint16_t chute, uint16_t reason) no
     """Routes track `t` to a chute for a reason, and says so if that is new."""
     cdef Track* track = &s.tracks[t]
     cdef Record* record
-    cdef bint diverts = s.chute_table[chute].diverter != NO_INDEX
+    cdef bint diverts
     track.chute = chute
+    track.exit = exit_to(s, track, chute)
+    diverts = s.chute_table[track.exit].diverter != NO_INDEX
     track.reason = reason
     track.state = ROUTED if diverts else ON_BELT
     if s.belt_table[track.belt].kind != STATION:
@@ -169,13 +185,14 @@ cdef inline void send_to_exception(State* s, int32_t t, uint16_t reason) noexcep
     """The exception chute of a reason, or the belt's end if that chute cannot be had."""
     cdef Track* track = &s.tracks[t]
     cdef uint16_t chute = s.plan.exceptions[reason] if s.plan.version else <uint16_t>NO_INDEX
-    if chute == NO_INDEX or chute_refusal(s, chute) != NONE or not can_be_told(s, track, chute):
+    if chute == NO_INDEX or not can_be_told(s, track, chute) or way_refusal(s, chute, exit_to(s, track, chute)) != NONE:
         chute = s.belt_table[track.belt].end_chute
     assign(s, t, chute, reason)
 
 
 cdef inline uint16_t skip_reason(const State* s, const Track* track, int c, uint16_t too_late) noexcept nogil:
-    cdef uint16_t reason = chute_refusal(s, c)
+    cdef uint16_t exit = exit_to(s, track, c)
+    cdef uint16_t reason = chute_refusal(s, c) if exit == NO_INDEX else way_refusal(s, c, exit)
     if reason == NONE and not can_be_told(s, track, c):
         return too_late
     return reason

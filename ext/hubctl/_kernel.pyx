@@ -62,7 +62,7 @@ from hubctl._state cimport (
 from hubctl._tables cimport LINE, Belt, Chute, Diverter, Eye, Scanner
 from hubctl._tracking cimport take_eye, turn_wheel
 
-cdef uint64_t MAGIC = 0x6875626374310003  # "hubct1", format 3
+cdef uint64_t MAGIC = 0x6875626374310004  # "hubct1", format 4
 cdef int DIGEST_SIZE = 16
 cdef Plan NO_PLAN_YET
 memset(&NO_PLAN_YET, 0, sizeof(Plan))
@@ -191,6 +191,7 @@ cdef size_t lay_out(State* s, char* block, const Head* head) noexcept nogil:
     s.scanner_table = <Scanner*>carve(&at, head.n_scanners * sizeof(Scanner))
     s.diverter_table = <Diverter*>carve(&at, head.n_diverters * sizeof(Diverter))
     s.chute_table = <Chute*>carve(&at, head.n_chutes * sizeof(Chute))
+    s.hops = <uint16_t*>carve(&at, <size_t>head.n_belts * head.n_chutes * sizeof(uint16_t))
     s.belts = <BeltState*>carve(&at, head.n_belts * sizeof(BeltState))
     s.eyes = <EyeState*>carve(&at, head.n_eyes * sizeof(EyeState))
     s.scanners = <ScannerState*>carve(&at, head.n_scanners * sizeof(ScannerState))
@@ -261,6 +262,24 @@ def _check_layout(layout: Layout) -> None:
     _check_indices("chutes.node", layout.chutes["node"], layout.n_nodes, none=True)
     _check_indices("chutes.confirm_node", layout.chutes["confirm_node"], layout.n_nodes, none=True)
     _check_ranges(layout)
+    _check_hops(layout)
+
+
+def _check_hops(layout: Layout) -> None:
+    """Every exit is one of its own belt: its divert is timed by that belt's counter."""
+    n_belts, n_chutes = len(layout.belts), len(layout.chutes)
+    _check_indices("chutes.to_belt", layout.chutes["to_belt"], n_belts, none=True)
+    if layout.hops.shape != (n_belts, n_chutes) or layout.hops.dtype != np.uint16:
+        raise ValueError(f"layout.hops: shape {layout.hops.shape}, must be uint16 of shape {(n_belts, n_chutes)}")
+    _check_indices("layout.hops", layout.hops.ravel(), n_chutes, none=True)
+    for belt, exits in enumerate(layout.hops):
+        led = exits[exits != NO_INDEX]
+        diverters = layout.chutes["diverter"][led]
+        diverts = diverters != NO_INDEX
+        if (layout.diverters["belt"][diverters[diverts]] != belt).any():
+            raise ValueError(f"layout.hops: an exit of belt {belt} is on another belt")
+        if (led[~diverts] != layout.belts["end_chute"][belt]).any():
+            raise ValueError(f"layout.hops: an exit of belt {belt} is at the end of another belt")
 
 
 def _check_ranges(layout: Layout) -> None:
@@ -388,6 +407,7 @@ cdef class Kernel:
         copy_table(self.state.scanner_table, layout.scanners)
         copy_table(self.state.diverter_table, layout.diverters)
         copy_table(self.state.chute_table, layout.chutes)
+        copy_table(self.state.hops, layout.hops)
         return 0
 
     cdef int _restore(self, bytes snapshot) except -1:

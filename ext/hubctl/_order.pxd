@@ -150,11 +150,11 @@ cdef inline void forget(State* s, int32_t t) noexcept nogil:
 cdef inline void leave_chute_queue(State* s, int32_t t) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     if track.chute_prev == NOBODY:
-        s.chutes[track.chute].first = track.chute_next
+        s.chutes[track.exit].first = track.chute_next
     else:
         s.tracks[track.chute_prev].chute_next = track.chute_next
     if track.chute_next == NOBODY:
-        s.chutes[track.chute].last = track.chute_prev
+        s.chutes[track.exit].last = track.chute_prev
     else:
         s.tracks[track.chute_next].chute_prev = track.chute_prev
     track.chute_prev = NOBODY
@@ -163,13 +163,13 @@ cdef inline void leave_chute_queue(State* s, int32_t t) noexcept nogil:
 
 cdef inline void join_chute_queue(State* s, int32_t t) noexcept nogil:
     cdef Track* track = &s.tracks[t]
-    track.chute_prev = s.chutes[track.chute].last
+    track.chute_prev = s.chutes[track.exit].last
     track.chute_next = NOBODY
     if track.chute_prev == NOBODY:
-        s.chutes[track.chute].first = t
+        s.chutes[track.exit].first = t
     else:
         s.tracks[track.chute_prev].chute_next = t
-    s.chutes[track.chute].last = t
+    s.chutes[track.exit].last = t
 
 
 cdef inline void leave_plans(State* s, int32_t t) noexcept nogil:

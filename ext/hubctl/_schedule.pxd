@@ -8,12 +8,12 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t
 from hubctl._choice cimport (
     arm_timer,
     assign,
-    chute_refusal,
     close_track,
     close_where_sent,
     fire_counts_at,
     route,
     skip,
+    way_refusal,
 )
 from hubctl._motion cimport NS_PER_S, at_speed, is_followed, planning_speed, time_of, travel, was_blind
 from hubctl._order cimport join_chute_queue, leave_plans
@@ -69,7 +69,7 @@ cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts
 cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
     """Why track `t` cannot be diverted into its chute after all; NONE if it can."""
     cdef const Track* track = &s.tracks[t]
-    cdef uint16_t reason = chute_refusal(s, track.chute)
+    cdef uint16_t reason = way_refusal(s, track.chute, track.exit)
     if reason != NONE:
         return reason
     if not is_followed(s, track.belt) or not at_speed(s, track.belt):
@@ -77,7 +77,7 @@ cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
     if track.length_counts < 0:
         return MISSED_WINDOW
     if s.belt_table[track.belt].kind != STATION and not has_room_beside(
-        s, t, s.diverter_table[s.chute_table[track.chute].diverter].clear_counts
+        s, t, s.diverter_table[s.chute_table[track.exit].diverter].clear_counts
     ):
         return GAP_TOO_SMALL
     return NONE
@@ -97,7 +97,7 @@ cdef inline void next_best(State* s, int32_t t, uint16_t reason) noexcept nogil:
 
 cdef inline void commit(State* s, int32_t t) noexcept nogil:
     cdef Track* track = &s.tracks[t]
-    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[track.chute].diverter]
+    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[track.exit].diverter]
     cdef Record* record
     track.fire_counts = fire_counts_at(s, track, diverter)
     track.heap_key = track.fire_counts
@@ -106,7 +106,7 @@ cdef inline void commit(State* s, int32_t t) noexcept nogil:
     s.head.next_seq += 1
     heap_push(s.tracks, s.fires + track.belt * s.head.n_tracks_max, &s.belts[track.belt].n_fires, t)
     record = say(s, COMMITTED, track.parcel)
-    record.chute = track.chute
+    record.chute = track.exit
     record.seq = track.seq
     record.plan = track.plan
     record.counts = s.belts[track.belt].counts
@@ -131,14 +131,14 @@ cdef inline int64_t due_of(const State* s, int32_t t) noexcept nogil:
 
 cdef inline uint16_t fire_refusal(const State* s, int32_t t, int64_t due_ns) noexcept nogil:
     cdef const Track* track = &s.tracks[t]
-    cdef uint16_t reason = chute_refusal(s, track.chute)
+    cdef uint16_t reason = way_refusal(s, track.chute, track.exit)
     if reason != NONE:
         return reason
     if not is_followed(s, track.belt):
         return MISSED_WINDOW
     if not at_speed(s, track.belt):
         return NOT_AT_SPEED
-    if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.chute].diverter].void_ns:
+    if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.exit].diverter].void_ns:
         return MISSED_WINDOW
     return NONE
 
@@ -157,12 +157,12 @@ cdef inline void uncommit(State* s, int32_t t, uint16_t reason) noexcept nogil:
 
 cdef inline void say_fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
     cdef Track* track = &s.tracks[t]
-    cdef int d = s.chute_table[track.chute].diverter
+    cdef int d = s.chute_table[track.exit].diverter
     cdef Record* record = say(s, FIRE_OUTPUT, track.parcel)
     record.seq = track.seq
     record.plan = track.plan
     record.device = d
-    record.chute = track.chute
+    record.chute = track.exit
     record.counts = track.fire_counts
     record.limit = track.fire_counts + travel(s.belts[track.belt].speed_counts_s, s.diverter_table[d].void_ns)
     record.due_ns = due_ns
@@ -177,7 +177,7 @@ cdef inline void fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
     track.state = FIRED_TRACK
     track.marks &= ~(EYE_PASSED | CONFIRM_OVER)
     track.fired_ns = s.now_ns
-    track.heap_key = s.now_ns + s.chute_table[track.chute].confirm_until_ns
+    track.heap_key = s.now_ns + s.chute_table[track.exit].confirm_until_ns
     heap_push(s.tracks, s.confirms, &s.head.n_confirms, t)
     join_chute_queue(s, t)
 
@@ -210,8 +210,8 @@ cdef inline void conclude_fired(State* s, int32_t t) noexcept nogil:
     cdef bint eye_done = track.marks & EYE_PASSED or not can_be_seen_again(s, track)
     if not (track.marks & CONFIRM_OVER and eye_done):
         return
-    if s.chute_table[track.chute].has_confirm and not was_blind(
-        s, s.chute_table[track.chute].confirm_node, track.fired_ns
+    if s.chute_table[track.exit].has_confirm and not was_blind(
+        s, s.chute_table[track.exit].confirm_node, track.fired_ns
     ):
         close_track(s, t, LOST, LOST_PARCEL)
         return
@@ -262,7 +262,7 @@ cdef inline int64_t confirm_error(const State* s, int32_t t, int64_t t_ns) noexc
     The window is for the parcel's centre; the chute eye sees its leading edge, half a length before.
     """
     cdef const Track* track = &s.tracks[t]
-    cdef const Chute* chute = &s.chute_table[track.chute]
+    cdef const Chute* chute = &s.chute_table[track.exit]
     cdef int64_t half_ns = track.length_counts // 2 * NS_PER_S // planning_speed(s, track.belt)
     cdef int64_t after_ns = t_ns - track.fired_ns + half_ns
     cdef int64_t error_ns = 2 * after_ns - chute.confirm_from_ns - chute.confirm_until_ns

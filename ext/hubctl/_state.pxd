@@ -64,13 +64,13 @@ cdef struct Track:
     uint16_t marks
     uint16_t belt
     uint16_t next_eye         # eye index; NO_INDEX past the last
-    uint16_t chute            # NO_INDEX: the belt's end
+    uint16_t chute            # where it is to end
+    uint16_t exit             # the chute by which it leaves the present belt on its way there
     uint16_t reason
     uint16_t first_skip       # why the first candidate was passed over
     uint16_t priority
     uint16_t candidate        # next of the lane's chutes to try
     uint16_t n_text
-    uint16_t reserved2
     uint16_t said_chute       # what the last DECIDED said
     uint16_t said_reason
     char[56] text
@@ -157,6 +157,7 @@ cdef struct State:
     Scanner* scanner_table
     Diverter* diverter_table
     Chute* chute_table
+    uint16_t* hops            # [n_belts][n_chutes] exit of a belt that leads to a chute; NO_INDEX if none does
     BeltState* belts
     EyeState* eyes
     ScannerState* scanners

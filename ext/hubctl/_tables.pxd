@@ -65,6 +65,10 @@ cdef packed struct Chute:
     uint16_t node
     uint16_t has_confirm
     uint16_t confirm_node
+    uint16_t to_belt
+    uint16_t reserved
+    uint32_t reserved2
+    int64_t to_counts
     int64_t confirm_from_ns
     int64_t confirm_until_ns
     int64_t full_on_ns

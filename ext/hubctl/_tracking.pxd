@@ -111,6 +111,7 @@ cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int32_t b
     track.belt = b
     track.next_eye = next_eye
     track.chute = NO_INDEX
+    track.exit = NO_INDEX
     track.said_chute = NO_INDEX
     track.lane = -1
     track.state = ON_BELT
@@ -171,7 +172,7 @@ cdef inline bint is_blind_for(const State* s, int32_t t, int e) noexcept nogil:
 cdef inline bint is_beyond_divert(const State* s, int32_t t, int e) noexcept nogil:
     """Whether a fired parcel comes to an eye only if its divert failed: a long one may reach a near eye before."""
     cdef const Track* track = &s.tracks[t]
-    cdef int64_t divert_counts = s.diverter_table[s.chute_table[track.chute].diverter].at_counts
+    cdef int64_t divert_counts = s.diverter_table[s.chute_table[track.exit].diverter].at_counts
     return s.eye_table[e].at_counts > divert_counts + track.length_counts // 2 + s.eye_table[e].window_counts
 
 
@@ -241,6 +242,7 @@ cdef inline void close_at_end(State* s, int32_t t) noexcept nogil:
         leave_plans(s, t)
         track.state = ON_BELT
         track.chute = s.belt_table[track.belt].end_chute
+        track.exit = track.chute
         if track.reason == OK:
             track.reason = MISSED_WINDOW
     close_where_sent(s, t)
@@ -326,7 +328,7 @@ cdef inline void look_at(State* s, int32_t t) noexcept nogil:
     """A track's time has come: its commit point, or the end of its window at the next eye or the belt's end."""
     cdef Track* track = &s.tracks[t]
     cdef int64_t counts = s.belts[track.belt].counts
-    if track.state == ROUTED and commit_counts_at(s, track, track.chute) <= counts:
+    if track.state == ROUTED and commit_counts_at(s, track, track.exit) <= counts:
         reach_commit_point(s, t)
     elif eye_deadline(s, track) > counts:
         arm_timer(s, t)

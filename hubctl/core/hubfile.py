@@ -235,6 +235,8 @@ class Chute(Section):
     diverter: Name | None = Field(None, description="absent for the chute at a belt's end")
     side: Literal["left", "right"] = Field("left", description="of the belt, seen downstream")
     output: CoilAddress | None = Field(None, description='coil that diverts into it, like "io1/coil/0"')
+    to_belt: Name | None = Field(None, description="the belt it leads onto; absent: parcels end here")
+    to_mm: PositionMm = Field(0, description="where on that belt a parcel's leading edge comes down")
     confirm: BitAddress | None = Field(None, description="eye that sees a parcel arrive")
     full: BitAddress | None = Field(None, description="eye that is blocked while the chute is full")
     confirm_ms: list[Annotated[int, Field(ge=0, le=60_000)]] = Field(

@@ -15,6 +15,7 @@ import numpy as np
 from hubctl.core import tables
 from hubctl.core.address import Address, Space, parse_address
 from hubctl.core.events import NO_INDEX, Kind
+from hubctl.core.hops import find_hops
 from hubctl.core.hubfile import Belt, Chute, Diverter, Encoder, Eye, Hub, Link, ModbusTcpLink, Node, Scanner
 from hubctl.core.tables import BeltKind, EyeRole, Layout, LinkKind, Table, Wiring
 
@@ -127,13 +128,17 @@ def compile_layout(hub: Hub) -> Layout:
         One row a thing; lengths in counts, times in ns.
     """
     maker = _LayoutMaker(hub)
+    belts = _table(map(maker.belt, hub.belts), tables.BELT)
+    diverters = _table(map(maker.diverter, diverters_in_order(hub)), tables.DIVERTER)
+    chutes = _table(map(maker.chute, hub.chutes), tables.CHUTE)
     return Layout(
-        belts=_table(map(maker.belt, hub.belts), tables.BELT),
+        belts=belts,
         eyes=_table(map(maker.eye, eyes_in_order(hub)), tables.EYE),
         scanners=_table(map(maker.scanner, hub.scanners), tables.SCANNER),
-        diverters=_table(map(maker.diverter, diverters_in_order(hub)), tables.DIVERTER),
-        chutes=_table(map(maker.chute, hub.chutes), tables.CHUTE),
+        diverters=diverters,
+        chutes=chutes,
         n_nodes=len(hub.nodes),
+        hops=find_hops(belts, diverters, chutes),
     )
 
 
@@ -208,6 +213,8 @@ class _LayoutMaker:
             "node": self._node(chute.output),
             "has_confirm": chute.confirm is not None,
             "confirm_node": self._node(chute.confirm),
+            "to_belt": NO_INDEX if chute.to_belt is None else self.belts[chute.to_belt],
+            "to_counts": 0 if chute.to_belt is None else self._counts(chute.to_belt)(chute.to_mm),
             "confirm_from_ns": from_ms * NS_PER_MS,
             "confirm_until_ns": until_ms * NS_PER_MS,
             "full_on_ns": chute.full_on_ms * NS_PER_MS,

@@ -22,6 +22,7 @@ REFERENCES = (  # section, its key, the section that has the name
     ("scanners", "link", "links"),
     ("diverters", "belt", "belts"),
     ("chutes", "diverter", "diverters"),
+    ("chutes", "to_belt", "belts"),
 )
 RTU_UNIT_MAX = 247
 SIGNALS = (("chutes", "output"), ("eyes", "input"), ("chutes", "confirm"), ("chutes", "full"))

@@ -97,6 +97,10 @@ CHUTE = np.dtype(
         ("node", "<u2"),  # node of its output
         ("has_confirm", "<u2"),
         ("confirm_node", "<u2"),
+        ("to_belt", "<u2"),  # the belt that it leads onto; NO_INDEX: parcels end here
+        ("reserved", "<u2"),
+        ("reserved2", "<u4"),
+        ("to_counts", "<i8"),  # where on that belt a leading edge comes down, in that belt's counts
         ("confirm_from_ns", "<i8"),  # after the fire, the chute eye may see the parcel from here
         ("confirm_until_ns", "<i8"),  # to here
         ("full_on_ns", "<i8"),  # the full eye counts after it was blocked for so long
@@ -114,6 +118,9 @@ class Layout(NamedTuple):
     diverters: Table  # DIVERTER, sorted by (belt, at_counts)
     chutes: Table  # CHUTE
     n_nodes: int
+    hops: npt.NDArray[
+        np.uint16
+    ]  # shape (n_belts, n_chutes): exit of a belt on the way to a chute; NO_INDEX: none
 
 
 class LinkKind(IntEnum):
