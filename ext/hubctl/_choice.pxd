@@ -8,6 +8,7 @@ or for two lanes, are MULTI_LABEL.
 from libc.stdint cimport int32_t, int64_t, uint16_t
 from libc.string cimport memcpy
 
+from hubctl._identity cimport drop_identity, hold_identity
 from hubctl._lookup cimport Reading, resolve
 from hubctl._motion cimport planning_speed, travel
 from hubctl._order cimport give_back, set_timer
@@ -240,6 +241,10 @@ cdef inline void find_lane(State* s, int32_t t) noexcept nogil:
     track.plan = s.plan.version
     track.candidate = 0
     track.reason = reading.reason
+    if track.identity != reading.identity:
+        drop_identity(s, t)
+        track.identity = reading.identity
+        hold_identity(s, t)
 
 
 cdef inline void route(State* s, int32_t t, uint16_t too_late) noexcept nogil:
@@ -269,17 +274,20 @@ cdef inline void bar(State* s, int32_t t, uint16_t reason) noexcept nogil:
     route(s, t, LATE_READ)
 
 
-cdef inline void keep_label(Track* track, const Record* read, const Reading* reading) noexcept nogil:
-    """The label that the parcel's last record will name."""
+cdef inline void keep_label(State* s, int32_t t, const Record* read, const Reading* reading) noexcept nogil:
+    """The label that the parcel's last record will name, and by which it is found."""
+    cdef Track* track = &s.tracks[t]
+    drop_identity(s, t)
     track.marks |= LABELLED
     track.identity = reading.identity
+    hold_identity(s, t)
     track.n_text = read.n_text
     memcpy(track.text, read.text, sizeof(track.text))
 
 
 cdef inline void hold_label(State* s, int32_t t, const Record* read, const Reading* reading) noexcept nogil:
     cdef Track* track = &s.tracks[t]
-    keep_label(track, read, reading)
+    keep_label(s, t, read, reading)
     track.priority = reading.priority
     track.lane = reading.lane
     track.plan = s.plan.version
@@ -346,7 +354,7 @@ cdef inline void take_label(State* s, int32_t t, const Record* read, const Readi
         return
     if track.marks & BARRED:
         if not track.marks & LABELLED:
-            keep_label(track, read, reading)
+            keep_label(s, t, read, reading)
         return
     if track.marks & LABELLED:
         verdict = weigh(s, track, reading)

@@ -52,6 +52,7 @@ from hubctl._state cimport (
     EyeState,
     Head,
     NodeStatus,
+    Place,
     Plan,
     ScannerState,
     State,
@@ -201,6 +202,8 @@ cdef size_t lay_out(State* s, char* block, const Head* head) noexcept nogil:
     s.fires = <int32_t*>carve(&at, <size_t>head.n_belts * head.n_tracks_max * sizeof(int32_t))
     s.confirms = <int32_t*>carve(&at, head.n_tracks_max * sizeof(int32_t))
     s.tracks = <Track*>carve(&at, head.n_tracks_max * sizeof(Track))
+    s.labels = <Place*>carve(&at, head.n_places * sizeof(Place))
+    s.parcels = <Place*>carve(&at, head.n_places * sizeof(Place))
     return at - block
 
 
@@ -377,6 +380,7 @@ cdef class Kernel:
         head.n_nodes = layout.n_nodes
         head.n_tracks_max = n_tracks_max
         head.n_slots = _slots_for(layout)
+        head.n_places = 1 << (2 * n_tracks_max - 1).bit_length()
         self._take_memory(&head)
         self._copy_layout(layout)
         make_ready(self.state)

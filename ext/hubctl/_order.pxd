@@ -7,6 +7,7 @@ so that setting, clearing and finding a timer cost the same with ten tracks and 
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
+from hubctl._identity cimport drop_identity, drop_number
 from hubctl._state cimport (
     COMMITTED_TRACK,
     FIRED_TRACK,
@@ -187,6 +188,8 @@ cdef inline void give_back(State* s, int32_t t) noexcept nogil:
     leave_plans(s, t)
     clear_timer(s, t)
     forget(s, t)
+    drop_identity(s, t)
+    drop_number(s, t)
     unlink(s, s.tracks[t].belt, t)
     s.tracks[t].state = 0
     s.tracks[t].behind = s.head.free

@@ -118,6 +118,11 @@ cdef struct WildLabel:
     uint64_t identity         # of a label read where no parcel is known to be
     int64_t until_ns          # till then it is given to nobody
 
+cdef struct Place:
+    uint64_t key              # identity of a label, or number of a parcel; 0: empty
+    int32_t track
+    int32_t reserved
+
 cdef struct Head:
     uint64_t magic
     int64_t size
@@ -137,6 +142,8 @@ cdef struct Head:
     int32_t n_nodes
     int32_t n_tracks_max
     int32_t n_slots           # of each belt's wheel, a power of two
+    int32_t n_places          # of each table of `_identity.pxd`, a power of two
+    int32_t reserved
     int32_t backlog           # timers are due that did not fit into the last step
     int32_t flushing
     int64_t n_wild            # seen so far; ring of N_WILD
@@ -164,6 +171,8 @@ cdef struct State:
     ChuteStatus* chutes
     NodeStatus* nodes
     Track* tracks
+    Place* labels             # [n_places] tracks by the identity of their label
+    Place* parcels            # [n_places] tracks by their number
     int32_t* wheel            # [n_belts][n_slots] first track of the slot
     int32_t* fires            # [n_belts][n_tracks_max] heap by fire counts
     int32_t* confirms         # [n_tracks_max] heap by end of the confirm window

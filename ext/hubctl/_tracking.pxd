@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t
 
 from hubctl._choice cimport arm_timer, assign, bar, close_track, close_where_sent, commit_counts_at, eye_deadline, route
 from hubctl._doubt cimport relieve
+from hubctl._identity cimport hold_number
 from hubctl._motion cimport counts_at, extended, take_counter, time_of, was_blind
 from hubctl._order cimport (
     clear_timer,
@@ -105,6 +106,7 @@ cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int32_t b
     track = &s.tracks[t]
     track.parcel = s.head.next_parcel
     s.head.next_parcel += 1
+    hold_number(s, t)
     track.origin_counts = origin_counts
     track.length_counts = -1
     track.opened_ns = s.now_ns
