@@ -13,6 +13,7 @@ from hubctl._lookup cimport Reading, resolve
 from hubctl._motion cimport planning_speed, travel
 from hubctl._order cimport give_back, set_timer
 from hubctl._records cimport (
+    AMBIGUOUS_READ,
     BAD_LABEL,
     CHUTE_CLOSED,
     CHUTE_FAULT,
@@ -38,6 +39,7 @@ from hubctl._records cimport (
 )
 from hubctl._state cimport (
     BARRED,
+    CODED_LABEL,
     LABELLED,
     N_CANDIDATES_MAX,
     ON_BELT,
@@ -264,9 +266,16 @@ cdef inline void route(State* s, int32_t t, uint16_t too_late) noexcept nogil:
         choose(s, t, too_late)
 
 
+cdef inline bint is_of_labels(uint16_t reason) noexcept nogil:
+    """Whether a reason lies in what scanners say, so that a person's word settles it."""
+    return reason == MULTI_LABEL or reason == AMBIGUOUS_READ
+
+
 cdef inline void bar(State* s, int32_t t, uint16_t reason) noexcept nogil:
     """To the exception for good, unless its divert is already committed. A stray runs to the belt's end anyway."""
     cdef Track* track = &s.tracks[t]
+    if track.marks & CODED_LABEL and is_of_labels(reason):
+        return
     if track.marks & STRAY or (track.state != ON_BELT and track.state != ROUTED):
         return
     track.marks |= BARRED
@@ -347,7 +356,7 @@ cdef inline void take_label(State* s, int32_t t, const Record* read, const Readi
     """A certain read of track `t`: the first label, a better one, the same again, or one too many."""
     cdef Track* track = &s.tracks[t]
     cdef uint16_t verdict = OK
-    if track.state != ON_BELT and track.state != ROUTED:
+    if track.marks & CODED_LABEL or (track.state != ON_BELT and track.state != ROUTED):
         return
     if reading.reason == BAD_LABEL:
         take_bad_label(s, t)

@@ -20,6 +20,7 @@ from hubctl._motion cimport planning_speed, travel
 from hubctl._records cimport AMBIGUOUS_READ, BAD_LABEL, LATE_READ, NO_PLAN, Record
 from hubctl._state cimport (
     BARRED,
+    CODED_LABEL,
     CONTRADICTED,
     LABELLED,
     LATE_READ_NS,
@@ -65,7 +66,7 @@ cdef inline bint is_wild(const State* s, uint64_t identity) noexcept nogil:
 
 cdef inline void blur(State* s, int32_t t) noexcept nogil:
     """A read that might be this track's: no label of its own yet, so say why."""
-    if not s.tracks[t].marks & (LABELLED | BARRED) and (s.tracks[t].state == ON_BELT or s.tracks[t].state == ROUTED):
+    if not s.tracks[t].marks & (LABELLED | BARRED | CODED_LABEL) and (s.tracks[t].state == ON_BELT or s.tracks[t].state == ROUTED):
         s.tracks[t].reason = AMBIGUOUS_READ
         route(s, t, LATE_READ)
 

@@ -13,9 +13,14 @@ cdef enum:
     NO_PLAN_IDENTITY = 1  # of every label while there is no plan: it names nobody
 
 
+cdef inline int64_t home_of(uint64_t key, int64_t mask) noexcept nogil:
+    """Where a key belongs: numbers in a row are spread, else they would make one run that each removal walks along."""
+    return <int64_t>((key * <uint64_t>0x9E3779B97F4A7C15) >> 32) & mask
+
+
 cdef inline int64_t find_place(const Place* places, int64_t mask, uint64_t key, int32_t t) noexcept nogil:
     """Where track `t` (or ANYBODY) stands under a key; -1 if nowhere."""
-    cdef int64_t at = <int64_t>(key & <uint64_t>mask)
+    cdef int64_t at = home_of(key, mask)
     while places[at].key != 0:
         if places[at].key == key and (t == ANYBODY or places[at].track == t):
             return at
@@ -24,7 +29,7 @@ cdef inline int64_t find_place(const Place* places, int64_t mask, uint64_t key, 
 
 
 cdef inline void put_place(Place* places, int64_t mask, uint64_t key, int32_t t) noexcept nogil:
-    cdef int64_t at = <int64_t>(key & <uint64_t>mask)
+    cdef int64_t at = home_of(key, mask)
     while places[at].key != 0:
         at = (at + 1) & mask
     places[at].key = key
@@ -36,7 +41,7 @@ cdef inline void empty_place(Place* places, int64_t mask, int64_t hole) noexcept
     cdef int64_t at = (hole + 1) & mask
     cdef int64_t home
     while places[at].key != 0:
-        home = <int64_t>(places[at].key & <uint64_t>mask)
+        home = home_of(places[at].key, mask)
         if ((at - home) & mask) >= ((at - hole) & mask):
             places[hole] = places[at]
             hole = at

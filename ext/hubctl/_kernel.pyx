@@ -21,6 +21,7 @@ from hubctl.core.events import NO_INDEX, RECORD, Reason
 from hubctl.core.tables import CompiledPlan, Layout
 
 from hubctl._choice cimport close_track, is_full
+from hubctl._coding cimport take_code
 from hubctl._lookup cimport LaneTable
 from hubctl._motion cimport is_timed, take_counter, take_time, timed_reach
 from hubctl._order cimport next_look
@@ -30,6 +31,7 @@ from hubctl._records cimport (
     ALARM_NODE_DOWN,
     ALARM_RAISED,
     CHUTE_LEVEL,
+    CODE,
     CONFIRM,
     ENCODER,
     EYE,
@@ -113,6 +115,8 @@ cdef void take(State* s, const Record* input) noexcept nogil:
         take_level(s, input)
     elif input.kind == FIRE_RESULT:
         take_fire_result(s, input)
+    elif input.kind == CODE:
+        take_code(s, input)
     elif input.kind == NODE:
         take_node(s, input)
     elif input.kind == OPERATE:

@@ -161,22 +161,22 @@ cdef class Reactor:
         self._push(record)
 
     def post(self, records: np.ndarray) -> None:
-        """What people and time tell the kernel: OPERATE, TICK, FLUSH, shape (n,); t_ns 0 becomes that of arrival.
+        """What people, hosts and time tell the kernel: inputs of any kind, shape (n,); t_ns 0 becomes that of arrival.
+
+        The kernel refuses, and counts, what names a device or chute that the hub does not have.
 
         Raises
         ------
         ValueError
-            Another kind, or a chute that is not there; nothing is taken.
+            A kind that is no input, or the reactor's own; nothing is taken.
         BufferError
             The ring is full; the records before that one were taken.
         """
         if records.dtype != _RECORD:
             raise ValueError(f"records of dtype {records.dtype}: must be RECORD")
-        for kind, chute in zip(records["kind"], records["chute"]):
-            if kind not in (Kind.OPERATE, Kind.TICK, Kind.FLUSH):
-                raise ValueError(f"kind {kind}: must be OPERATE, TICK or FLUSH")
-            if kind == Kind.OPERATE and chute >= self.loop.n_chutes:
-                raise ValueError(f"chute {chute}: must be below {self.loop.n_chutes}")
+        for kind in records["kind"]:
+            if not 0 < kind < Kind.FIRE_OUTPUT or kind == Kind.FIRE_RESULT:
+                raise ValueError(f"kind {kind}: must be an input's, and not the reactor's own")
         self._push(np.ascontiguousarray(records))
 
     cdef _push(self, records):

@@ -3,6 +3,7 @@
 from hubctl._motion cimport is_timed
 from hubctl._records cimport (
     CHUTE_LEVEL,
+    CODE,
     CONFIRM,
     ENCODER,
     EYE,
@@ -36,6 +37,8 @@ cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nog
         return input.device < s.head.n_eyes
     if input.kind == ENCODER:
         return input.device < s.head.n_belts and not is_timed(&s.belt_table[input.device])
+    if input.kind == CODE:
+        return input.n_text <= TEXT_MAX
     if input.kind == READ:
         return input.device < s.head.n_scanners and input.n_text <= TEXT_MAX
     if input.kind == NODE:

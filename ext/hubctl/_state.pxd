@@ -33,6 +33,7 @@ cdef enum TrackMark:
     CONFIRM_OVER = 8     # fired: its chute eye had its time
     BARRED = 16          # goes to the exception whatever its label says
     CONTRADICTED = 32    # two different doubtful reads
+    CODED_LABEL = 64     # a person or the host said which label it carries: scanners change it no more
 
 cdef struct Track:
     int64_t parcel

@@ -3,12 +3,13 @@
 from hypothesis import strategies as st
 from line_hub import MS
 
-kinds = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+kinds = st.integers(1, 23)
 small = st.integers(0, 8)
 any_input = st.fixed_dictionaries(
     {
         "kind": kinds,
         "device": small,
+        "parcel": small,
         "chute": small,
         "value": st.integers(-1, 7),
         "counts": st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 5000)),

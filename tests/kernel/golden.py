@@ -15,7 +15,7 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     operate CHUTE STATE                                 a person's word
     reactor voids|writes                                what becomes of fires from now on
     read SCANNER LABEL, eye NAME blocked|cleared, confirm CHUTE    told as it stands
-    tell KIND FIELD=VALUE...                            an input as it stands; chutes and reasons by name
+    tell KIND FIELD=VALUE...                            chutes and reasons by name, text as a LABEL
     plan NAME, flush, end
 
 A LABEL is `zip:10003` (a valid label to there; `zip:10003#2` is another parcel's), `text:...` (as it stands),
@@ -197,7 +197,7 @@ class Stage:
         if key == "chute":
             return self.names.chutes.index(value)
         if key == "text":
-            return value.encode()
+            return (label_of(value, 0) or "").encode()
         return int(Reason[value]) if key == "reason" else int(value)
 
     def _do_plan(self, name: str) -> None:
@@ -243,7 +243,7 @@ class Stage:
     def _is_silent(self, node: int) -> bool:
         return node != NO_INDEX and self.names.nodes[node] in self.silent
 
-    def _input(self, text: str, **fields: Any) -> None:
+    def _input(self, text: str, /, **fields: Any) -> None:
         self.lines.append(f"< {self.now_ms} {text}")
         if "text" in fields:
             fields["n_text"] = len(fields["text"])

@@ -21,8 +21,9 @@ MS = 1_000_000
 
 @cache
 def hub(name: str = "line") -> Hub:
-    """`line`, or a packaged hub."""
-    return load_hub(HERE / "line.toml") if name == "line" else resolve_hub(name)
+    """A hub of this folder, or a packaged one."""
+    file = HERE / f"{name}.toml"
+    return load_hub(file) if file.exists() else resolve_hub(name)
 
 
 @cache
