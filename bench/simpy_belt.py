@@ -335,7 +335,7 @@ class Outcome(NamedTuple):
 def run_model(hub: Hub, plan: SortPlan, traffic: Traffic) -> Outcome:
     """Runs the model until every parcel has left."""
     index = {chute.name: i for i, chute in enumerate(hub.chutes)}
-    chains = [[index[name] for name in lane.chain] for lane in plan.lanes]
+    chains = [[index[name] for name in plan.chain_of(lane)] for lane in plan.lanes]
     parcels = list(parcels_of(traffic))
     chutes_of_label = {parcel.label: chains[parcel.lane] for parcel in parcels}
     model = Model(geometry(hub), traffic.fire_fails.tolist(), chutes_of_label)

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from hubctl._lookup import LaneTable
 from hubctl.core import tables
-from hubctl.core.events import NO_INDEX, Reason
+from hubctl.core.chains import plain_chains
+from hubctl.core.events import NO_INDEX
 from hubctl.core.hops import find_hops
 from hubctl.core.labels import compile_formats, compose_many
 from hubctl.core.tables import BeltKind, CompiledPlan, EyeRole, Layout
@@ -157,10 +158,11 @@ def _keyed(prefixes: npt.NDArray[np.bytes_], digits: int) -> npt.NDArray[np.byte
 
 
 def _plan(table: LaneTable) -> CompiledPlan:
+    chains = plain_chains(np.arange(N_LANES + 1, dtype=np.int32), np.arange(N_LANES, dtype=np.uint16))
     return CompiledPlan(
         version=1,
         labels=table,
-        first=np.arange(N_LANES + 1, dtype=np.int32),
-        chutes=np.arange(N_LANES, dtype=np.uint16),
-        exceptions=np.full(len(Reason), NO_INDEX, np.uint16),
+        listed=np.zeros(0, np.uint64),
+        listed_reasons=np.zeros(0, np.uint16),
+        **chains._asdict(),
     )

@@ -74,6 +74,36 @@ cdef packed struct Chute:
     int64_t full_on_ns
     int64_t full_off_ns
 
+cdef enum Policy:
+    FIRST_OPEN = 0
+    NEAREST = 1
+    ROUND_ROBIN = 2
+    LEAST_FILLED = 3
+    BALANCE = 4
+
+cdef packed struct Step:
+    int32_t first
+    uint16_t n_chutes
+    uint16_t policy
+    uint16_t slot
+    uint16_t reserved
+    uint32_t key
+
+cdef packed struct Lane:
+    int32_t first_step
+    uint16_t n_steps
+    uint16_t priority
+    int32_t first_wave
+    uint16_t n_waves
+    uint16_t reserved
+    int64_t lead_ns
+
+cdef packed struct Wave:
+    int64_t departs_ns
+    int32_t first_step
+    uint16_t n_steps
+    uint16_t reserved
+
 cdef packed struct Link:
     uint16_t kind
     uint16_t scanner

@@ -109,6 +109,49 @@ CHUTE = np.dtype(
 )
 
 
+class Policy(IntEnum):
+    """Which chute of a step is tried first."""
+
+    FIRST_OPEN = 0  # in the order of the plan
+    NEAREST = 1  # the next one down the belt
+    ROUND_ROBIN = 2  # each in turn
+    LEAST_FILLED = 3  # the one with the fewest parcels in it and on their way
+    BALANCE = 4  # the same, by weights
+
+
+STEP = np.dtype(
+    [
+        ("first", "<i4"),  # of its chutes, in CompiledPlan.chutes
+        ("n_chutes", "<u2"),
+        ("policy", "<u2"),
+        ("slot", "<u2"),  # where the kernel keeps whose turn it is; NO_INDEX: nowhere
+        ("reserved", "<u2"),
+        ("key", "<u4"),  # of the group: a turn is kept as long as it is the same
+    ]
+)
+
+LANE = np.dtype(
+    [
+        ("first_step", "<i4"),
+        ("n_steps", "<u2"),
+        ("priority", "<u2"),
+        ("first_wave", "<i4"),
+        ("n_waves", "<u2"),
+        ("reserved", "<u2"),
+        ("lead_ns", "<i8"),  # from a parcel's chute to the door
+    ]
+)
+
+WAVE = np.dtype(
+    [
+        ("departs_ns", "<i8"),
+        ("first_step", "<i4"),
+        ("n_steps", "<u2"),
+        ("reserved", "<u2"),
+    ]
+)
+
+
 class Layout(NamedTuple):
     """What the kernel knows of a hub. Each field is a numpy array of the dtype of the same name."""
 
@@ -233,4 +276,11 @@ class CompiledPlan(NamedTuple):
     chutes: npt.NDArray[np.uint16]  # chute indices, overflow chain included
     exceptions: npt.NDArray[
         np.uint16
-    ]  # shape (n_reasons,): where a parcel goes by reason; NO_INDEX: the belt's end
+    ]  # shape (n_reasons,): where a parcel goes by reason; NO_INDEX: the belt's end, or a step
+    weights: npt.NDArray[np.uint16]  # shape of chutes: share of each in its step
+    steps: Table  # STEP, each within its lane's chutes; those of exceptions behind the last lane's
+    lanes: Table  # LANE, shape (n_lanes,)
+    waves: Table  # WAVE, those of a lane together, by departure
+    exception_steps: npt.NDArray[np.int32]  # shape (n_reasons,): step of a group of chutes; -1: none
+    listed: npt.NDArray[np.uint64]  # identities of labels that are intercepted or held, rising
+    listed_reasons: npt.NDArray[np.uint16]  # shape of listed: INTERCEPT or HELD

@@ -166,7 +166,7 @@ def _soon_sorted(hub: Hub, plan: SortPlan, traffic: Traffic) -> int:
     """Of the first parcels the one with the shortest way to its chute: who starts a demo need not wait."""
     at_mm = {diverter.name: diverter.at_mm for diverter in hub.diverters}
     diverters = {chute.name: chute.diverter for chute in hub.chutes}
-    ways = [at_mm.get(diverters[lane.chutes[0]] or "", FAR_MM) for lane in plan.lanes]
+    ways = [at_mm.get(diverters[plan.chutes_of(lane)[0]] or "", FAR_MM) for lane in plan.lanes]
     first = traffic.parcels[:N_FIRST]
     is_plain = (first["put_um"] < 0) & (first["removed_um"] < 0) & (first["lane"] >= 0)
     is_plain &= (traffic.reads[:N_FIRST]["outcome"] == Outcome.READ).all(axis=1)

@@ -124,6 +124,7 @@ def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
         allowed[lane, plan.chutes[plan.first[lane] : plan.first[lane + 1]]] = True
     allowed[:, layout.chutes["diverter"] == NO_INDEX] = True
     allowed[:, plan.exceptions[plan.exceptions != NO_INDEX]] = True
+    allowed[:, plan.chutes[plan.first[-1] :]] = True
     return allowed
 
 

@@ -192,7 +192,7 @@ def _runs_mm(hub: Hub, plan: SortPlan) -> Ints:
     """How far a parcel of each lane runs: to the diverter of its first chute."""
     at_mm = {diverter.name: diverter.at_mm for diverter in hub.diverters}
     of_chute = {chute.name: at_mm[chute.diverter] for chute in hub.chutes if chute.diverter is not None}
-    return np.array([of_chute[lane.chutes[0]] for lane in plan.lanes], np.int64)
+    return np.array([of_chute[plan.chutes_of(lane)[0]] for lane in plan.lanes], np.int64)
 
 
 def _inducted(

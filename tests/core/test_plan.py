@@ -1,5 +1,6 @@
 """A sort plan's faults come all at once, and a right plan leads every key to its lane's chutes."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hubctl.core.labels import compose
 from hubctl.core.plan import SortPlan, compile_plan, lane_prefixes, load_plan, resolve_plan
 from hubctl.core.preadvice import load_preadvice
 from hubctl.core.site import load_site
+from hubctl.core.tables import Policy
 
 GOOD = """
 plan = { name = "small" }
@@ -113,7 +115,7 @@ MISTAKES = [
         'keys.#2 = "zip:101": zip:101 is taken by lane north (one destination, one lane)',
     ),
     (('name = "south"', 'name = "north"'), "is taken (line 6)"),
-    (('chutes = ["C03"]', "chutes = []"), "must have 1 to 16 entries"),
+    (('chutes = ["C03"]', "chutes = []"), "must have 1 to 64 entries"),
     (('chutes = ["C03"]', 'chutes = ["C03"]\noverflow = 3'), "must be a list"),
     (('"plz:20"', '"plz:20..3"'), "a range must have two ends of as many digits"),
     (('"plz:20"', "20"), "must be text in quotes"),
@@ -129,9 +131,116 @@ def test_one_mistake_is_one_fault(tmp_path: Path, demo: Hub, change: tuple[str, 
 
 
 def test_a_chain_longer_than_is_ever_tried_is_a_fault(tmp_path: Path, demo: Hub) -> None:
-    many = ", ".join(f'"C{no:02}"' for no in range(10, 26))
-    (fault,) = faults_of(tmp_path, demo, ('overflow = ["C48"]', f"overflow = [{many}]"))
-    assert "must have 14 entries or fewer" in fault
+    many = ", ".join(f'"C{4 + k % 44:02}"' for k in range(63))
+    *twice, fault = faults_of(tmp_path, demo, ('overflow = ["C48"]', f"overflow = [\n{many}]"))
+    assert "must have 62 entries or fewer" in twice[0]
+    assert "the lane has it already" in fault
+
+
+SHARED = GOOD.replace('chutes = ["C01", "C02"]', 'group = "both"\nlead_s = 60').replace(
+    "[exceptions]",
+    """
+[[groups]]
+name = "both"
+chutes = ["C01", "C02"]
+policy = "balance"
+weights = [3, 1]
+
+[[groups]]
+name = "last"
+chutes = ["C45", "C46"]
+policy = "round-robin"
+
+[[waves]]
+lane = "north"
+departs = 2026-11-22T18:30:00
+
+[[waves]]
+lane = "north"
+departs = 600
+group = "last"
+
+[lists]
+intercept = ["JT1234567890123"]
+held = ["JT1234567890124", "JT1234567890123"]
+
+[exceptions]
+BAD_LABEL = 'last'""",
+)
+
+
+def test_groups_and_waves_are_chains_of_steps(tmp_path: Path, demo: Hub) -> None:
+    made = compile_plan(plan_of(tmp_path, SHARED), demo, clock_offset_ns=10**18)
+    assert made.first.tolist() == [0, 6, 7]
+    assert made.chutes.tolist() == [0, 1, 47, 44, 45, 47, 2, 44, 45]
+    assert made.weights.tolist()[:3] == [3, 1, 1]
+    assert made.steps["policy"].tolist() == [
+        Policy.BALANCE,
+        Policy.FIRST_OPEN,
+        Policy.ROUND_ROBIN,
+        Policy.FIRST_OPEN,
+        Policy.FIRST_OPEN,
+        Policy.ROUND_ROBIN,
+    ]
+    assert made.steps["slot"][2] == made.steps["slot"][5] != made.steps["slot"][0]
+    assert made.lanes[["first_step", "n_steps", "first_wave", "n_waves"]].tolist() == [
+        (0, 2, 0, 2),
+        (4, 1, 2, 0),
+    ]
+    assert made.waves["first_step"].tolist() == [2, 0]
+    assert made.waves["departs_ns"][0] == 600 * 10**9
+    assert made.lanes["lead_ns"][0] == 60 * 10**9
+    assert made.exception_steps[Reason.BAD_LABEL] == 5
+
+
+def test_a_wave_departs_by_the_clock_on_the_wall(tmp_path: Path, demo: Hub) -> None:
+    plan = plan_of(tmp_path, SHARED)
+    offsets = [compile_plan(plan, demo, clock_offset_ns=k).waves["departs_ns"].max() for k in (0, 1000)]
+    assert offsets[0] == int(datetime(2026, 11, 22, 18, 30).timestamp()) * 10**9
+    assert offsets[0] - offsets[1] == 1000
+
+
+def test_an_intercepted_label_that_is_held_too_is_intercepted(tmp_path: Path, demo: Hub) -> None:
+    made = compile_plan(plan_of(tmp_path, SHARED), demo)
+    identities = [made.labels.resolve(text)[4] for text in (b"JT1234567890123", b"JT1234567890124")]
+    reasons = dict(zip(made.listed.tolist(), made.listed_reasons.tolist(), strict=True))
+    assert [reasons[identity] for identity in identities] == [Reason.INTERCEPT, Reason.HELD]
+    assert made.listed.tolist() == sorted(made.listed.tolist())
+
+
+SHARED_MISTAKES = [
+    (('group = "both"', 'group = "boht"'), 'there is no such group (did you mean "both"?)'),
+    (('group = "both"', 'group = "both"\nchutes = ["C07"]'), "needs either chutes or a group"),
+    (('group = "both"', ""), "needs either chutes or a group"),
+    (('policy = "balance"', 'policy = "fair"'), "must be 'first-open', 'nearest'"),
+    (("weights = [3, 1]", "weights = [3]"), "must have 2 entries, one a chute"),
+    (('policy = "round-robin"', "weights = [1, 1]"), "only a group with the policy balance has weights"),
+    (('name = "last"', 'name = "both"'), "is taken (line"),
+    (('name = "both"', 'name = "C09"'), "is a chute's name"),
+    (('chutes = ["C45", "C46"]', 'chutes = ["C45", "END"]'), "is a belt's end: no group can have it"),
+    (('overflow = ["C48"]', 'overflow = ["both"]'), "the lane has it already"),
+    (("departs = 600", "departs = -1"), "departs"),
+    (('"JT1234567890124"', '"JT123"'), "is no label that the plan accepts"),
+    (("lead_s = 60", "lead_s = 86_401"), "must be 0 to 86400"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), SHARED_MISTAKES)
+def test_a_mistake_of_groups_or_waves_is_named(
+    tmp_path: Path, demo: Hub, change: tuple[str, str], words: str
+) -> None:
+    old, new = change
+    assert SHARED.count(old) == 1
+    with pytest.raises(ConfigError) as caught:
+        plan_of(tmp_path, SHARED.replace(old, new), demo)
+    assert words in str(caught.value)
+
+
+def test_a_wave_of_no_lane_is_named(tmp_path: Path, demo: Hub) -> None:
+    with pytest.raises(ConfigError, match="there is no such lane"):
+        plan_of(
+            tmp_path, SHARED.replace('lane = "north"\ndeparts = 600', 'lane = "nroth"\ndeparts = 600'), demo
+        )
 
 
 def test_a_right_plan_is_checked_again_for_another_hub(tmp_path: Path, demo: Hub) -> None:

@@ -26,6 +26,9 @@ STRUCTS = [
     ("_tables", "Scanner", tables.SCANNER),
     ("_tables", "Diverter", tables.DIVERTER),
     ("_tables", "Chute", tables.CHUTE),
+    ("_tables", "Step", tables.STEP),
+    ("_tables", "Lane", tables.LANE),
+    ("_tables", "Wave", tables.WAVE),
     ("_tables", "Link", tables.LINK),
     ("_tables", "NodeWire", tables.NODE_WIRE),
     ("_tables", "Poll", tables.POLL),
@@ -47,6 +50,7 @@ ENUMS = [
     ("_tables", "BeltKind", tables.BeltKind),
     ("_tables", "EyeRole", tables.EyeRole),
     ("_tables", "LinkKind", tables.LinkKind),
+    ("_tables", "Policy", tables.Policy),
 ]
 # Cython's enums share one name space, so some of their names say more.
 PREFIXES = {"Alarm": "ALARM_", "MachineState": "STATE_", "MachineCommand": "DO_", "TowerLight": "LAMP_"}

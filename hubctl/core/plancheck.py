@@ -1,0 +1,231 @@
+"""Checks what a sort plan says of itself and of its hub: keys, names, formats, chutes, groups, waves, lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hubctl._lookup import LaneTable
+from hubctl.core.chains import BELT_END, DEFAULT, N_CHUTES_OF_LANE_MAX
+from hubctl.core.config import Source, nearest
+from hubctl.core.events import Reason
+from hubctl.core.keys import Key, parse_keys
+from hubctl.core.labels import FORMAT_NAMES, NAMESPACES, compile_formats
+from hubctl.core.shape import known
+from hubctl.core.where import Path
+
+if TYPE_CHECKING:
+    from hubctl.core.hubfile import Hub
+    from hubctl.core.plan import Lane, SortPlan
+
+N_WAVES_OF_LANE_MAX = 64
+ROUTED_REASONS = tuple(reason.name for reason in Reason if reason not in (Reason.NONE, Reason.OK))
+
+
+def check_plan(plan: SortPlan, source: Source, hub: Hub | None) -> None:
+    """Note every fault of a plan, and of what it says of a hub if that is given."""
+    if known(plan, "labels") and known(plan.labels, "accept"):
+        _check_formats(plan, source)
+    _check_keys(plan, source)
+    _check_names(plan, source)
+    _check_groups(plan, source)
+    _check_lanes(plan, source)
+    _check_waves(plan, source)
+    _check_exceptions(plan, source)
+    if hub is not None:
+        _check_chutes(plan, source, hub)
+
+
+def _lanes(plan: SortPlan, *keys: str) -> Iterator[tuple[int, Lane]]:
+    return ((i, lane) for i, lane in enumerate(getattr(plan, "lanes", ())) if known(lane, *keys))
+
+
+def _check_formats(plan: SortPlan, source: Source) -> None:
+    accept, n_faults = plan.labels.accept, len(source.faults)
+    for index, name in enumerate(accept):
+        path = ("labels", "accept", index)
+        if name not in FORMAT_NAMES:
+            source.add(path, "unknown label format", nearest(name, FORMAT_NAMES))
+        elif name in accept[:index]:
+            source.add(path, "is accepted already")
+    if len(source.faults) == n_faults:
+        _check_forms(plan, source)
+
+
+def _check_forms(plan: SortPlan, source: Source) -> None:
+    try:
+        labels = LaneTable(compile_formats(plan.labels.accept), [])
+    except ValueError as error:
+        source.add(("labels", "accept"), str(error), "accept fewer formats", shown="")
+        return
+    for key in ("intercept", "held"):
+        for at, text in enumerate(getattr(getattr(plan, "lists", None), key, ())):
+            if labels.resolve(text.encode())[0] == Reason.BAD_LABEL:
+                source.add(("lists", key, at), "is no label that the plan accepts", "see labels.accept")
+
+
+def _check_keys(plan: SortPlan, source: Source) -> None:
+    taken: dict[Key, str] = {}
+    for index, lane in _lanes(plan, "name", "keys"):
+        for at, text in enumerate(lane.keys):
+            _check_key(source, ("lanes", index, "keys", at), text, lane.name, taken)
+
+
+def _check_key(
+    source: Source, path: tuple[str | int, ...], text: str, lane: str, taken: dict[Key, str]
+) -> None:
+    try:
+        keys = parse_keys(text)
+    except ValueError as error:
+        source.add(path, str(error))
+        return
+    if keys[0].namespace not in NAMESPACES:
+        source.add(path, f'unknown namespace "{keys[0].namespace}"', nearest(keys[0].namespace, NAMESPACES))
+        return
+    twice = next((key for key in keys if key in taken), None)
+    if twice is not None:
+        source.add(path, f"{':'.join(twice)} is taken by lane {taken[twice]}", "one destination, one lane")
+    taken.update((key, lane) for key in keys if key not in taken)
+
+
+def _check_names(plan: SortPlan, source: Source) -> None:
+    first: dict[str, int] = {}
+    for index, lane in _lanes(plan, "name"):
+        if first.setdefault(lane.name, index) != index:
+            line = source.line(("lanes", first[lane.name], "name"))
+            source.add(("lanes", index, "name"), f"is taken (line {line})", "each lane needs its own")
+
+
+def _group_names(plan: SortPlan) -> list[str]:
+    return [group.name for group in getattr(plan, "groups", ()) if known(group, "name")]
+
+
+def _check_groups(plan: SortPlan, source: Source) -> None:
+    first: dict[str, int] = {}
+    for index, group in enumerate(getattr(plan, "groups", ())):
+        if known(group, "name") and first.setdefault(group.name, index) != index:
+            line = source.line(("groups", first[group.name], "name"))
+            source.add(("groups", index, "name"), f"is taken (line {line})", "each group needs its own")
+        if known(group, "chutes", "weights", "policy"):
+            _check_weights(source, index, group)
+
+
+def _check_weights(source: Source, index: int, group: Any) -> None:
+    path = ("groups", index, "weights")
+    if group.weights and group.policy != "balance":
+        source.add(path, "only a group with the policy balance has weights")
+    elif group.weights and len(group.weights) != len(group.chutes):
+        source.add(path, f"must have {len(group.chutes)} entries, one a chute")
+
+
+def _check_lanes(plan: SortPlan, source: Source) -> None:
+    for index, lane in _lanes(plan, "name", "chutes", "group"):
+        if bool(lane.chutes) == bool(lane.group):
+            message = "needs either chutes or a group"
+            source.add(("lanes", index, "name"), message, "chutes are tried in their order")
+        _check_group(plan, source, ("lanes", index, "group"), lane.group)
+
+
+def _check_group(plan: SortPlan, source: Source, path: Path, name: str | None) -> None:
+    if name is not None and name not in _group_names(plan):
+        source.add(path, "there is no such group", nearest(name, _group_names(plan)))
+
+
+def _check_waves(plan: SortPlan, source: Source) -> None:
+    lanes = [lane.name for _, lane in _lanes(plan, "name")]
+    n_waves = dict.fromkeys(lanes, 0)
+    for index, wave in enumerate(getattr(plan, "waves", ())):
+        if known(wave, "lane"):
+            if wave.lane not in n_waves:
+                source.add(("waves", index, "lane"), "there is no such lane", nearest(wave.lane, lanes))
+                continue
+            n_waves[wave.lane] += 1
+            if n_waves[wave.lane] == N_WAVES_OF_LANE_MAX + 1:
+                source.add(("waves", index, "lane"), f"has more than {N_WAVES_OF_LANE_MAX} waves")
+        if known(wave, "chutes", "group"):
+            if wave.chutes and wave.group:
+                source.add(("waves", index, "group"), "must be absent: the wave has chutes")
+            _check_group(plan, source, ("waves", index, "group"), wave.group)
+
+
+def _check_exceptions(plan: SortPlan, source: Source) -> None:
+    for reason in getattr(plan, "exceptions", {}):
+        if reason != DEFAULT and reason not in ROUTED_REASONS:
+            source.add(("exceptions", reason), "unknown reason", nearest(reason, (DEFAULT, *ROUTED_REASONS)))
+
+
+def _check_chutes(plan: SortPlan, source: Source, hub: Hub) -> None:
+    names = [chute.name for chute in hub.chutes]
+    ends = {belt.end_chute for belt in hub.belts}
+    groups = {
+        group.name: group.chutes for group in getattr(plan, "groups", ()) if known(group, "name", "chutes")
+    }
+    for index, group in enumerate(getattr(plan, "groups", ())):
+        if known(group, "name") and group.name in (BELT_END, *names):
+            source.add(("groups", index, "name"), "is a chute's name", "each group needs its own")
+        if known(group, "chutes"):
+            _check_run(source, ("groups", index, "chutes"), group.chutes, _Chain(names, ends, {}, "group"))
+    for index, lane in _lanes(plan, "chutes", "overflow"):
+        _check_chain(source, ("lanes", index), lane, _Chain(names, ends, groups, "lane"))
+    for index, wave in enumerate(getattr(plan, "waves", ())):
+        if known(wave, "chutes"):
+            _check_run(source, ("waves", index, "chutes"), wave.chutes, _Chain(names, ends, {}, "wave"))
+    for reason, chute in getattr(plan, "exceptions", {}).items():
+        if chute not in (BELT_END, *names, *_group_names(plan)):
+            hint = nearest(chute, [*names, *_group_names(plan)])
+            source.add(("exceptions", reason), f"hub {hub.name} has no such chute", hint)
+    _check_waves_lengths(plan, source, groups)
+
+
+class _Chain:
+    """What a chain may name, and what it has named so far."""
+
+    def __init__(self, names: list[str], ends: set[str], groups: dict[str, list[str]], owner: str) -> None:
+        self.names = names
+        self.ends = ends
+        self.groups = groups
+        self.owner = owner
+        self.seen: set[str] = set()
+
+
+def _check_chain(source: Source, path: Path, lane: Lane, chain: _Chain) -> None:
+    _check_run(source, (*path, "chutes"), lane.chutes, chain)
+    n_own = len(lane.chutes)
+    if known(lane, "group") and lane.group in chain.groups:
+        chain.seen.update(chain.groups[lane.group])
+        n_own = len(chain.groups[lane.group])
+    _check_run(source, (*path, "overflow"), lane.overflow, chain)
+    if n_own + _n_chutes(lane.overflow, chain.groups) > N_CHUTES_OF_LANE_MAX:
+        message = f"must have {N_CHUTES_OF_LANE_MAX - n_own} entries or fewer, beside the lane's chutes"
+        source.add((*path, "overflow"), message)
+
+
+def _n_chutes(names: list[str], groups: dict[str, list[str]]) -> int:
+    return sum(len(groups.get(name, [name])) for name in names)
+
+
+def _check_run(source: Source, path: Path, run: list[str], chain: _Chain) -> None:
+    """Each name is a chute of the hub or a group, not a belt's end, and there once."""
+    for at, name in enumerate(run):
+        chutes = chain.groups.get(name, [name])
+        if name not in chain.groups and name not in chain.names:
+            source.add((*path, at), "the hub has no such chute", nearest(name, chain.names))
+        elif name in chain.ends:
+            hint = "what is not diverted goes there anyway"
+            source.add((*path, at), f"is a belt's end: no {chain.owner} can have it", hint)
+        elif chain.seen & set(chutes):
+            source.add((*path, at), f"the {chain.owner} has it already")
+        chain.seen.update(chutes)
+
+
+def _check_waves_lengths(plan: SortPlan, source: Source, groups: dict[str, list[str]]) -> None:
+    """A wave's own chutes and its lane's overflow are tried for one parcel."""
+    overflow = {lane.name: lane.overflow for _, lane in _lanes(plan, "name", "overflow")}
+    for index, wave in enumerate(getattr(plan, "waves", ())):
+        if not known(wave, "lane", "chutes", "group"):
+            continue
+        own = groups.get(wave.group or "", wave.chutes)
+        n_more = _n_chutes(overflow.get(wave.lane, []), groups)
+        if own and len(own) + n_more > N_CHUTES_OF_LANE_MAX:
+            message = f"must be {N_CHUTES_OF_LANE_MAX - n_more} or fewer, beside the lane's overflow"
+            source.add(("waves", index, "chutes"), message, shown=str(len(own)))
