@@ -88,12 +88,21 @@ def _belt(length_counts: int) -> npt.NDArray[np.void]:
         parcel_counts_max=1200,
         stale_ns=200_000_000,
         told_late_ns=180_000_000,
+        jitter_ns=100_000_000,
     )
 
 
 def _eyes(places: list[int]) -> npt.NDArray[np.void]:
     roles = [EyeRole.INDUCT, EyeRole.TRACK, EyeRole.TRACK, EyeRole.END]
-    return _rows(tables.EYE, 4, role=roles, at_counts=places, window_counts=80, length_window_counts=60)
+    return _rows(
+        tables.EYE,
+        4,
+        role=roles,
+        at_counts=places,
+        window_counts=80,
+        window_before_counts=80,
+        length_window_counts=60,
+    )
 
 
 def _diverters(places: list[int]) -> npt.NDArray[np.void]:

@@ -23,7 +23,8 @@ from hubctl.core.tables import CompiledPlan, Layout
 from hubctl._choice cimport close_track, is_full
 from hubctl._coding cimport take_code
 from hubctl._lookup cimport LaneTable
-from hubctl._motion cimport is_timed, take_counter, take_time, timed_reach
+from hubctl._health cimport flush_belt, take_encoder, watch_encoder
+from hubctl._motion cimport is_timed, take_time, timed_reach
 from hubctl._order cimport next_look
 from hubctl._reading cimport take_read
 from hubctl._records cimport (
@@ -65,7 +66,7 @@ from hubctl._state cimport (
 from hubctl._tables cimport LINE, Belt, Chute, Diverter, Eye, Scanner
 from hubctl._tracking cimport take_eye, turn_wheel
 
-cdef uint64_t MAGIC = 0x6875626374310004  # "hubct1", format 4
+cdef uint64_t MAGIC = 0x6875626374310005  # "hubct1", format 5
 cdef int DIGEST_SIZE = 16
 cdef Plan NO_PLAN_YET
 memset(&NO_PLAN_YET, 0, sizeof(Plan))
@@ -106,7 +107,7 @@ cdef void take(State* s, const Record* input) noexcept nogil:
     elif input.kind == EYE:
         take_eye(s, input)
     elif input.kind == ENCODER:
-        take_counter(s, input.device, input.counts, input.t_ns)
+        take_encoder(s, input)
     elif input.kind == READ:
         take_read(s, input)
     elif input.kind == CONFIRM:
@@ -129,8 +130,12 @@ cdef void run_what_is_due(State* s) noexcept nogil:
     cdef int b
     s.head.backlog = 0
     for b in range(s.head.n_belts):
-        turn_wheel(s, b)
-        run_fires(s, b)
+        watch_encoder(s, b)
+        if s.belts[b].flushing:
+            flush_belt(s, b)
+        if not s.belts[b].flushing:
+            turn_wheel(s, b)
+            run_fires(s, b)
     run_confirms(s)
     if s.head.flushing:
         flush(s)

@@ -3,7 +3,7 @@
 from libc.stdint cimport INT64_MAX, int64_t
 
 from hubctl._records cimport NO_INDEX
-from hubctl._state cimport N_SAMPLES, SAMPLE_SPACING_NS, BeltState, State
+from hubctl._state cimport N_IMPOSSIBLE, N_SAMPLES, SAMPLE_SPACING_NS, BeltState, State
 from hubctl._tables cimport Belt
 
 cdef enum:
@@ -24,6 +24,27 @@ cdef inline int64_t extended(int64_t known, int64_t raw, int bits) noexcept nogi
     return known + difference
 
 
+cdef inline int64_t shown(const State* s, int b, int64_t raw) noexcept nogil:
+    """The belt's count nearest to the last one at which its counter shows `raw`."""
+    cdef const BeltState* belt = &s.belts[b]
+    return extended(belt.counts - belt.base_counts, raw, s.belt_table[b].counter_bits) + belt.base_counts
+
+
+cdef inline int64_t reach_in(const State* s, int b, int64_t ns) noexcept nogil:
+    """How far belt `b` may have run in a time, either way: a quarter over its top speed, and the counter's jitter."""
+    cdef int64_t speed = s.belt_table[b].speed_counts_s_max
+    return travel(speed + speed // 4, ns + s.belt_table[b].jitter_ns) + 1
+
+
+cdef inline bint can_have_run(const State* s, int b, int64_t counts, int64_t t_ns, int64_t late_ns) noexcept nogil:
+    """Whether belt `b` can be at a count at a time, or have been up to `late_ns` before; half a turn of its counter is doubt."""
+    cdef int64_t gone = counts - s.belts[b].counts
+    cdef int64_t ns = t_ns - s.belts[b].t_ns
+    cdef int64_t most = reach_in(s, b, ns if ns > 0 else 0)
+    cdef int64_t back = reach_in(s, b, (ns if ns > 0 else -ns) + late_ns)
+    return -back <= gone <= most and most < <int64_t>1 << (s.belt_table[b].counter_bits - 1)
+
+
 cdef inline bint is_timed(const Belt* belt) noexcept nogil:
     return belt.encoder_node == NO_INDEX
 
@@ -40,11 +61,11 @@ cdef inline int64_t counts_at(const State* s, int b, int64_t t_ns) noexcept nogi
 
 
 cdef inline int64_t time_of(const State* s, int b, int64_t counts) noexcept nogil:
-    """When belt `b` will be (or was) at a count, ns; INT64_MAX while it stands."""
+    """When belt `b` will be (or was) at a count, ns; INT64_MAX while it stands or runs backward."""
     cdef const BeltState* belt = &s.belts[b]
     cdef int64_t speed = belt.speed_counts_s
     cdef int64_t away
-    if speed <= 0:
+    if speed <= 0 or belt.backward:
         return INT64_MAX
     away = counts - belt.counts
     return belt.t_ns + (away // speed) * NS_PER_S + (away % speed) * NS_PER_S // speed
@@ -69,7 +90,7 @@ cdef inline bint is_followed(const State* s, int b) noexcept nogil:
 
 
 cdef inline bint at_speed(const State* s, int b) noexcept nogil:
-    return s.belts[b].speed_counts_s >= s.belt_table[b].speed_counts_s_min
+    return s.belts[b].speed_counts_s >= s.belt_table[b].speed_counts_s_min and not s.belts[b].backward
 
 
 cdef inline int64_t planning_speed(const State* s, int b) noexcept nogil:
@@ -93,23 +114,66 @@ cdef inline void take_speed(BeltState* belt) noexcept nogil:
         belt.speed_counts_s = (belt.counts - belt.sample_counts[oldest]) * NS_PER_S // dt_ns
 
 
-cdef inline void take_counter(State* s, int b, int64_t raw, int64_t t_ns) noexcept nogil:
-    """An encoder sample: the belt is at `raw` at `t_ns`. A sample older than the last one adds nothing."""
+cdef inline void start_counter(State* s, int b, int64_t raw, int64_t t_ns) noexcept nogil:
+    """The first count of all."""
     cdef BeltState* belt = &s.belts[b]
-    cdef int bits = s.belt_table[b].counter_bits
-    if belt.n_samples == 0:
-        belt.counts = raw & ((<int64_t>1 << bits) - 1)
-        belt.wheel_counts = belt.counts
-    elif t_ns < belt.t_ns:
-        return
-    elif t_ns - belt.t_ns > s.belt_table[b].stale_ns:
-        belt.n_samples = 0
-        belt.counts = extended(belt.counts, raw, bits)
-    else:
-        belt.counts = extended(belt.counts, raw, bits)
-    belt.raw = raw
+    belt.counts = raw & ((<int64_t>1 << s.belt_table[b].counter_bits) - 1)
+    belt.wheel_counts = belt.counts
     belt.t_ns = t_ns
     take_speed(belt)
+
+
+cdef inline void restart_counter(State* s, int b, int64_t raw, int64_t t_ns) noexcept nogil:
+    """The counter has begun anew: the belt goes on from where it must be by its speed, and `raw` means that place."""
+    cdef BeltState* belt = &s.belts[b]
+    belt.counts = counts_at(s, b, t_ns)
+    belt.base_counts = belt.counts - (raw & ((<int64_t>1 << s.belt_table[b].counter_bits) - 1))
+    belt.t_ns = t_ns
+    belt.n_samples = 0
+    take_speed(belt)
+
+
+cdef inline void move_to(State* s, int b, int64_t counts, int64_t t_ns) noexcept nogil:
+    """Belt `b` is at a count: forward, or jogged backward."""
+    cdef BeltState* belt = &s.belts[b]
+    if counts < belt.counts:
+        if belt.counts > belt.turned_counts:
+            belt.turned_counts = belt.counts
+            belt.turned_ns = belt.t_ns
+        belt.backward = 1
+    elif counts > belt.counts:
+        belt.backward = 0
+    if t_ns - belt.t_ns > s.belt_table[b].stale_ns:
+        belt.n_samples = 0
+    belt.counts = counts
+    belt.t_ns = t_ns
+    take_speed(belt)
+
+
+cdef inline bint take_counter(State* s, int b, int64_t raw, int64_t t_ns) noexcept nogil:
+    """An encoder sample: the belt is at `raw` at `t_ns`; False if the counter has begun anew.
+
+    A sample older than the last one adds nothing. One that no belt can have run to is a slip of the line and
+    adds nothing either, unless the next one says the same.
+    """
+    cdef BeltState* belt = &s.belts[b]
+    cdef int64_t counts
+    if belt.n_samples == 0:
+        start_counter(s, b, raw, t_ns)
+        return True
+    if t_ns < belt.t_ns:
+        return True
+    counts = shown(s, b, raw)
+    if can_have_run(s, b, counts, t_ns, 0):
+        belt.n_impossible = 0
+        move_to(s, b, counts, t_ns)
+        return True
+    belt.n_impossible += 1
+    if belt.n_impossible < N_IMPOSSIBLE:
+        return True
+    belt.n_impossible = 0
+    restart_counter(s, b, raw, t_ns)
+    return False
 
 
 cdef inline void take_time(State* s, int b) noexcept nogil:

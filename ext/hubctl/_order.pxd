@@ -8,15 +8,18 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from hubctl._identity cimport drop_identity, drop_number
+from hubctl._records cimport ALARM_CLEARED, ALARM_RAISED, ALARM_TRACKS_USED_UP, Record
 from hubctl._state cimport (
     COMMITTED_TRACK,
     FIRED_TRACK,
+    FREE,
     NOBODY,
     SLOT_SHIFT,
     Head,
     State,
     Track,
     heap_remove,
+    say,
 )
 
 
@@ -183,6 +186,24 @@ cdef inline void leave_plans(State* s, int32_t t) noexcept nogil:
         leave_chute_queue(s, t)
 
 
+cdef inline void say_used_up(State* s, int b) noexcept nogil:
+    """Every track is in use: said once, until an eighth of them are free again."""
+    cdef Record* record
+    if s.head.used_up:
+        return
+    s.head.used_up = b + 1
+    record = say(s, ALARM_RAISED, 0)
+    record.value = ALARM_TRACKS_USED_UP
+    record.device = b
+
+
+cdef inline void have_tracks_again(State* s) noexcept nogil:
+    cdef Record* record = say(s, ALARM_CLEARED, 0)
+    record.value = ALARM_TRACKS_USED_UP
+    record.device = s.head.used_up - 1
+    s.head.used_up = 0
+
+
 cdef inline void give_back(State* s, int32_t t) noexcept nogil:
     """Back into the pool: track `t` is over."""
     leave_plans(s, t)
@@ -191,7 +212,9 @@ cdef inline void give_back(State* s, int32_t t) noexcept nogil:
     drop_identity(s, t)
     drop_number(s, t)
     unlink(s, s.tracks[t].belt, t)
-    s.tracks[t].state = 0
+    s.tracks[t].state = FREE
     s.tracks[t].behind = s.head.free
     s.head.free = t
     s.head.n_open -= 1
+    if s.head.used_up and s.head.n_open <= s.head.n_tracks_max - s.head.n_tracks_max // 8 - 1:
+        have_tracks_again(s)

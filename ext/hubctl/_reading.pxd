@@ -18,9 +18,9 @@ from hubctl._records cimport (
     Record,
 )
 from hubctl._schedule cimport reach_commit_point
-from hubctl._state cimport CONTRADICTED, LABELLED, NOBODY, ON_BELT, ROUTED, STRAY, State, Track, say
+from hubctl._state cimport CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, STRAY, State, Track, say
 from hubctl._tables cimport STATION, Scanner
-from hubctl._tracking cimport counts_of, open_track, say_opened
+from hubctl._tracking cimport counts_told, open_track, say_opened
 
 
 cdef inline int64_t beyond(const State* s, int32_t t, const Scanner* scanner, int64_t counts) noexcept nogil:
@@ -132,7 +132,7 @@ cdef inline void place_read(State* s, int32_t t, int n, const Record* input, int
 cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nogil:
     """Places a read; one that fits two parcels is nobody's."""
     cdef const Scanner* scanner = &s.scanner_table[n]
-    cdef int64_t counts = counts_of(s, scanner.belt, input)
+    cdef int64_t counts = counts_told(s, scanner.belt, input, LATE_READ_NS)
     cdef int32_t t
     cdef int32_t other
     if input.counts == NO_COUNTS:

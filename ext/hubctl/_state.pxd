@@ -13,6 +13,8 @@ from hubctl._tables cimport Belt, Chute, Diverter, Eye, Scanner
 cdef enum:
     NOBODY = -1
     N_SAMPLES = 16            # encoder samples kept for the speed
+    N_STANDING_EDGES = 4      # blocked eyes, each another than before, while the counts stand: they are frozen
+    N_IMPOSSIBLE = 2          # samples in a row that no belt can have run to: the counter has begun anew
     SAMPLE_SPACING_NS = 10000000  # 16 samples 10 ms apart: speed over 160 ms
     SLOT_SHIFT = 6            # a slot of the wheel is 64 counts: few enough slots to stay in the cache
     N_CANDIDATES_MAX = 16     # chutes tried for one parcel
@@ -81,19 +83,30 @@ cdef struct BeltState:
     int64_t t_ns
     int64_t speed_counts_s
     int64_t wheel_counts      # the wheel has been turned to here
-    int64_t raw
+    int64_t base_counts       # extended count at which the counter shows 0, after it has begun anew
+    int64_t turned_counts     # the furthest the belt has been when it last turned backward
+    int64_t turned_ns
     int64_t[16] sample_counts
     int64_t[16] sample_ns
     int64_t n_samples         # taken so far; ring of N_SAMPLES
     int32_t first             # track furthest down the belt
     int32_t last
     int32_t n_fires           # size of the fire heap
+    int32_t backward          # the last change of its count was downward
+    int32_t n_impossible      # samples in a row that no belt can have run to
+    int32_t flushing          # its tracks are being closed: nobody knows where they are
+    int32_t jumped            # ENCODER_JUMPED is raised
+    int32_t silent            # ENCODER_SILENT is raised
+    int32_t standing_eye      # the last eye that was blocked while the counts stood still
+    int32_t standing_edges    # so often another one than before
     int32_t reserved
 
 cdef struct EyeState:
     int32_t expected          # the track furthest down that has not passed this eye
     int32_t under             # the track whose leading edge blocked it
     int64_t blocked_counts
+    int32_t blocked           # by the last edge
+    int32_t reserved
 
 cdef struct ScannerState:
     int64_t doubt_until_ns    # till then its telegrams may be late ones
@@ -144,9 +157,9 @@ cdef struct Head:
     int32_t n_tracks_max
     int32_t n_slots           # of each belt's wheel, a power of two
     int32_t n_places          # of each table of `_identity.pxd`, a power of two
-    int32_t reserved
     int32_t backlog           # timers are due that did not fit into the last step
     int32_t flushing
+    int32_t used_up           # 1 + the belt for which TRACKS_USED_UP is raised
     int64_t n_wild            # seen so far; ring of N_WILD
     WildLabel[16] wild
 

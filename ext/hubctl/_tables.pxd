@@ -31,6 +31,7 @@ cdef packed struct Belt:
     int64_t parcel_counts_max
     int64_t stale_ns
     int64_t told_late_ns
+    int64_t jitter_ns
 
 cdef packed struct Eye:
     uint16_t belt
@@ -39,7 +40,10 @@ cdef packed struct Eye:
     uint16_t reserved
     int64_t at_counts
     int64_t window_counts
+    int64_t window_before_counts
     int64_t length_window_counts
+    int64_t debounce_counts
+    int64_t jam_counts
 
 cdef packed struct Scanner:
     uint16_t belt

@@ -9,18 +9,18 @@ from libc.stdint cimport int32_t, int64_t, uint16_t
 from hubctl._choice cimport arm_timer, assign, bar, close_track, close_where_sent, commit_counts_at, eye_deadline, route
 from hubctl._doubt cimport relieve
 from hubctl._identity cimport hold_number
-from hubctl._motion cimport counts_at, extended, take_counter, time_of, was_blind
+from hubctl._health cimport note_standing
+from hubctl._motion cimport can_have_run, counts_at, is_timed, shown, take_counter, time_of, was_blind
 from hubctl._order cimport (
     clear_timer,
     due_in_slot,
     expect_at_eyes,
     leave_plans,
     link_before,
+    say_used_up,
     take_track,
 )
 from hubctl._records cimport (
-    ALARM_RAISED,
-    ALARM_TRACKS_USED_UP,
     DIVERT_FAILED,
     LOST,
     LOST_PARCEL,
@@ -49,6 +49,7 @@ from hubctl._state cimport (
     ROUTED,
     SLOT_SHIFT,
     STRAY,
+    BeltState,
     EyeState,
     State,
     Track,
@@ -101,7 +102,7 @@ cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int32_t b
     cdef Track* track
     cdef int i
     if t == NOBODY:
-        say(s, ALARM_RAISED, 0).value = ALARM_TRACKS_USED_UP
+        say_used_up(s, b)
         return NOBODY
     track = &s.tracks[t]
     track.parcel = s.head.next_parcel
@@ -308,18 +309,48 @@ cdef inline void clear_eye(State* s, int e, int64_t counts) noexcept nogil:
         disown(s, t, e, length_counts)
 
 
-cdef inline int64_t counts_of(State* s, int b, const Record* input) noexcept nogil:
-    """Where belt `b` was at an input: by the counter taken with it, else by its time."""
+cdef inline int64_t counts_told(State* s, int b, const Record* input, int64_t late_ns) noexcept nogil:
+    """Where belt `b` was at an input: by the counter taken with it up to `late_ns` ago, else by its time."""
+    cdef int64_t counts
     if input.counts == NO_COUNTS:
         return counts_at(s, b, input.t_ns)
     if s.belts[b].n_samples == 0:
         take_counter(s, b, input.counts, input.t_ns)
-    return extended(s.belts[b].counts, input.counts, s.belt_table[b].counter_bits)
+    counts = shown(s, b, input.counts)
+    return counts if can_have_run(s, b, counts, input.t_ns, late_ns) else counts_at(s, b, input.t_ns)
+
+
+cdef inline bint is_placed(const State* s, int b, const Record* input) noexcept nogil:
+    """Whether an edge can be placed: it carries a count, or the belt was followed at its time, and its counter is trusted."""
+    if s.belts[b].silent:
+        return False
+    if input.counts != NO_COUNTS or is_timed(&s.belt_table[b]):
+        return True
+    return s.belts[b].n_samples > 0 and input.t_ns - s.belts[b].t_ns <= s.belt_table[b].stale_ns
+
+
+cdef inline bint is_seen_again(const State* s, int e, const Record* input, int64_t counts) noexcept nogil:
+    """Whether an edge is of what passed this eye before the belt was jogged backward."""
+    cdef const BeltState* belt = &s.belts[s.eye_table[e].belt]
+    if input.t_ns <= belt.turned_ns or counts > belt.turned_counts + s.eye_table[e].debounce_counts:
+        return False
+    return counts < belt.turned_counts or s.eyes[e].blocked == (input.value != 0)
 
 
 cdef inline void take_eye(State* s, const Record* input) noexcept nogil:
+    """An edge. One that cannot be placed proves nothing, and the eye begins anew with the next."""
     cdef int e = input.device
-    cdef int64_t counts = counts_of(s, s.eye_table[e].belt, input)
+    cdef int b = s.eye_table[e].belt
+    cdef int64_t counts
+    note_standing(s, e, input)
+    if not is_placed(s, b, input):
+        s.eyes[e].under = NOBODY
+        s.eyes[e].blocked = 0
+        return
+    counts = counts_told(s, b, input, s.belt_table[b].told_late_ns)
+    if is_seen_again(s, e, input, counts):
+        return
+    s.eyes[e].blocked = input.value != 0
     if input.value:
         block_eye(s, e, counts)
     else:

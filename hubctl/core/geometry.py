@@ -152,18 +152,26 @@ def _check_eyes(hub: Hub, source: Source, belt: Belt) -> None:
         _check_distance(source, eye, index, following)
         if known(eye, "role") and eye.role == "end":
             source.add(("eyes", index, "at_mm"), f"must be upstream of the end eye {eye.name}, {eye.at_mm}")
-    for index, eye in _on(hub, belt, "eyes", "window_mm"):
-        if known(belt, "parcel_mm_min") and eye.window_mm >= belt.parcel_mm_min:
-            message = f"must be below {belt.parcel_mm_min}, the shortest parcel of belt {belt.name}"
-            source.add(("eyes", index, "window_mm"), message, "else one parcel is taken for the next")
+    if known(belt, "parcel_mm_min"):
+        _check_windows(hub, source, belt)
+
+
+def _check_windows(hub: Hub, source: Source, belt: Belt) -> None:
+    """No window is as wide as the shortest parcel is long."""
+    for key in ("window_mm", "window_before_mm", "window_after_mm", "debounce_mm"):
+        for index, eye in _on(hub, belt, "eyes", key):
+            if (getattr(eye, key) or 0) >= belt.parcel_mm_min:
+                message = f"must be below {belt.parcel_mm_min}, the shortest parcel of belt {belt.name}"
+                source.add(("eyes", index, key), message, "else one parcel is taken for the next")
 
 
 def _check_distance(source: Source, eye: Any, index: int, following: Any) -> None:
-    if not (known(eye, "window_mm") and known(following, "window_mm", "role")):
+    windows = ("window_mm", "window_before_mm", "window_after_mm")
+    if not (known(eye, *windows) and known(following, *windows, "role")):
         return
     if following.role == "induct":  # what lies upstream of it is a fault of its own
         return
-    nearest_mm = eye.at_mm + eye.window_mm + following.window_mm
+    nearest_mm = eye.at_mm + eye.latest_mm + following.earliest_mm
     if following.at_mm < nearest_mm:
         message = f"must be {nearest_mm} or more: its window reaches into that of {eye.name}, {eye.at_mm}"
         source.add(("eyes", index, "at_mm"), message)

@@ -180,8 +180,36 @@ class Eye(Section):
     )
     input: BitAddress = Field(description='where it is wired, like "io1/discrete/16" or "head/input/2.0"')
     window_mm: int = Field(80, ge=1, le=1000, description="a parcel is the expected one if no further off")
+    window_before_mm: int | None = Field(
+        None, ge=1, le=1000, description="how much too early it may come; default window_mm"
+    )
+    window_after_mm: int | None = Field(
+        None, ge=1, le=1000, description="how much too late it may come; default window_mm"
+    )
     length_window_mm: int = Field(60, ge=1, le=1000, description="and its length differs by no more")
+    debounce_mm: int | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="a shorter gap is none, a shorter blip no parcel; default a fifth of the shortest parcel",
+    )
+    jam_mm: int | None = Field(
+        None,
+        ge=1,
+        le=LENGTH_MM_MAX,
+        description="blocked for longer it is jammed; default twice the longest parcel of its belt",
+    )
     invert: bool = Field(False, description="true: the input is on while the eye is clear")
+
+    @property
+    def earliest_mm(self) -> int:
+        """How much too early the expected parcel may come."""
+        return self.window_mm if self.window_before_mm is None else self.window_before_mm
+
+    @property
+    def latest_mm(self) -> int:
+        """How much too late the expected parcel may come."""
+        return self.window_mm if self.window_after_mm is None else self.window_after_mm
 
 
 class Scanner(Section):

@@ -151,6 +151,9 @@ class _LayoutMaker:
         self.chutes = _index(hub.chutes)
         self.diverters = {diverter.name: i for i, diverter in enumerate(diverters_in_order(hub))}
         self.per_m = {belt.name: counts_per_m(belt) for belt in hub.belts}
+        self.debounce_mm = {belt.name: belt.parcel_mm_min // 5 for belt in hub.belts}
+        self.jam_mm = {belt.name: 2 * belt.parcel_mm_max for belt in hub.belts}
+        self.timeout_ms = {node.name: node.timeout_ms for node in hub.nodes}
         self.told_late_ms = max((_detected_ms(node) for node in hub.nodes), default=0)
         self.outputs = {chute.diverter: chute.output for chute in reversed(hub.chutes)}
 
@@ -171,6 +174,7 @@ class _LayoutMaker:
             "parcel_counts_max": counts(belt.parcel_mm_max),
             "stale_ns": encoder.stale_ms * NS_PER_MS if encoder else NEVER_NS,
             "told_late_ns": self.told_late_ms * NS_PER_MS,
+            "jitter_ns": self._timeout_ms(encoder) * NS_PER_MS,
         }
 
     def eye(self, eye: Eye) -> dict[str, int]:
@@ -180,8 +184,13 @@ class _LayoutMaker:
             "node": self._node(eye.input),
             "role": EyeRole[eye.role.upper()],
             "at_counts": counts(eye.at_mm),
-            "window_counts": counts(eye.window_mm),
+            "window_counts": counts(eye.latest_mm),
+            "window_before_counts": counts(eye.earliest_mm),
             "length_window_counts": counts(eye.length_window_mm),
+            "debounce_counts": counts(
+                self.debounce_mm[eye.belt] if eye.debounce_mm is None else eye.debounce_mm
+            ),
+            "jam_counts": counts(self.jam_mm[eye.belt] if eye.jam_mm is None else eye.jam_mm),
         }
 
     def scanner(self, scanner: Scanner) -> dict[str, int]:
@@ -224,6 +233,10 @@ class _LayoutMaker:
     def _counts(self, belt: str) -> Any:
         per_m = self.per_m[belt]
         return lambda length_mm: counts_of_mm(length_mm, per_m)
+
+    def _timeout_ms(self, encoder: Encoder | None) -> int:
+        """A count was taken at some time since it was asked for."""
+        return self.timeout_ms[parse_address(encoder.address).node] if encoder else 0
 
     def _node(self, address: str | None) -> int:
         return NO_INDEX if address is None else self.nodes[parse_address(address).node]

@@ -48,6 +48,7 @@ BELT = np.dtype(
         ("parcel_counts_max", "<i8"),  # a longer one is OVERSIZE
         ("stale_ns", "<i8"),  # with no count for so long the speed is not known
         ("told_late_ns", "<i8"),  # an edge is told no later than this, or its node is known to be down
+        ("jitter_ns", "<i8"),  # a count may be so much older than its time says
     ]
 )
 
@@ -58,8 +59,11 @@ EYE = np.dtype(
         ("role", "<u2"),
         ("reserved", "<u2"),
         ("at_counts", "<i8"),
-        ("window_counts", "<i8"),  # a parcel is its track's if the edge is no further off
+        ("window_counts", "<i8"),  # a parcel is its track's if the edge comes no later than expected
+        ("window_before_counts", "<i8"),  # nor earlier
         ("length_window_counts", "<i8"),  # and its length differs by no more
+        ("debounce_counts", "<i8"),  # a shorter gap is none, and a shorter blip no parcel
+        ("jam_counts", "<i8"),  # blocked for longer than this it is jammed
     ]
 )
 

@@ -8,7 +8,8 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     put NAME LENGTH MM [LABEL]                          put on by hand, leading edge there
     take NAME, swap NAME LENGTH, slip NAME MM           by hand, off; for one of another length; forward
     belt MM_PER_S                                       its speed from now on
-    encoder silent|back, sticks DIVERTER, dead CHUTE    a paddle that does not move, a chute eye that sees nothing
+    encoder silent|back|frozen|resets|glitches          tells nothing or again, stands, begins at 0, one wild count
+    sticks DIVERTER, dead CHUTE    a paddle that does not move, a chute eye that sees nothing
     node NAME silent|back                               it tells nothing and takes no writes; the kernel is not told
     node NAME down|up                                   the kernel is told so
     chute CHUTE blocked|cleared                         its full eye
@@ -94,6 +95,8 @@ class Stage:
         self.kernel = Kernel(self.layout, self._plan(story.head["plan"][0]), n_tracks_max=n_tracks_max)
         self.belt = LittleBelt(self.hub)
         self.silent: set[str] = set()
+        self.frozen: int | None = None
+        self.glitches = False
         self.voids = False
         self.now_ms = 0
         self.lines: list[str] = []
@@ -152,6 +155,10 @@ class Stage:
 
     def _do_encoder(self, state: str) -> None:
         (self.silent.add if state == "silent" else self.silent.discard)("encoder")
+        if state == "resets":
+            self.start_counts = -(self.belt.travel_um // 1000)
+        self.frozen = self._raw() if state == "frozen" else None
+        self.glitches = state == "glitches"
 
     def _do_sticks(self, diverter: str) -> None:
         self.belt.stick(diverter)
@@ -250,13 +257,17 @@ class Stage:
         self.inputs.append(fields | {"t_ns": self.now_ms * MS})
 
     def _raw(self) -> int:
+        if self.frozen is not None:
+            return self.frozen
         return (self.start_counts + self.belt.travel_um // 1000) & self.mask
 
     def _step_if_due(self) -> None:
         is_sampled = self.now_ms % SAMPLE_MS == 0
         if is_sampled and "encoder" not in self.silent and self.layout.belts["encoder_node"][0] != NO_INDEX:
+            counts = self._raw() ^ self.mask if self.glitches else self._raw()
+            self.glitches = False
             self.inputs.append(
-                {"kind": Kind.ENCODER, "device": 0, "counts": self._raw(), "t_ns": self.now_ms * MS}
+                {"kind": Kind.ENCODER, "device": 0, "counts": counts, "t_ns": self.now_ms * MS}
             )
         if self.inputs or is_sampled or self.kernel.next_deadline() <= self.now_ms * MS:
             self._step()

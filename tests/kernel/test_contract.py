@@ -141,10 +141,11 @@ def test_timers_come_in_the_order_of_their_counts(pitches: list[int], start: int
     at = start
     for k, pitch in enumerate(sorted(pitches)):
         at = start + pitch + 110 * k
-        given = [{"kind": Kind.EYE, "value": 1, "counts": at % 2**32, "t_ns": MS}]
-        kernel.step(
-            MS, records(*given, {"kind": Kind.EYE, "value": 0, "counts": (at + 100) % 2**32, "t_ns": MS})
-        )
+        edges = [
+            {"kind": Kind.EYE, "value": value, "counts": edge % 2**32, "t_ns": (edge - start) * MS}
+            for value, edge in ((1, at), (0, at + 100))
+        ]
+        kernel.step(MS, records(*edges))
         due.append(at)
     told_late = int(layout().belts["told_late_ns"][0]) * 1000 // 10**9
     lost: list[tuple[int, int]] = []

@@ -18,14 +18,15 @@ WINDOW = 80
 MID_MM, INDUCT_MM = 1400, 100
 
 
-def edge(eye: int, value: int, counts: int) -> dict[str, Any]:
+def edge(eye: int, value: int, at: int, start: int = 0, bits: int = 32) -> dict[str, Any]:
+    """An edge after the belt has run `at` counts at its design speed."""
     return {
         "kind": Kind.EYE,
         "device": eye,
         "value": value,
-        "counts": counts,
+        "counts": (start + at) & ((1 << bits) - 1),
         "flags": Flag.LATCHED,
-        "t_ns": MS,
+        "t_ns": at * MS,
     }
 
 
@@ -39,7 +40,7 @@ def kernel_with(parcels: list[tuple[int, int]], start: int = 0, bits: int = 32) 
     mask = (1 << bits) - 1
     kernel.step(0, records(*nodes_up(2), sample(start & mask, 0)))
     for at, length in parcels:
-        rows = [edge(0, 1, (start + at) & mask), edge(0, 0, (start + at + length) & mask)]
+        rows = [edge(0, 1, at, start, bits), edge(0, 0, at + length, start, bits)]
         kernel.step(MS, records(*rows))
     return kernel
 
@@ -118,8 +119,7 @@ def test_a_counter_goes_on_over_every_power_of_two(bits: int, power: int, off: i
     start = (1 << power) - 700 + off
     parcels = [(500, 300)]
     kernel = kernel_with(parcels, start=start, bits=bits)
-    mask = (1 << bits) - 1
-    said = kernel.step(2 * MS, records(edge(MID, 1, (start + 500 + MID_MM - INDUCT_MM) & mask)))
+    said = kernel.step(2 * MS, records(edge(MID, 1, 500 + MID_MM - INDUCT_MM, start, bits)))
     seen = said[said["kind"] == Kind.SEEN]
     assert seen["error_um"].tolist() == [0]
 
