@@ -292,6 +292,9 @@ def _check_hops(layout: Layout) -> None:
             raise ValueError(f"layout.hops: an exit of belt {belt} is on another belt")
         if (led[~diverts] != layout.belts["end_chute"][belt]).any():
             raise ValueError(f"layout.hops: an exit of belt {belt} is at the end of another belt")
+    led_on = layout.chutes[layout.chutes["to_belt"] != NO_INDEX]
+    if (led_on["to_counts"] >= layout.belts["length_counts"][led_on["to_belt"]]).any():
+        raise ValueError(f"chutes.to_counts = {led_on['to_counts'].tolist()}: must be on the belt they lead onto")
 
 
 def _check_ranges(layout: Layout) -> None:

@@ -136,6 +136,13 @@ cdef inline void expect_at_eyes(State* s, int32_t t, int32_t behind) noexcept no
             s.eyes[e].expected = t
 
 
+cdef inline int32_t next_expected(const State* s, int e, int32_t t) noexcept nogil:
+    """Track `t` or the first behind it that eye `e` is to see: those that came onto the belt beyond it are not."""
+    while t != NOBODY and s.tracks[t].next_eye > e:
+        t = s.tracks[t].behind
+    return t
+
+
 cdef inline void forget(State* s, int32_t t) noexcept nogil:
     """No eye or scanner points at track `t` any more."""
     cdef int32_t behind = s.tracks[t].behind
@@ -143,7 +150,7 @@ cdef inline void forget(State* s, int32_t t) noexcept nogil:
     cdef int i
     for i in range(s.head.n_eyes):
         if s.eyes[i].expected == t:
-            s.eyes[i].expected = behind
+            s.eyes[i].expected = next_expected(s, i, behind)
         if s.eyes[i].under == t:
             s.eyes[i].under = NOBODY
     for i in range(s.head.n_scanners):

@@ -1,6 +1,6 @@
 """Whose read is it: placed by where parcels were when it was made; one that fits two parcels is nobody's."""
 
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from hubctl._choice cimport bar, close_where_sent, hold_label, route
@@ -28,6 +28,8 @@ cdef inline int64_t beyond(const State* s, int32_t t, const Scanner* scanner, in
     cdef const Track* track = &s.tracks[t]
     cdef int64_t length = track.length_counts
     cdef int64_t lead = counts - track.origin_counts - scanner.at_counts
+    if scanner.at_counts + scanner.reach_counts < track.from_counts:
+        return INT64_MAX  # it came onto the belt beyond this scanner
     if length < 0:
         length = s.belt_table[track.belt].parcel_counts_max
     if lead < 0:
@@ -154,7 +156,7 @@ cdef inline void read_at_station(State* s, int n, const Record* input) noexcept 
     """Where a parcel is scanned by hand the read opens the track, and its divert is due at once."""
     cdef int b = s.scanner_table[n].belt
     cdef Reading reading
-    cdef int32_t t = open_track(s, b, s.belts[b].counts, NOBODY, NO_INDEX)
+    cdef int32_t t = open_track(s, b, s.belts[b].counts, 0, NOBODY)
     if t == NOBODY:
         return
     say_opened(s, t, n, s.belts[b].counts)

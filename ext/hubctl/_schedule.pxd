@@ -49,6 +49,7 @@ from hubctl._state cimport (
     say,
 )
 from hubctl._tables cimport STATION, Chute, Diverter
+from hubctl._transfer cimport arrive, leads_on
 
 
 cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts) noexcept nogil:
@@ -204,20 +205,30 @@ cdef inline bint can_be_seen_again(const State* s, const Track* track) noexcept 
     return s.belt_table[track.belt].kind != STATION and track.next_eye != NO_INDEX
 
 
+cdef inline int64_t expected_ns(const State* s, const Track* track) noexcept nogil:
+    """When the chute eye was to see the leading edge of a fired track: half a length before the window's middle."""
+    cdef const Chute* chute = &s.chute_table[track.exit]
+    cdef int64_t half_ns = track.length_counts // 2 * NS_PER_S // planning_speed(s, track.belt)
+    return track.fired_ns + (chute.confirm_from_ns + chute.confirm_until_ns) // 2 - half_ns
+
+
 cdef inline void conclude_fired(State* s, int32_t t) noexcept nogil:
     """Closes a fired track once nothing more can be learned of it."""
     cdef Track* track = &s.tracks[t]
+    cdef bint blind = not s.chute_table[track.exit].has_confirm or was_blind(
+        s, s.chute_table[track.exit].confirm_node, track.fired_ns
+    )
     cdef bint eye_done = track.marks & EYE_PASSED or not can_be_seen_again(s, track)
+    if blind and leads_on(s, track.exit):
+        eye_done = True  # the next eye of the belt beyond is the nearer proof
     if not (track.marks & CONFIRM_OVER and eye_done):
         return
-    if s.chute_table[track.exit].has_confirm and not was_blind(
-        s, s.chute_table[track.exit].confirm_node, track.fired_ns
-    ):
+    if not blind:
         close_track(s, t, LOST, LOST_PARCEL)
         return
-    if track.reason == OK:
+    if track.reason == OK and not leads_on(s, track.exit):
         track.reason = OK_UNCONFIRMED
-    close_where_sent(s, t)
+    arrive(s, t, expected_ns(s, track))
 
 
 cdef inline void run_confirms(State* s) noexcept nogil:
@@ -297,4 +308,4 @@ cdef inline void take_confirm(State* s, const Record* input) noexcept nogil:
     record.chute = input.chute
     record.reason = UNEXPECTED if t == NOBODY else OK
     if t != NOBODY:
-        close_where_sent(s, t)
+        arrive(s, t, input.t_ns)

@@ -36,10 +36,12 @@ cdef enum TrackMark:
     BARRED = 16          # goes to the exception whatever its label says
     CONTRADICTED = 32    # two different doubtful reads
     CODED_LABEL = 64     # a person or the host said which label it carries: scanners change it no more
+    COMES_OVER = 128     # from another belt, and no eye of this one has seen it yet
 
 cdef struct Track:
     int64_t parcel
     int64_t origin_counts     # count at which its leading edge is at 0 mm
+    int64_t from_counts       # where it came onto its belt
     int64_t length_counts     # -1 until its trailing edge has passed the induct eye
     int64_t opened_ns
     int64_t timer_counts      # when the wheel looks at it next
@@ -48,6 +50,7 @@ cdef struct Track:
     int64_t fired_ns
     uint64_t identity         # of the label held
     uint64_t doubt            # identity of the doubtful read
+    uint64_t belts            # bit b: it has been on belt b in this lap
     int32_t ahead
     int32_t behind
     int32_t timer_next
@@ -72,6 +75,7 @@ cdef struct Track:
     uint16_t reason
     uint16_t first_skip       # why the first candidate was passed over
     uint16_t priority
+    uint16_t laps             # begun, after the first time round
     uint16_t candidate        # next of the lane's chutes to try
     uint16_t n_text
     uint16_t said_chute       # what the last DECIDED said

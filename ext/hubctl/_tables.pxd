@@ -32,6 +32,7 @@ cdef packed struct Belt:
     int64_t stale_ns
     int64_t told_late_ns
     int64_t jitter_ns
+    int64_t transfer_window_counts
 
 cdef packed struct Eye:
     uint16_t belt

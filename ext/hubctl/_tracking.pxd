@@ -6,7 +6,7 @@ window is lost, and only that one.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
-from hubctl._choice cimport arm_timer, assign, bar, close_track, close_where_sent, commit_counts_at, eye_deadline, route
+from hubctl._choice cimport arm_timer, assign, bar, close_track, commit_counts_at, eye_deadline, eye_window, route
 from hubctl._doubt cimport relieve
 from hubctl._identity cimport hold_number
 from hubctl._health cimport note_standing
@@ -14,9 +14,8 @@ from hubctl._motion cimport can_have_run, counts_at, is_timed, shown, take_count
 from hubctl._order cimport (
     clear_timer,
     due_in_slot,
-    expect_at_eyes,
     leave_plans,
-    link_before,
+    next_expected,
     say_used_up,
     take_track,
 )
@@ -41,6 +40,7 @@ from hubctl._records cimport (
 from hubctl._schedule cimport commit, conclude_fired, reach_commit_point
 from hubctl._state cimport (
     BARRED,
+    COMES_OVER,
     COMMITTED_TRACK,
     EYE_PASSED,
     FIRED_TRACK,
@@ -59,6 +59,7 @@ from hubctl._state cimport (
     say,
 )
 from hubctl._tables cimport END, INDUCT, Eye
+from hubctl._transfer cimport arrive, enter, first_eye_from, follower, leads_on
 
 
 cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
@@ -66,10 +67,8 @@ cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
 
 
 cdef inline uint16_t eye_after(const State* s, int e) noexcept nogil:
-    """The next eye down the same belt (eyes are sorted by belt and place); NO_INDEX after the last."""
-    if e + 1 < s.head.n_eyes and s.eye_table[e + 1].belt == s.eye_table[e].belt:
-        return e + 1
-    return NO_INDEX
+    """The next eye down the same belt that proves tracks; NO_INDEX after the last."""
+    return first_eye_from(s, s.eye_table[e].belt, s.eye_table[e].at_counts)
 
 
 cdef inline int64_t expected_counts(const State* s, int32_t t, int e) noexcept nogil:
@@ -79,7 +78,7 @@ cdef inline int64_t expected_counts(const State* s, int32_t t, int e) noexcept n
 cdef inline int64_t window_counts(const State* s, int32_t t, int e) noexcept nogil:
     """How far off an edge may be and still be this track's: the eye's window, or half the gap to a neighbour."""
     cdef const Track* track = &s.tracks[t]
-    cdef int64_t window = s.eye_table[e].window_counts
+    cdef int64_t window = eye_window(s, track, e)
     cdef int64_t gap
     if track.ahead != NOBODY:
         gap = track.origin_counts - s.tracks[track.ahead].origin_counts - s.tracks[track.ahead].length_counts
@@ -96,11 +95,10 @@ cdef inline bint is_in_window(const State* s, int32_t t, int e, int64_t counts) 
     return error >= -window and error <= window
 
 
-cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int32_t behind, uint16_t next_eye) noexcept nogil:
-    """A new track in belt order ahead of `behind`; NOBODY (and an alarm) when every track is in use."""
+cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int64_t from_counts, int32_t behind) noexcept nogil:
+    """A new track on a belt from a place on, just ahead of `behind`; NOBODY (and an alarm) when every track is in use."""
     cdef int32_t t = take_track(s)
     cdef Track* track
-    cdef int i
     if t == NOBODY:
         say_used_up(s, b)
         return NOBODY
@@ -111,19 +109,13 @@ cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int32_t b
     track.origin_counts = origin_counts
     track.length_counts = -1
     track.opened_ns = s.now_ns
-    track.belt = b
-    track.next_eye = next_eye
     track.chute = NO_INDEX
     track.exit = NO_INDEX
     track.said_chute = NO_INDEX
     track.lane = -1
     track.state = ON_BELT
     track.reason = NO_READ
-    link_before(s, b, t, behind)
-    expect_at_eyes(s, t, behind)
-    for i in range(s.head.n_scanners):
-        if s.scanner_table[i].belt == b and s.scanners[i].near == NOBODY:
-            s.scanners[i].near = t
+    enter(s, t, b, origin_counts, from_counts, behind)
     return t
 
 
@@ -139,7 +131,9 @@ cdef inline void say_opened(State* s, int32_t t, uint16_t device, int64_t counts
 
 cdef inline int32_t induct(State* s, int e, int64_t counts) noexcept nogil:
     cdef const Eye* eye = &s.eye_table[e]
-    cdef int32_t t = open_track(s, eye.belt, counts - eye.at_counts, NOBODY, eye_after(s, e))
+    cdef int64_t origin_counts = counts - eye.at_counts
+    cdef int32_t behind = follower(s, eye.belt, origin_counts, eye.at_counts)
+    cdef int32_t t = open_track(s, eye.belt, origin_counts, eye.at_counts, behind)
     if t == NOBODY:
         return NOBODY
     say_opened(s, t, e, counts)
@@ -150,11 +144,12 @@ cdef inline int32_t induct(State* s, int e, int64_t counts) noexcept nogil:
 cdef inline int32_t open_stray(State* s, int e, int64_t counts, int32_t behind) noexcept nogil:
     """Somebody whom this eye did not expect: followed to the belt's end, never diverted."""
     cdef const Eye* eye = &s.eye_table[e]
-    cdef int32_t t = open_track(s, eye.belt, counts - eye.at_counts, behind, eye_after(s, e))
+    cdef int32_t t = open_track(s, eye.belt, counts - eye.at_counts, eye.at_counts, behind)
     if t == NOBODY:
         return NOBODY
     s.tracks[t].marks = STRAY | BARRED
     s.tracks[t].answered = <unsigned int>-1
+    s.tracks[t].from_counts = 0  # it may have been on the belt for long
     say_opened(s, t, e, counts)
     assign(s, t, s.belt_table[eye.belt].end_chute, UNEXPECTED)
     return t
@@ -162,8 +157,9 @@ cdef inline int32_t open_stray(State* s, int e, int64_t counts, int32_t behind) 
 
 cdef inline void pass_eye(State* s, int32_t t, int e) noexcept nogil:
     s.tracks[t].next_eye = eye_after(s, e)
+    s.tracks[t].marks &= ~COMES_OVER
     if s.eyes[e].expected == t:
-        s.eyes[e].expected = s.tracks[t].behind
+        s.eyes[e].expected = next_expected(s, e, s.tracks[t].behind)
 
 
 cdef inline bint is_blind_for(const State* s, int32_t t, int e) noexcept nogil:
@@ -238,6 +234,19 @@ cdef inline void miss_overdue(State* s, int e, int64_t counts) noexcept nogil:
         t = s.eyes[e].expected
 
 
+cdef inline bint end_leads_on(const State* s, int32_t t) noexcept nogil:
+    """Whether track `t`'s belt ends at another: then it is on its way until its leading edge has come to the end."""
+    return leads_on(s, s.belt_table[s.tracks[t].belt].end_chute)
+
+
+cdef inline int64_t time_at_end(const State* s, const Track* track) noexcept nogil:
+    """When a track that has run past its belt's end was there: no later than the belt's last count, nor long before it."""
+    cdef int64_t last_ns = s.belts[track.belt].t_ns
+    cdef int64_t end_ns = time_of(s, track.belt, track.origin_counts + s.belt_table[track.belt].length_counts)
+    cdef int64_t first_ns = last_ns - s.belt_table[track.belt].stale_ns
+    return least(end_ns if end_ns > first_ns else first_ns, last_ns)
+
+
 cdef inline void close_at_end(State* s, int32_t t) noexcept nogil:
     """Track `t` has left at the belt's end; a divert that was still planned for it has been missed."""
     cdef Track* track = &s.tracks[t]
@@ -248,7 +257,7 @@ cdef inline void close_at_end(State* s, int32_t t) noexcept nogil:
         track.exit = track.chute
         if track.reason == OK:
             track.reason = MISSED_WINDOW
-    close_where_sent(s, t)
+    arrive(s, t, time_at_end(s, track))
 
 
 cdef inline void block_eye(State* s, int e, int64_t counts) noexcept nogil:
@@ -266,7 +275,7 @@ cdef inline void block_eye(State* s, int e, int64_t counts) noexcept nogil:
     else:
         s.eyes[e].under = open_stray(s, e, counts, t)
     t = s.eyes[e].under
-    if s.eye_table[e].role == END and t != NOBODY and s.tracks[t].state != FIRED_TRACK:
+    if s.eye_table[e].role == END and t != NOBODY and s.tracks[t].state != FIRED_TRACK and not end_leads_on(s, t):
         close_at_end(s, t)
 
 

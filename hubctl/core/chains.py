@@ -101,7 +101,7 @@ class _Maker:
 
     def __init__(self, plan: SortPlan, hub: Hub, clock_offset_ns: int) -> None:
         self.index = {chute.name: i for i, chute in enumerate(hub.chutes)}
-        self.ends = {chute.name for chute in hub.chutes if chute.diverter is None}
+        self.ends = {chute.name for chute in hub.chutes if chute.diverter is None and len(hub.belts) == 1}
         self.groups = dict(_group_steps(plan.groups))
         self.waves_of = _waves_by_lane(plan.waves, clock_offset_ns)
         self.first = [0]

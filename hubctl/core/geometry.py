@@ -10,6 +10,7 @@ from hubctl.core.address import parse_address
 from hubctl.core.config import Source
 from hubctl.core.references import entries, resolves
 from hubctl.core.shape import known
+from hubctl.core.transfers import check_transfers, led_on_mm
 
 if TYPE_CHECKING:
     from hubctl.core.hubfile import Belt, Diverter, Hub, Scanner
@@ -40,6 +41,7 @@ def check_geometry(hub: Hub, source: Source) -> None:
         _check_ranges(source, index, belt)
         if known(belt, "name", "kind"):
             _check_belt(hub, source, index, belt)
+    check_transfers(hub, source)
     for index, chute in entries(hub, "chutes", "confirm_ms"):
         if chute.confirm_ms[0] >= chute.confirm_ms[1]:
             source.add(("chutes", index, "confirm_ms"), "must be [from, until] with from before until")
@@ -124,18 +126,22 @@ def _refuse_beyond(hub: Hub, source: Source, belt: Belt) -> None:
 
 
 def _check_induct(hub: Hub, source: Source, index: int, belt: Belt) -> None:
-    inducts = [(i, eye) for i, eye in _on(hub, belt, "eyes", "role") if eye.role == "induct"]
+    inducts = list(_inducts(hub, belt))
     every_known = all(known(eye, "role") for _, eye in entries(hub, "eyes"))
-    if not inducts and every_known and resolves(hub, source, "eyes", "belt", "belts"):
+    led_on = led_on_mm(hub, belt)
+    if not inducts and not led_on and every_known and resolves(hub, source, "eyes", "belt", "belts"):
         source.add(
-            ("belts", index, "name"), "the belt has no induct eye", 'give one of its eyes role = "induct"'
+            ("belts", index, "name"),
+            "the belt has no induct eye",
+            'give one of its eyes role = "induct", or lead a chute onto it',
         )
-    for other, _ in inducts[1:]:
-        source.add(
-            ("eyes", other, "role"), f"belt {belt.name} has an induct eye already", "one belt, one induct eye"
-        )
-    if inducts and known(inducts[0][1], "at_mm"):
-        _refuse_upstream(hub, source, belt, inducts[0][1])
+    if inducts and all(known(eye, "at_mm") for _, eye in inducts) and not led_on:
+        _refuse_upstream(hub, source, belt, min((eye for _, eye in inducts), key=lambda eye: int(eye.at_mm)))
+    _refuse_beyond_scanners(hub, source, belt, inducts)
+
+
+def _inducts(hub: Hub, belt: Belt) -> Iterator[tuple[int, Any]]:
+    return ((i, eye) for i, eye in _on(hub, belt, "eyes", "role") if eye.role == "induct")
 
 
 def _refuse_upstream(hub: Hub, source: Source, belt: Belt, induct: Any) -> None:
@@ -144,6 +150,16 @@ def _refuse_upstream(hub: Hub, source: Source, belt: Belt, induct: Any) -> None:
             if entry.at_mm < induct.at_mm:
                 message = f"must be downstream of the induct eye {induct.name}, {induct.at_mm}"
                 source.add((section, index, "at_mm"), message, "no track is open before it")
+
+
+def _refuse_beyond_scanners(hub: Hub, source: Source, belt: Belt, inducts: list[tuple[int, Any]]) -> None:
+    """A parcel that comes in beyond the last scanner is read by none."""
+    scanners = [int(scanner.at_mm) for _, scanner in _on(hub, belt, "scanners", "at_mm")]
+    placed = sorted((int(eye.at_mm), index) for index, eye in inducts if known(eye, "at_mm"))
+    for at_mm, index in placed[1:] if scanners else ():
+        if at_mm >= max(scanners):
+            message = f"must be upstream of the last scanner of belt {belt.name}, {max(scanners)}"
+            source.add(("eyes", index, "at_mm"), message, "no scanner reads what comes in here")
 
 
 def _check_eyes(hub: Hub, source: Source, belt: Belt) -> None:
@@ -169,8 +185,8 @@ def _check_distance(source: Source, eye: Any, index: int, following: Any) -> Non
     windows = ("window_mm", "window_before_mm", "window_after_mm")
     if not (known(eye, *windows) and known(following, *windows, "role")):
         return
-    if following.role == "induct":  # what lies upstream of it is a fault of its own
-        return
+    if following.role == "induct" or (known(eye, "role") and eye.role == "induct"):
+        return  # it sees only what comes in there
     nearest_mm = eye.at_mm + eye.latest_mm + following.earliest_mm
     if following.at_mm < nearest_mm:
         message = f"must be {nearest_mm} or more: its window reaches into that of {eye.name}, {eye.at_mm}"
@@ -193,6 +209,8 @@ def _check_pitch(hub: Hub, source: Source, belt: Belt) -> None:
 
 
 def _check_notices(hub: Hub, source: Source, index: int, belt: Belt) -> None:
+    if led_on_mm(hub, belt) and not list(_inducts(hub, belt)):
+        return  # what comes onto it has been read
     scanners = list(_on(hub, belt, "scanners", "at_mm"))
     every_known = resolves(hub, source, "scanners", "belt", "belts")
     if every_known and not scanners and all(known(s, "at_mm") for _, s in entries(hub, "scanners")):

@@ -95,6 +95,9 @@ class Belt(Section):
     )
     parcel_mm_min: int = Field(100, ge=10, le=5000, description="shortest parcel the belt carries")
     parcel_mm_max: int = Field(1200, ge=10, le=5000, description="longest; a longer one is OVERSIZE")
+    transfer_window_mm: int = Field(
+        150, ge=0, le=2000, description="window of the first eye for a parcel that came from another belt"
+    )
     encoder: Encoder | None = Field(None, description="absent: positions are guessed from the clock")
     end_chute: Name = Field(description="the chute at the belt's end")
 

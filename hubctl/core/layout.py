@@ -175,6 +175,7 @@ class _LayoutMaker:
             "stale_ns": encoder.stale_ms * NS_PER_MS if encoder else NEVER_NS,
             "told_late_ns": self.told_late_ms * NS_PER_MS,
             "jitter_ns": self._timeout_ms(encoder) * NS_PER_MS,
+            "transfer_window_counts": counts(belt.transfer_window_mm),
         }
 
     def eye(self, eye: Eye) -> dict[str, int]:

@@ -156,7 +156,8 @@ def _check_exceptions(plan: SortPlan, source: Source) -> None:
 
 def _check_chutes(plan: SortPlan, source: Source, hub: Hub) -> None:
     names = [chute.name for chute in hub.chutes]
-    ends = {belt.end_chute for belt in hub.belts}
+    ends = {belt.end_chute for belt in hub.belts if len(hub.belts) == 1}
+    _refuse_exits(plan, source, hub)
     groups = {
         group.name: group.chutes for group in getattr(plan, "groups", ()) if known(group, "name", "chutes")
     }
@@ -175,6 +176,23 @@ def _check_chutes(plan: SortPlan, source: Source, hub: Hub) -> None:
             hint = nearest(chute, [*names, *_group_names(plan)])
             source.add(("exceptions", reason), f"hub {hub.name} has no such chute", hint)
     _check_waves_lengths(plan, source, groups)
+
+
+def _refuse_exits(plan: SortPlan, source: Source, hub: Hub) -> None:
+    """No parcel ends where an exit leads on to another belt."""
+    to_belts = {chute.name: chute.to_belt for chute in hub.chutes if chute.to_belt is not None}
+    for path, name in _named_chutes(plan):
+        if name in to_belts and name != BELT_END:
+            source.add(path, f"leads onto belt {to_belts[name]}", "name a chute beyond it")
+
+
+def _named_chutes(plan: SortPlan) -> Iterator[tuple[Path, str]]:
+    for section, key in (("groups", "chutes"), ("lanes", "chutes"), ("lanes", "overflow"), ("waves", "chutes")):
+        for index, entry in enumerate(getattr(plan, section, ())):
+            for at, name in enumerate(getattr(entry, key) if known(entry, key) else ()):
+                yield (section, index, key, at), name
+    for reason, name in getattr(plan, "exceptions", {}).items():
+        yield ("exceptions", reason), name
 
 
 class _Chain:

@@ -49,6 +49,7 @@ BELT = np.dtype(
         ("stale_ns", "<i8"),  # with no count for so long the speed is not known
         ("told_late_ns", "<i8"),  # an edge is told no later than this, or its node is known to be down
         ("jitter_ns", "<i8"),  # a count may be so much older than its time says
+        ("transfer_window_counts", "<i8"),  # window at the first eye after a transfer; below the eye's: that
     ]
 )
 

@@ -122,7 +122,14 @@ ONE_MISTAKE = [
     ),
     (('at_mm = 29_500, role = "end"', 'at_mm = 15_000, role = "end"'), "must be upstream of the end eye end"),
     (('at_mm = 300, role = "induct"', "at_mm = 300"), "the belt has no induct eye"),
-    (("at_mm = 2000, input", 'at_mm = 2000, role = "induct", input'), "has an induct eye already"),
+    (("at_mm = 2000, input", 'at_mm = 2000, role = "induct", input'), "no scanner reads what comes in here"),
+    (('"END", no = 99', '"END", no = 99, to_belt = "mian"'), 'did you mean "main"?'),
+    (('"END", no = 99', '"END", no = 99, to_belt = "main", to_mm = 30_000'), "must be below 30000"),
+    (
+        ('"END", no = 99', '"END", no = 99, to_belt = "main", to_mm = 1900'),
+        "must be below 1850: eye tunnel is at 2000",
+    ),
+    (('confirm = "io1/discrete/3"', 'to_belt = "main"'), "missing: the exit leads onto a belt"),
     (("at_mm = 2000, input", "at_mm = 200, input"), "must be downstream of the induct eye induct, 300"),
     (('"head/input/2.1", window_mm = 80', '"head/input/2.1", window_mm = 100'), "must be below 100"),
     (

@@ -4,12 +4,13 @@ A story is a file: comments, a head (`hub` with settings, `plan`), lines `t=MS w
 then what the kernel was told (`<`) and said (`>`). On the line hub ms, mm and counts are the same number as long as the
 belt runs at its design speed; its counter shows `start` at 0 ms. What can happen:
 
-    parcel NAME LENGTH [LABEL] [top=LABEL] [side=...]   its leading edge is at the induct eye
-    put NAME LENGTH MM [LABEL]                          put on by hand, leading edge there
+    parcel NAME LENGTH [LABEL] [top=LABEL] [side=...] [at=EYE]   its leading edge is at the (first) induct eye
+    put NAME LENGTH MM [LABEL] [on=BELT]                put on by hand, leading edge there
     take NAME, swap NAME LENGTH, slip NAME MM           by hand, off; for one of another length; forward
-    belt MM_PER_S                                       its speed from now on
-    encoder silent|back|frozen|resets|glitches          tells nothing or again, stands, begins at 0, one wild count
-    sticks DIVERTER, dead CHUTE    a paddle that does not move, a chute eye that sees nothing
+    belt MM_PER_S [BELT]                                its speed from now on
+    encoder silent|back|frozen|resets|glitches [BELT]   tells nothing or again, stands, begins at 0, one wild count
+    sticks DIVERTER, moves DIVERTER                     a paddle that does not move, and one that does again
+    dead CHUTE                                          a chute eye that sees nothing
     node NAME silent|back                               it tells nothing and takes no writes; the kernel is not told
     node NAME down|up                                   the kernel is told so
     chute CHUTE blocked|cleared                         its full eye
@@ -91,12 +92,11 @@ class Stage:
         self.layout = layout(hub_name, **numbers)
         if reach_counts is not None:
             self.layout.scanners["reach_counts"] = reach_counts
-        self.mask = (1 << int(self.layout.belts["counter_bits"][0])) - 1
         self.kernel = Kernel(self.layout, self._plan(story.head["plan"][0]), n_tracks_max=n_tracks_max)
         self.belt = LittleBelt(self.hub)
         self.silent: set[str] = set()
-        self.frozen: int | None = None
-        self.glitches = False
+        self.frozen: dict[int, int] = {}
+        self.glitches: int | None = None
         self.voids = False
         self.now_ms = 0
         self.lines: list[str] = []
@@ -123,22 +123,28 @@ class Stage:
         getattr(self, f"_do_{words[0]}")(*words[1:])
 
     def _do_parcel(self, name: str, length: str, *labels: str) -> None:
-        self._put(name, self.layout.eyes["at_counts"][0], int(length), labels)
+        given = [word[3:] for word in labels if word.startswith("at=")]
+        eye = next(eye for eye in self.hub.eyes if eye.name == (given[0] if given else self.names.eyes[0]))
+        self._put(name, eye.belt, eye.at_mm, int(length), labels)
+        self.belt.parcels[name].came_by = eye.name
         for event in self.belt.edges():
             self._tell(event)
 
     def _do_put(self, name: str, length: str, at_mm: str, *labels: str) -> None:
-        self._put(name, int(at_mm), int(length), labels)
+        given = [word[3:] for word in labels if word.startswith("on=")]
+        self._put(name, given[0] if given else self.names.belts[0], int(at_mm), int(length), labels)
 
-    def _put(self, name: str, at_mm: int, length_mm: int, labels: tuple[str, ...]) -> None:
+    def _put(self, name: str, belt: str, at_mm: int, length_mm: int, labels: tuple[str, ...]) -> None:
         words = dict.fromkeys(self.names.scanners, "silent")
         for word in labels:
+            if word[:3] in ("at=", "on="):
+                continue
             scanner, equals, given = word.partition("=")
             words.update({scanner: given} if equals else dict.fromkeys(words, word))
         serial = sum(name.encode())
         parts = {scanner: word.partition("+") for scanner, word in words.items()}
         texts = {scanner: label_of(part[0], serial) for scanner, part in parts.items()}
-        parcel = self.belt.put(name, at_mm, length_mm, texts)
+        parcel = self.belt.put(name, belt, at_mm, length_mm, texts)
         parcel.late_ms = {scanner: int(part[2] or 0) for scanner, part in parts.items()}
 
     def _do_take(self, name: str) -> None:
@@ -150,18 +156,25 @@ class Stage:
     def _do_slip(self, name: str, by_mm: str) -> None:
         self.belt.parcels[name].place_um += int(by_mm) * 1000
 
-    def _do_belt(self, speed_mm_s: str) -> None:
-        self.belt.speed_mm_s = int(speed_mm_s)
+    def _do_belt(self, speed_mm_s: str, belt: str = "") -> None:
+        self.belt.speed_mm_s[belt or self.names.belts[0]] = int(speed_mm_s)
 
-    def _do_encoder(self, state: str) -> None:
-        (self.silent.add if state == "silent" else self.silent.discard)("encoder")
+    def _do_encoder(self, state: str, belt: str = "") -> None:
+        index = self.names.belts.index(belt) if belt else 0
+        change = self.silent.add if state == "silent" else self.silent.discard
+        change(f"encoder of {self.names.belts[index]}")
         if state == "resets":
-            self.start_counts = -(self.belt.travel_um // 1000)
-        self.frozen = self._raw() if state == "frozen" else None
-        self.glitches = state == "glitches"
+            self.start_counts = -(self.belt.travel_um[self.names.belts[index]] // 1000)
+        self.frozen.pop(index, None)
+        if state == "frozen":
+            self.frozen[index] = self._raw(index)
+        self.glitches = index if state == "glitches" else None
 
     def _do_sticks(self, diverter: str) -> None:
-        self.belt.stick(diverter)
+        self.belt.stick(diverter, True)
+
+    def _do_moves(self, diverter: str) -> None:
+        self.belt.stick(diverter, False)
 
     def _do_dead(self, chute: str) -> None:
         self.belt.dead_chute_eyes.add(chute)
@@ -237,13 +250,14 @@ class Stage:
 
     def _tell_eye(self, name: str, told: str) -> None:
         index = self.names.eyes.index(name)
-        is_latched = self.layout.eyes["node"][index] == self.layout.belts["encoder_node"][0]
+        belt = self.layout.eyes["belt"][index]
+        is_latched = self.layout.eyes["node"][index] == self.layout.belts["encoder_node"][belt]
         self._input(
             f"eye {name} {told}",
             kind=Kind.EYE,
             device=index,
             value=told == "blocked",
-            counts=self._raw() if is_latched else NO_COUNTS,
+            counts=self._raw(belt) if is_latched else NO_COUNTS,
             flags=Flag.LATCHED if is_latched else 0,
         )
 
@@ -256,21 +270,28 @@ class Stage:
             fields["n_text"] = len(fields["text"])
         self.inputs.append(fields | {"t_ns": self.now_ms * MS})
 
-    def _raw(self) -> int:
-        if self.frozen is not None:
-            return self.frozen
-        return (self.start_counts + self.belt.travel_um // 1000) & self.mask
+    def _mask(self, belt: int) -> int:
+        return (1 << int(self.layout.belts["counter_bits"][belt])) - 1
+
+    def _raw(self, belt: int) -> int:
+        if belt in self.frozen:
+            return self.frozen[belt]
+        return (self.start_counts + self.belt.travel_um[self.names.belts[belt]] // 1000) & self._mask(belt)
 
     def _step_if_due(self) -> None:
         is_sampled = self.now_ms % SAMPLE_MS == 0
-        if is_sampled and "encoder" not in self.silent and self.layout.belts["encoder_node"][0] != NO_INDEX:
-            counts = self._raw() ^ self.mask if self.glitches else self._raw()
-            self.glitches = False
-            self.inputs.append(
-                {"kind": Kind.ENCODER, "device": 0, "counts": counts, "t_ns": self.now_ms * MS}
-            )
+        for belt, name in enumerate(self.names.belts if is_sampled else ()):
+            has_encoder = self.layout.belts["encoder_node"][belt] != NO_INDEX
+            if has_encoder and f"encoder of {name}" not in self.silent:
+                self._sample(belt)
         if self.inputs or is_sampled or self.kernel.next_deadline() <= self.now_ms * MS:
             self._step()
+
+    def _sample(self, belt: int) -> None:
+        counts, t_ns = self._raw(belt), self.now_ms * MS
+        if self.glitches == belt:
+            counts, self.glitches = counts ^ self._mask(belt), None
+        self.inputs.append({"kind": Kind.ENCODER, "device": belt, "counts": counts, "t_ns": t_ns})
 
     def _step(self) -> None:
         given, self.inputs = self.inputs, []

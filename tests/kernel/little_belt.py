@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hubctl.core.hubfile import Chute, Diverter, Hub
+from hubctl.core.hubfile import Chute, Diverter, Eye, Hub
 from hubctl.core.layout import eyes_in_order
 
 SLIDE_MS = 250  # from the paddle to the chute eye
@@ -18,17 +18,19 @@ Event = tuple[str, ...]  # ("eye", name, "blocked"), ("read", scanner, text), ("
 
 @dataclass
 class Parcel:
-    """One on the belt; its place is that of its leading edge."""
+    """One on a belt; its place is that of its leading edge."""
 
     name: str
+    belt: str
     place_um: int
     length_mm: int
     texts: dict[str, str | None]  # by scanner: a label, "" for a no-read, None for silence
     late_ms: dict[str, int] = field(default_factory=dict)
+    came_by: str = ""  # the induct eye that sees it; others see what comes in there
 
-    def covers(self, at_mm: int) -> bool:
+    def covers(self, belt: str, at_mm: int) -> bool:
         place_mm = self.place_um // 1000
-        return place_mm - self.length_mm < at_mm <= place_mm
+        return self.belt == belt and place_mm - self.length_mm < at_mm <= place_mm
 
 
 @dataclass
@@ -46,21 +48,22 @@ class LittleBelt:
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
-        self.travel_um = 0
-        self.speed_mm_s = hub.belts[0].speed_mm_s
+        self.travel_um = dict.fromkeys((belt.name for belt in hub.belts), 0)
+        self.speed_mm_s = {belt.name: belt.speed_mm_s for belt in hub.belts}
         self.parcels: dict[str, Parcel] = {}
         self.dead_chute_eyes: set[str] = set()
-        self._eyes = {eye.name: eye.at_mm for eye in eyes_in_order(hub)}
+        self._eyes = {eye.name: eye for eye in eyes_in_order(hub)}
         self._blocked = dict.fromkeys(self._eyes, False)
         self._paddles = {diverter.name: Paddle() for diverter in hub.diverters}
         self._later: list[tuple[int, Event]] = []
+        self._on_slides: list[tuple[int, Parcel, Chute]] = []
 
-    def put(self, name: str, at_mm: int, length_mm: int, texts: dict[str, str | None]) -> Parcel:
-        self.parcels[name] = Parcel(name, at_mm * 1000, length_mm, texts)
+    def put(self, name: str, belt: str, at_mm: int, length_mm: int, texts: dict[str, str | None]) -> Parcel:
+        self.parcels[name] = Parcel(name, belt, at_mm * 1000, length_mm, texts)
         return self.parcels[name]
 
-    def stick(self, diverter: str) -> None:
-        self._paddles[diverter].sticks = True
+    def stick(self, diverter: str, sticks: bool) -> None:
+        self._paddles[diverter].sticks = sticks
 
     def write(self, chute: str, now_ms: int) -> None:
         """Its output goes on, for as long as the hub file says."""
@@ -81,35 +84,60 @@ class LittleBelt:
     def edges(self) -> list[Event]:
         """What the eyes tell that they have not told yet."""
         edges: list[Event] = []
-        for name, at_mm in self._eyes.items():
-            blocked = any(parcel.covers(at_mm) for parcel in self.parcels.values())
+        for name, eye in self._eyes.items():
+            blocked = any(self._sees(eye, parcel) for parcel in self.parcels.values())
             if blocked != self._blocked[name]:
                 edges.append(("eye", name, "blocked" if blocked else "cleared"))
             self._blocked[name] = blocked
         return edges
 
+    def _sees(self, eye: Eye, parcel: Parcel) -> bool:
+        is_shown = eye.role != "induct" or parcel.came_by == eye.name
+        return is_shown and parcel.covers(eye.belt, eye.at_mm)
+
     def advance(self, now_ms: int) -> list[Event]:
         """One millisecond on: what the devices tell at `now_ms`."""
-        self.travel_um += self.speed_mm_s
+        for belt, speed_mm_s in self.speed_mm_s.items():
+            self.travel_um[belt] += speed_mm_s
         for parcel in list(self.parcels.values()):
             self._move(parcel, now_ms)
+        for _, parcel, chute in [slide for slide in self._on_slides if slide[0] == now_ms]:
+            self._come_down(parcel, chute, 0)
         due = [event for at_ms, event in self._later if at_ms == now_ms]
         return self.edges() + due
 
     def _move(self, parcel: Parcel, now_ms: int) -> None:
         before_mm = parcel.place_um // 1000
-        parcel.place_um += self.speed_mm_s
+        parcel.place_um += self.speed_mm_s[parcel.belt]
         now_mm = parcel.place_um // 1000
         half = parcel.length_mm // 2
         for scanner in self.hub.scanners:
-            if before_mm < scanner.at_mm + half <= now_mm:
+            if scanner.belt == parcel.belt and before_mm < scanner.at_mm + half <= now_mm:
                 self._scan(parcel, scanner.name, now_ms + scanner.latency_ms)
         for diverter in self.hub.diverters:
             paddle = self._paddles[diverter.name]
-            if before_mm < diverter.at_mm + half <= now_mm and paddle.from_ms <= now_ms <= paddle.until_ms:
+            is_there = diverter.belt == parcel.belt and before_mm < diverter.at_mm + half <= now_mm
+            if is_there and paddle.from_ms <= now_ms <= paddle.until_ms:
                 self._divert(parcel, paddle.chute, now_ms)
-        if now_mm - parcel.length_mm > self.hub.belts[0].length_mm:
-            self.parcels.pop(parcel.name, None)
+                return
+        self._run_to_end(parcel)
+
+    def _run_to_end(self, parcel: Parcel) -> None:
+        belt = next(belt for belt in self.hub.belts if belt.name == parcel.belt)
+        beyond_um = parcel.place_um - belt.length_mm * 1000
+        end = self._chute(belt.end_chute)
+        if end.to_belt is None and beyond_um > parcel.length_mm * 1000:
+            del self.parcels[parcel.name]
+        elif end.to_belt is not None and beyond_um >= 0:
+            self._come_down(parcel, end, beyond_um)
+
+    def _come_down(self, parcel: Parcel, chute: Chute, beyond_um: int) -> None:
+        """Onto the belt that an exit leads to, all at once."""
+        assert chute.to_belt is not None
+        parcel.belt = chute.to_belt
+        parcel.came_by = ""
+        parcel.place_um = chute.to_mm * 1000 + beyond_um
+        self.parcels[parcel.name] = parcel
 
     def _scan(self, parcel: Parcel, scanner: str, at_ms: int) -> None:
         text = parcel.texts.get(scanner)
@@ -118,6 +146,8 @@ class LittleBelt:
 
     def _divert(self, parcel: Parcel, chute: str, now_ms: int) -> None:
         del self.parcels[parcel.name]
+        if self._chute(chute).to_belt is not None:
+            self._on_slides.append((now_ms + SLIDE_MS, parcel, self._chute(chute)))
         if self._chute(chute).confirm is not None and chute not in self.dead_chute_eyes:
             self._later.append((now_ms + SLIDE_MS, ("confirm", chute, "blocked")))
             self._later.append((now_ms + SLIDE_MS + PASSES_MS, ("confirm", chute, "cleared")))
