@@ -187,7 +187,12 @@ def _refuse_exits(plan: SortPlan, source: Source, hub: Hub) -> None:
 
 
 def _named_chutes(plan: SortPlan) -> Iterator[tuple[Path, str]]:
-    for section, key in (("groups", "chutes"), ("lanes", "chutes"), ("lanes", "overflow"), ("waves", "chutes")):
+    for section, key in (
+        ("groups", "chutes"),
+        ("lanes", "chutes"),
+        ("lanes", "overflow"),
+        ("waves", "chutes"),
+    ):
         for index, entry in enumerate(getattr(plan, section, ())):
             for at, name in enumerate(getattr(entry, key) if known(entry, key) else ()):
                 yield (section, index, key, at), name
