@@ -56,6 +56,7 @@ def test_belt_in_counts(demo: Hub) -> None:
         "parcel_counts_min": 100,
         "parcel_counts_max": 1200,
         "stale_ns": 100 * MS,
+        "jitter_ns": 100 * MS,
         "transfer_window_counts": 150,
         "told_late_ns": 330 * MS,  # three requests of 100 ms, two polls of 5 ms, 20 ms
     }
