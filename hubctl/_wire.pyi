@@ -36,6 +36,8 @@ class ModbusChannel:
         count: int = 1,
         value: int = 0,
         data: bytes = b"",
+        read_address: int = 0,
+        read_count: int = 0,
         timeout_ns: int,
         tag: int = 0,
     ) -> bytes: ...

@@ -35,6 +35,8 @@ cdef struct Request:
     uint16_t address
     uint16_t count         # bits or registers
     uint16_t value         # functions 5 and 6, as on the wire
+    uint16_t read_address  # function 23 writes at `address` and reads here,
+    uint16_t read_count    # so many registers
     uint8_t unit
     uint8_t function
 

@@ -72,17 +72,32 @@ cdef inline void put_2(uint8_t* at, uint16_t value) noexcept nogil:
 
 
 cdef inline bint is_read(uint8_t function) noexcept nogil:
-    return 1 <= function <= 4
+    return 1 <= function <= 4 or function == 23
 
 
 cdef inline int n_read_bytes(const Request* request) noexcept nogil:
+    if request.function == 23:
+        return request.read_count * 2
     return (request.count + 7) // 8 if request.function <= 2 else request.count * 2
 
 
 # Requests
 
 
+cdef int put_exchange(const Request* r, const uint8_t* data, int n_data, uint8_t* out) noexcept nogil:
+    out[0] = r.function
+    put_2(out + 1, r.read_address)
+    put_2(out + 3, r.read_count)
+    put_2(out + 5, r.address)
+    put_2(out + 7, r.count)
+    out[9] = <uint8_t>n_data
+    memcpy(out + 10, data, n_data)
+    return 10 + n_data
+
+
 cdef int put_pdu(const Request* r, const uint8_t* data, int n_data, uint8_t* out) noexcept nogil:
+    if r.function == 23:
+        return put_exchange(r, data, n_data, out)
     out[0] = r.function
     put_2(out + 1, r.address)
     put_2(out + 3, r.value if r.function in (5, 6) else r.count)
@@ -446,12 +461,13 @@ def modbus_crc(data: bytes) -> int:
     return crc16(at, len(data))
 
 
-_COUNT_MAX = {1: 2000, 2: 2000, 3: 125, 4: 125, 15: 1968, 16: 123}
+_COUNT_MAX = {1: 2000, 2: 2000, 3: 125, 4: 125, 15: 1968, 16: 123, 23: 121}
+_READ_COUNT_MAX = {23: 125}
 
 
 def _check(unit: int, function: int, address: int, count: int, value: int, n_data: int) -> None:
-    if function not in (1, 2, 3, 4, 5, 6, 15, 16):
-        raise LocalError(f"function {function}: must be 1 to 6, 15 or 16")
+    if function not in (1, 2, 3, 4, 5, 6, 15, 16, 23):
+        raise LocalError(f"function {function}: must be 1 to 6, 15, 16 or 23")
     if not 0 <= unit <= 255:
         raise LocalError(f"unit {unit}: must be 0 to 255")
     if not 1 <= count <= _COUNT_MAX.get(function, 1):
@@ -462,9 +478,17 @@ def _check(unit: int, function: int, address: int, count: int, value: int, n_dat
         raise LocalError(f"coil value {value:#06x}: must be 0xff00 or 0x0000")
     if not 0 <= value <= 0xFFFF:
         raise LocalError(f"value {value}: must be 0 to 65535")
-    expected = {15: (count + 7) // 8, 16: 2 * count}.get(function, 0)
+    expected = {15: (count + 7) // 8, 16: 2 * count, 23: 2 * count}.get(function, 0)
     if n_data != expected:
         raise LocalError(f"{n_data} bytes of data for function {function}: must be {expected}")
+
+
+def _check_read(function: int, address: int, count: int) -> None:
+    most = _READ_COUNT_MAX.get(function, 0)
+    if not min(1, most) <= count <= most:
+        raise LocalError(f"read_count {count} for function {function}: must be {min(1, most)} to {most}")
+    if not 0 <= address <= 65536 - count:
+        raise LocalError(f"read_address {address} and {count} from there: must stay below 65536")
 
 
 cdef class ModbusChannel:
@@ -496,16 +520,21 @@ cdef class ModbusChannel:
         channel_init(&self.channel, rtu, in_flight_max, quiet_ns)
 
     def send(self, now_ns: int, *, unit: int, function: int, address: int, count: int = 1, value: int = 0,
-             data: bytes = b"", timeout_ns: int, tag: int = 0) -> bytes:
-        """Bytes of one request; raises `LocalError` if Modbus does not allow it or the channel is not ready."""
+             data: bytes = b"", read_address: int = 0, read_count: int = 0, timeout_ns: int, tag: int = 0) -> bytes:
+        """Bytes of one request; raises `LocalError` if Modbus does not allow it or the channel is not ready.
+
+        Function 23 writes `data`, `count` registers at `address`, and then reads `read_count` at `read_address`.
+        """
         cdef Request request
         cdef uint8_t[260] out
         cdef const uint8_t* at = data
         _check(unit, function, address, count, value, len(data))
+        _check_read(function, read_address, read_count)
         if not channel_ready(&self.channel, now_ns):
             raise LocalError("the channel is not ready: a request is waiting, or the line is being drained")
         request.unit, request.function, request.address = unit, function, address
         request.count, request.value = count, value
+        request.read_address, request.read_count = read_address, read_count
         n = channel_send(&self.channel, &request, at, len(data), now_ns, timeout_ns, tag, out)
         return PyBytes_FromStringAndSize(<char*>out, n)
 

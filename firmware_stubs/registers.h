@@ -1,0 +1,188 @@
+/* The node's register map. Made by `python -m hubctl.protocol.registers`: never edited by hand. */
+#ifndef HUB_REGISTERS_H
+#define HUB_REGISTERS_H
+
+#define HUB_MAGIC 0x4855424eu
+#define HUB_MAP_VERSION 0x1u
+#define HUB_FIRMWARE_VERSION 0x100u
+#define HUB_TICKS_PER_S 0xf4240u
+#define HUB_UNIT 0x1u
+#define HUB_N_EYES 0x10u
+#define HUB_N_DIVERTERS 0x10u
+#define HUB_N_ARMED_MAX 0x20u
+#define HUB_N_EDGES_MAX 0x40u
+#define HUB_N_OUTCOMES_MAX 0x40u
+#define HUB_N_WATCHES_MAX 0x10u
+#define HUB_N_EDGES_SHOWN 0x10u
+#define HUB_N_OUTCOMES_SHOWN 0x8u
+#define HUB_EDGE_WORDS 0x3u
+#define HUB_OUTCOME_WORDS 0x5u
+#define HUB_NO_EYE 0xffffu
+#define HUB_EDGE_BLOCKED 0x100u
+#define HUB_WATCHDOG_MS_MIN 0xau
+#define HUB_WATCHDOG_MS_MAX 0xea60u
+#define HUB_FIRE_AHEAD_COUNTS_MAX 0x1000000u
+#define HUB_VOID_COUNTS_MAX 0xffffu
+
+/* What it is: the same until the next boot. */
+#define HUB_IDENTITY_ADDRESS 0u
+#define HUB_IDENTITY_WORDS 13u
+#define HUB_AT_IDENTITY_MAGIC 0u
+#define HUB_AT_IDENTITY_MAP_VERSION 2u
+#define HUB_AT_IDENTITY_FIRMWARE_VERSION 3u
+#define HUB_AT_IDENTITY_N_EYES 4u
+#define HUB_AT_IDENTITY_N_DIVERTERS 5u
+#define HUB_AT_IDENTITY_N_ARMED_MAX 6u
+#define HUB_AT_IDENTITY_N_EDGES_MAX 7u
+#define HUB_AT_IDENTITY_N_OUTCOMES_MAX 8u
+#define HUB_AT_IDENTITY_TICKS_PER_S 9u
+#define HUB_AT_IDENTITY_BOOT_ID 11u
+
+/* The answer to the block written last; read it in the same function 23. */
+#define HUB_RESULT_ADDRESS 92u
+#define HUB_RESULT_WORDS 8u
+#define HUB_AT_RESULT_HOST_SEQ 0u
+#define HUB_AT_RESULT_RESULT 1u
+#define HUB_AT_RESULT_STATE 2u
+#define HUB_AT_RESULT_N_ARMED 3u
+#define HUB_AT_RESULT_COUNTS 4u
+#define HUB_AT_RESULT_BOOT_ID 6u
+
+/* How it is now, taken in one piece. */
+#define HUB_STATUS_ADDRESS 100u
+#define HUB_STATUS_WORDS 21u
+#define HUB_AT_STATUS_HOST_SEQ 0u
+#define HUB_AT_STATUS_RESULT 1u
+#define HUB_AT_STATUS_STATE 2u
+#define HUB_AT_STATUS_SAFE_REASON 3u
+#define HUB_AT_STATUS_BOOT_ID 4u
+#define HUB_AT_STATUS_EPOCH 6u
+#define HUB_AT_STATUS_COUNTS 8u
+#define HUB_AT_STATUS_TICKS 10u
+#define HUB_AT_STATUS_SPEED 12u
+#define HUB_AT_STATUS_EYES 14u
+#define HUB_AT_STATUS_OUTPUTS 15u
+#define HUB_AT_STATUS_N_ARMED 16u
+#define HUB_AT_STATUS_ENCODER_FAULTS 17u
+#define HUB_AT_STATUS_BAD_FRAMES 18u
+#define HUB_AT_STATUS_LAST_SEQ 19u
+
+/* Edges of the eyes, oldest first, from the first not taken. */
+#define HUB_EDGES_ADDRESS 121u
+#define HUB_EDGES_WORDS 52u
+#define HUB_AT_EDGES_HOST_SEQ 0u
+#define HUB_AT_EDGES_FIRST 1u
+#define HUB_AT_EDGES_N_KEPT 2u
+#define HUB_AT_EDGES_N_LOST 3u
+#define HUB_AT_EDGES_EDGE 4u
+
+/* What became of armed diverts, oldest first, from the first not taken. */
+#define HUB_OUTCOMES_ADDRESS 173u
+#define HUB_OUTCOMES_WORDS 44u
+#define HUB_AT_OUTCOMES_HOST_SEQ 0u
+#define HUB_AT_OUTCOMES_FIRST 1u
+#define HUB_AT_OUTCOMES_N_KEPT 2u
+#define HUB_AT_OUTCOMES_N_LOST 3u
+#define HUB_AT_OUTCOMES_OUTCOME 4u
+
+/* Heartbeat; what is taken is shown no more. */
+#define HUB_POLL_ADDRESS 300u
+#define HUB_POLL_WORDS 5u
+#define HUB_AT_POLL_HOST_SEQ 0u
+#define HUB_AT_POLL_EPOCH 1u
+#define HUB_AT_POLL_EDGES_TAKEN 3u
+#define HUB_AT_POLL_OUTCOMES_TAKEN 4u
+
+/* One command; each is a heartbeat too. What a command does not use is 0. */
+#define HUB_COMMAND_ADDRESS 320u
+#define HUB_COMMAND_WORDS 14u
+#define HUB_AT_COMMAND_HOST_SEQ 0u
+#define HUB_AT_COMMAND_EPOCH 1u
+#define HUB_AT_COMMAND_COMMAND 3u
+#define HUB_AT_COMMAND_DIVERTER 4u
+#define HUB_AT_COMMAND_ACTION 5u
+#define HUB_AT_COMMAND_SEQ 6u
+#define HUB_AT_COMMAND_FIRE_COUNTS 8u
+#define HUB_AT_COMMAND_VOID_COUNTS 10u
+#define HUB_AT_COMMAND_HOLD 12u
+#define HUB_AT_COMMAND_HOLD_UNIT 13u
+
+/* Arms the watchdog; can be read back. */
+#define HUB_CONFIG_ADDRESS 340u
+#define HUB_CONFIG_WORDS 54u
+#define HUB_AT_CONFIG_HOST_SEQ 0u
+#define HUB_AT_CONFIG_EPOCH 1u
+#define HUB_AT_CONFIG_WATCHDOG_MS 3u
+#define HUB_AT_CONFIG_SAFE_OUTPUTS 4u
+#define HUB_AT_CONFIG_ENCODER_MODE 5u
+#define HUB_AT_CONFIG_DEBOUNCE_COUNTS 6u
+#define HUB_AT_CONFIG_CONFIRM_EYE 22u
+#define HUB_AT_CONFIG_CONFIRM_COUNTS 38u
+
+enum {
+    HUB_NODE_STATE_IDLE = 0,
+    HUB_NODE_STATE_TAKEN = 1,
+    HUB_NODE_STATE_READY = 2,
+    HUB_NODE_STATE_SAFE = 3,
+};
+
+enum {
+    HUB_SAFE_REASON_NONE = 0,
+    HUB_SAFE_REASON_HOST_SILENT = 1,
+    HUB_SAFE_REASON_ASKED = 2,
+};
+
+enum {
+    HUB_COMMAND_TAKE = 1,
+    HUB_COMMAND_ARM = 2,
+    HUB_COMMAND_CANCEL = 3,
+    HUB_COMMAND_CLEAR = 4,
+    HUB_COMMAND_MAKE_SAFE = 5,
+};
+
+enum {
+    HUB_ACTION_PULSE = 1,
+    HUB_ACTION_ON = 2,
+    HUB_ACTION_OFF = 3,
+};
+
+enum {
+    HUB_HOLD_UNIT_COUNTS = 0,
+    HUB_HOLD_UNIT_MS = 1,
+};
+
+enum {
+    HUB_ENCODER_MODE_QUADRATURE = 0,
+    HUB_ENCODER_MODE_PULSE_DIRECTION = 1,
+    HUB_ENCODER_MODE_PULSE = 2,
+};
+
+enum {
+    HUB_RESULT_NONE = 0,
+    HUB_RESULT_OK = 1,
+    HUB_RESULT_OLD_EPOCH = 2,
+    HUB_RESULT_NOT_TAKEN = 3,
+    HUB_RESULT_WRONG_BOOT = 4,
+    HUB_RESULT_IS_SAFE = 5,
+    HUB_RESULT_NO_WATCHDOG = 6,
+    HUB_RESULT_BAD_DIVERTER = 7,
+    HUB_RESULT_BAD_ACTION = 8,
+    HUB_RESULT_BAD_HOLD = 9,
+    HUB_RESULT_BAD_COUNTS = 10,
+    HUB_RESULT_LATE = 11,
+    HUB_RESULT_FULL = 12,
+    HUB_RESULT_OLD_SEQ = 13,
+    HUB_RESULT_NOT_ARMED = 14,
+    HUB_RESULT_BAD_CONFIG = 15,
+    HUB_RESULT_BAD_COMMAND = 16,
+};
+
+enum {
+    HUB_OUTCOME_KIND_FIRED = 1,
+    HUB_OUTCOME_KIND_VOID = 2,
+    HUB_OUTCOME_KIND_REFUSED = 3,
+    HUB_OUTCOME_KIND_CANCELLED = 4,
+    HUB_OUTCOME_KIND_CONFIRMED = 5,
+};
+
+#endif
