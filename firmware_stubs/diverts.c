@@ -81,8 +81,6 @@ static uint16_t check(const struct node *node, const struct armed *wish)
 static uint16_t place(struct node *node, const struct armed *wish)
 {
     struct armed *old = find(node, wish->seq);
-    if (old == NULL && ahead(wish->seq, node->last_seq) <= 0)
-        return HUB_RESULT_OLD_SEQ;
     if (old == NULL && node->n_armed == HUB_N_ARMED_MAX)
         return HUB_RESULT_FULL;
     if (old == NULL) {
@@ -93,10 +91,16 @@ static uint16_t place(struct node *node, const struct armed *wish)
     return HUB_RESULT_OK;
 }
 
+/* It has ended already, or never was: a host that got no answer may tell it again. */
+static bool is_old(struct node *node, uint32_t seq)
+{
+    return ahead(seq, node->last_seq) <= 0 && find(node, seq) == NULL;
+}
+
 /* What is refused leaves a divert of the same number as it was armed. */
 uint16_t arm(struct node *node, const struct armed *wish)
 {
-    uint16_t result = check(node, wish);
+    uint16_t result = is_old(node, wish->seq) ? HUB_RESULT_OLD_SEQ : check(node, wish);
     if (result == HUB_RESULT_OK)
         result = place(node, wish);
     if (result != HUB_RESULT_OK)

@@ -51,10 +51,12 @@ static uint16_t check_epoch(const struct node *node, uint32_t epoch)
     return is_taken(node) && epoch == node->epoch ? HUB_RESULT_OK : HUB_RESULT_NOT_TAKEN;
 }
 
-/* Another host knows nothing of what was armed, so nothing of it may happen. */
+/* Another host knows nothing of what was armed, so nothing of it may happen; what is kept was the old one's. */
 static void change_host(struct node *node, uint32_t epoch)
 {
     cancel_all(node, HUB_RESULT_OLD_EPOCH);
+    take(&node->edge_ring, (uint16_t)(node->edge_ring.first + node->edge_ring.n));
+    take(&node->outcome_ring, (uint16_t)(node->outcome_ring.first + node->outcome_ring.n));
     drive_all(node, node->config.safe_outputs);
     node->epoch = epoch;
     node->last_seq = 0;

@@ -520,7 +520,8 @@ cdef class ModbusChannel:
         channel_init(&self.channel, rtu, in_flight_max, quiet_ns)
 
     def send(self, now_ns: int, *, unit: int, function: int, address: int, count: int = 1, value: int = 0,
-             data: bytes = b"", read_address: int = 0, read_count: int = 0, timeout_ns: int, tag: int = 0) -> bytes:
+             data: bytes = b"", read_address: int = 0, read_count: int = 0, timeout_ns: int,
+             tag: int = 0) -> bytes:
         """Bytes of one request; raises `LocalError` if Modbus does not allow it or the channel is not ready.
 
         Function 23 writes `data`, `count` registers at `address`, and then reads `read_count` at `read_address`.

@@ -266,7 +266,9 @@ CONFIG = Block(
     (
         HOST_SEQ,
         EPOCH,
-        Field("watchdog_ms", f"{WATCHDOG_MS_MIN} to {WATCHDOG_MS_MAX}: silence after which it makes itself safe"),
+        Field(
+            "watchdog_ms", f"{WATCHDOG_MS_MIN} to {WATCHDOG_MS_MAX}: silence after which it makes itself safe"
+        ),
         Field("safe_outputs", "bit a diverter: on in the safe state"),
         Field("encoder_mode", "EncoderMode"),
         Field("debounce_counts", "for each eye: an edge counts if it lasts so long", 1, N_EYES),
@@ -340,7 +342,9 @@ def get(block: Block, words: list[int], name: str) -> int:
 
 def header() -> str:
     """The text of registers.h."""
-    lines = ["/* The node's register map. Made by `python -m hubctl.protocol.registers`: never edited by hand. */"]
+    lines = [
+        "/* The node's register map. Made by `python -m hubctl.protocol.registers`: never edited by hand. */"
+    ]
     lines += ["#ifndef HUB_REGISTERS_H", "#define HUB_REGISTERS_H", ""]
     lines += [f"#define HUB_{name} {value:#x}u" for name, value in NUMBERS.items()]
     for block in BLOCKS:

@@ -113,6 +113,51 @@ def test_reads_agree_with_pymodbus(
 
 @given(
     rtu=st.booleans(),
+    write_address=st.integers(0, 60000),
+    written=st.lists(st.integers(0, 65535), min_size=1, max_size=121),
+    read_address=st.integers(0, 60000),
+    values=st.lists(st.integers(0, 65535), min_size=1, max_size=125),
+)
+def test_exchanges_agree_with_pymodbus(
+    rtu: bool, write_address: int, written: list[int], read_address: int, values: list[int]
+) -> None:
+    ours = channel(rtu)
+    frame = ours.send(
+        0,
+        unit=1,
+        function=23,
+        address=write_address,
+        count=len(written),
+        data=b"".join(v.to_bytes(2, "big") for v in written),
+        read_address=read_address,
+        read_count=len(values),
+        timeout_ns=TIMEOUT_NS,
+    )
+    request = registers_of.ReadWriteMultipleRegistersRequest(
+        dev_id=1,
+        transaction_id=1,
+        read_address=read_address,
+        read_count=len(values),
+        write_address=write_address,
+        write_registers=written,
+    )
+    assert frame == encoded(rtu, request)
+    answer = registers_of.ReadWriteMultipleRegistersResponse(dev_id=1, transaction_id=1, registers=values)
+    (told,) = ours.receive(encoded(rtu, answer), MS)
+    assert (told.refusal, told.data) == (Refusal.ACCEPTED, b"".join(v.to_bytes(2, "big") for v in values))
+
+
+def test_an_exchange_reads_between_1_and_125() -> None:
+    with pytest.raises(LocalError, match="read_count 126"):
+        channel(False).send(
+            0, unit=1, function=23, address=0, data=b"\0\0", read_count=126, timeout_ns=TIMEOUT_NS
+        )
+    with pytest.raises(LocalError, match="read_count 1 for function 3"):
+        channel(False).send(0, unit=1, function=3, address=0, read_count=1, timeout_ns=TIMEOUT_NS)
+
+
+@given(
+    rtu=st.booleans(),
     unit=st.integers(1, 247),
     function=st.sampled_from(sorted(WRITES)),
     address=st.integers(0, 60000),
