@@ -16,6 +16,7 @@ enum {
     IRQ_UART1 = 6,
     IRQ_TIMER0 = 19,
     UART_RXFE = 1 << 4,
+    UART_RX = 0x50, /* bytes have come, or came a while ago */
     UART_TXFF = 1 << 5,
 };
 
@@ -30,7 +31,6 @@ typedef volatile uint32_t reg;
 #define UART_LCRH(n) REG(UART_AT(n) + 0x2C)
 #define UART_CTL(n) REG(UART_AT(n) + 0x30)
 #define UART_IM(n) REG(UART_AT(n) + 0x38)
-#define UART_ICR(n) REG(UART_AT(n) + 0x44)
 #define TIMER_CFG REG(0x40030000u)
 #define TIMER_TAMR REG(0x40030004u)
 #define TIMER_CTL REG(0x4003000Cu)
@@ -46,7 +46,7 @@ typedef volatile uint32_t reg;
 
 struct received {
     volatile uint16_t at_end; /* the interrupt writes here, */
-    uint16_t at; /* the loop reads there */
+    volatile uint16_t at; /* the loop reads there */
     volatile uint8_t bytes[RX_MAX];
 };
 
@@ -137,20 +137,27 @@ static void start_uart(unsigned n)
     UART_IBRD(n) = 6; /* 115,200 Bd at 12.5 MHz */
     UART_FBRD(n) = 50;
     UART_LCRH(n) = 0x70; /* 8 bits, with its queue */
-    UART_IM(n) = 0x50; /* bytes have come, or came a while ago */
+    UART_IM(n) = UART_RX;
     UART_CTL(n) = 0x301;
 }
 
-/* The interrupt comes when the queue is filled so far, so all of it is taken. */
+static bool is_full(const struct received *queue)
+{
+    return (uint16_t)(queue->at_end - queue->at) == RX_MAX;
+}
+
+/* The interrupt comes when the port's queue is filled so far, so all of it is taken; what has no room waits there,
+   and the interrupt with it. */
 static void take_bytes(unsigned n)
 {
     struct received *to = &received[n];
-    UART_ICR(n) = 0x50;
-    while (!(UART_FR(n) & UART_RXFE)) {
+    while (!(UART_FR(n) & UART_RXFE) && !is_full(to)) {
         uint16_t end = to->at_end;
         to->bytes[end % RX_MAX] = (uint8_t)UART_DR(n);
         to->at_end = (uint16_t)(end + 1);
     }
+    if (is_full(to))
+        UART_IM(n) = 0;
 }
 
 void on_uart0(void)
@@ -169,6 +176,7 @@ static size_t read_line(unsigned n, uint8_t *in, size_t n_max)
     size_t n_in = 0;
     while (n_in < n_max && from->at != from->at_end)
         in[n_in++] = from->bytes[from->at++ % RX_MAX];
+    UART_IM(n) = UART_RX;
     return n_in;
 }
 
