@@ -21,6 +21,9 @@ from hubctl.protocol import registers as r
 NS_PER_S = 1_000_000_000
 SPEED_ERROR_PER_MILLE = 20  # a belt's speed does not change by more than that between two polls
 SILENT_AFTER = 3  # requests without an answer
+STATES = frozenset(r.NodeState)
+OUTCOME_KINDS = frozenset(r.OutcomeKind)
+STATE_AT = r.RESULT.at("state")  # in the status too
 SHOWN_WORDS = r.STATUS.n_words + r.EDGES.n_words + r.OUTCOMES.n_words
 
 
@@ -225,8 +228,8 @@ class Request(NamedTuple):
     address: int
     n_words: int
     block: r.Block | None = None
-    words: tuple[int, ...] = ()
-    seq: int = 0  # of the divert that it arms or cancels
+    data: bytes = b""  # of the block
+    arms: int = 0  # sequence number of the divert that it arms
 
 
 class NodeSession:
@@ -241,6 +244,8 @@ class NodeSession:
         RTU frames rather than TCP ones.
     poll_ns, timeout_ns : int
         Between two polls, and for an answer.
+    quiet_ns : int
+        RTU: silence between frames; 0 where RTU frames travel over a socket.
     first_host_seq : int
         Where the numbers of the requests begin; the node echoes each.
     """
@@ -254,11 +259,12 @@ class NodeSession:
         unit: int = r.UNIT,
         poll_ns: int = 5_000_000,
         timeout_ns: int = 50_000_000,
+        quiet_ns: int = 1_750_000,
         first_host_seq: int = 0,
     ) -> None:
         self.epoch, self.config, self.unit = epoch, config, unit
         self.poll_ns, self.timeout_ns = poll_ns, timeout_ns
-        self.rtu = rtu
+        self.rtu, self.quiet_ns = rtu, quiet_ns
         self.clock = CountClock()
         self.boot_id: int | None = None
         self.phase = Phase.IDENTIFY
@@ -275,7 +281,7 @@ class NodeSession:
 
     def connect(self) -> None:
         """A new connection, to the same node or one that has booted: its identity is asked for first."""
-        self._channel = ModbusChannel(self.rtu)
+        self._channel = ModbusChannel(self.rtu, quiet_ns=self.quiet_ns)
         self._waiting: Request | None = None
         self._sent_ns = self._next_poll_ns = 0
         if self.phase is not Phase.ENDED:
@@ -315,6 +321,16 @@ class NodeSession:
         told, self._events = self._events, []
         return told
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer is awaited."""
+        return self._waiting is not None
+
+    @property
+    def n_commands(self) -> int:
+        """Commands that the node has not answered yet."""
+        return len(self._commands)
+
     def _send(self, request: Request, now_ns: int) -> bytes:
         self._waiting, self._sent_ns = request, now_ns
         if request.block is None:
@@ -331,8 +347,8 @@ class NodeSession:
             unit=self.unit,
             function=23,
             address=request.block.address,
-            count=len(request.words),
-            data=b"".join(word.to_bytes(2, "big") for word in request.words),
+            count=request.block.n_words,
+            data=request.data,
             read_address=request.address,
             read_count=request.n_words,
             timeout_ns=self.timeout_ns,
@@ -368,26 +384,26 @@ class NodeSession:
         """Cancel everything and put the outputs to their safe values."""
         self._command(r.Command.MAKE_SAFE)
 
-    def _command(self, command: r.Command, seq: int = 0, **values: int) -> None:
-        self._commands.append(self._write(r.COMMAND, r.RESULT, seq, command=command, seq=seq, **values))
+    def _command(self, command: r.Command, **values: int) -> None:
+        request = self._write(r.COMMAND, r.RESULT, command=command, **values)
+        is_arm = command is r.Command.ARM
+        self._commands.append(request._replace(arms=values["seq"]) if is_arm else request)
 
     # Requests
 
-    def _write(
-        self, block: r.Block, answer: r.Block, divert: int, /, **values: int | tuple[int, ...]
-    ) -> Request:
-        words = r.put(block, epoch=self.epoch, **values)
+    def _write(self, block: r.Block, answer: r.Block, **values: int | tuple[int, ...]) -> Request:
         n_words = r.RESULT.n_words if answer is r.RESULT else SHOWN_WORDS
-        return Request(answer.address, n_words, block, tuple(words), divert)
+        data = r.pack(block, {**values, "epoch": self.epoch})
+        return Request(answer.address, n_words, block, data)
 
     def _next_request(self, now_ns: int) -> Request | None:
         if self.phase is Phase.IDENTIFY:
             return Request(r.IDENTITY.address, r.IDENTITY.n_words)
         if self.phase is Phase.TAKE:
-            take = self._write(r.COMMAND, r.RESULT, 0, command=r.Command.TAKE, seq=self.boot_id or 0)
+            take = self._write(r.COMMAND, r.RESULT, command=r.Command.TAKE, seq=self.boot_id or 0)
             return self._stamped(take)
         if self.phase is Phase.CONFIGURE:
-            return self._stamped(self._write(r.CONFIG, r.STATUS, 0, **self.config._asdict()))
+            return self._stamped(self._write(r.CONFIG, r.STATUS, **self.config._asdict()))
         if self.phase is Phase.VERIFY:
             return Request(r.CONFIG.address, r.CONFIG.n_words)
         return self._next_of_run(now_ns) if self.phase is Phase.RUN else None
@@ -399,11 +415,11 @@ class NodeSession:
             return None
         self._next_poll_ns = now_ns + self.poll_ns
         taken = {"edges_taken": self._edges_next, "outcomes_taken": self._outcomes_next}
-        return self._stamped(self._write(r.POLL, r.STATUS, 0, **taken))
+        return self._stamped(self._write(r.POLL, r.STATUS, **taken))
 
     def _stamped(self, request: Request) -> Request:
         self._host_seq = (self._host_seq + 1) % 2**16
-        return request._replace(words=(self._host_seq, *request.words[1:]))
+        return request._replace(data=self._host_seq.to_bytes(2, "big") + request.data[2:])
 
     # Replies
 
@@ -411,8 +427,7 @@ class NodeSession:
         if reply.tag is None or self._waiting is None:
             return
         request, self._waiting = self._waiting, None
-        data = reply.data
-        words = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+        words = r.words_of(reply.data)
         if reply.refusal is not Refusal.ACCEPTED or not self._is_answer(request, words):
             self._miss()
             return
@@ -424,7 +439,7 @@ class NodeSession:
     def _is_answer(self, request: Request, words: list[int]) -> bool:
         if request.block is None:
             return True
-        return words[0] == request.words[0] and words[r.RESULT.at("state")] in set(r.NodeState)
+        return words[0] == self._host_seq and words[STATE_AT] in STATES
 
     def _miss(self) -> None:
         self.n_unanswered += 1
@@ -476,8 +491,8 @@ class NodeSession:
             self.phase = Phase.IDENTIFY
             return
         self._commands.popleft()
-        if result == r.Result.OK and request.words[r.COMMAND.at("command")] == r.Command.ARM:
-            self._events.append(DivertArmed(request.seq))
+        if result == r.Result.OK and request.arms != 0:
+            self._events.append(DivertArmed(request.arms))
         self._change_state(r.get(r.RESULT, words, "state"), r.SafeReason.ASKED)
 
     def _is_superseded(self, result: int) -> bool:
@@ -579,7 +594,7 @@ class NodeSession:
 
     def _take_outcome(self, words: list[int]) -> None:
         seq, counts = words[0] << 16 | words[1], words[3] << 16 | words[4]
-        if words[2] >> 8 not in set(r.OutcomeKind):
+        if words[2] >> 8 not in OUTCOME_KINDS:
             return
         kind, why = r.OutcomeKind(words[2] >> 8), words[2] & 0xFF
         if kind is r.OutcomeKind.CONFIRMED:

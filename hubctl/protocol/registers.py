@@ -8,7 +8,9 @@ whole, by function 16 or 23, or not at all. A value of two registers has its hig
 
 from __future__ import annotations
 
+import struct
 import sys
+from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -160,10 +162,6 @@ class Block(NamedTuple):
             offset += field.n_words * field.n_times
         raise KeyError(f"{self.name} has no {name}")
 
-    def field(self, name: str) -> Field:
-        """The field of that name; KeyError if there is none."""
-        return {field.name: field for field in self.fields}[name]
-
 
 HOST_SEQ = Field("host_seq", "the host's sequence number, as it wrote it last")
 EPOCH = Field("epoch", "whose command it is: a number that each new host makes larger", 2)
@@ -278,6 +276,21 @@ CONFIG = Block(
 )
 BLOCKS = (IDENTITY, RESULT, STATUS, EDGES, OUTCOMES, POLL, COMMAND, CONFIG)
 
+# Offset and width of each field, by block and name.
+PLACES = {
+    block.name: {field.name: (block.at(field.name), field.n_words) for field in block.fields}
+    for block in BLOCKS
+}
+
+# How each block travels: high byte first, high word first.
+PACKED = {
+    block.name: struct.Struct(
+        ">" + "".join("HI"[field.n_words - 1] * field.n_times for field in block.fields)
+    )
+    for block in BLOCKS
+    if block.is_written
+}
+
 NUMBERS = {
     "MAGIC": MAGIC,
     "MAP_VERSION": MAP_VERSION,
@@ -306,25 +319,40 @@ NUMBERS = {
 # Words
 
 
+def pack(block: Block, values: Mapping[str, int | tuple[int, ...]]) -> bytes:
+    """The registers of a block that is written, as they travel; fields that are not named are 0."""
+    assert values.keys() <= PLACES[block.name].keys(), f"{block.name} has no such field: {[*values]}"
+    flat: list[int] = []
+    for field in block.fields:
+        flat += flattened(field, values.get(field.name, 0))
+    return PACKED[block.name].pack(*flat)
+
+
+def flattened(field: Field, value: int | tuple[int, ...]) -> list[int]:
+    """Values modulo their width; one alone stands for as many as the field has."""
+    most = 0xFFFFFFFF if field.n_words == 2 else 0xFFFF
+    if isinstance(value, int):
+        return [value & most] * field.n_times
+    assert len(value) == field.n_times, field.name
+    return [one & most for one in value]
+
+
+def words_of(data: bytes) -> list[int]:
+    """Registers as they travelled.
+
+    >>> words_of(bytes([0, 7, 1, 0]))
+    [7, 256]
+    """
+    return list(struct.unpack(f">{len(data) // 2}H", data))
+
+
 def put(block: Block, **values: int | tuple[int, ...]) -> list[int]:
     """The registers of a block that is written; fields that are not named are 0.
 
     >>> put(POLL, host_seq=7, epoch=0x10002)
     [7, 1, 2, 0, 0]
     """
-    words: list[int] = []
-    for field in block.fields:
-        value = values.pop(field.name, 0)
-        repeated = value if isinstance(value, tuple) else (value,) * field.n_times
-        assert len(repeated) == field.n_times, field.name
-        words += [word for one in repeated for word in words_of(one, field.n_words)]
-    assert not values, f"{block.name} has no {', '.join(values)}"
-    return words
-
-
-def words_of(value: int, n_words: int) -> list[int]:
-    """A value as registers, high word first, modulo their width."""
-    return [value >> 16 & 0xFFFF, value & 0xFFFF] if n_words == 2 else [value & 0xFFFF]
+    return words_of(pack(block, values))
 
 
 def get(block: Block, words: list[int], name: str) -> int:
@@ -333,8 +361,8 @@ def get(block: Block, words: list[int], name: str) -> int:
     >>> get(POLL, [7, 1, 2, 0, 0], "epoch")
     65538
     """
-    field, at = block.field(name), block.at(name)
-    return words[at] << 16 | words[at + 1] if field.n_words == 2 else words[at]
+    at, n_words = PLACES[block.name][name]
+    return words[at] << 16 | words[at + 1] if n_words == 2 else words[at]
 
 
 # What is made from the table

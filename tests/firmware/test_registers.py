@@ -45,7 +45,7 @@ def test_words_there_and_back() -> None:
 
 
 def test_what_a_block_has_not_is_refused() -> None:
-    with pytest.raises(AssertionError, match="poll has no hold"):
+    with pytest.raises(AssertionError, match="poll has no such field"):
         r.put(r.POLL, hold=1)
     with pytest.raises(KeyError, match="poll has no hold"):
         r.POLL.at("hold")
