@@ -13,6 +13,7 @@ from hubctl.cli.labels import app as labels_app
 from hubctl.cli.output import run as run_guarded
 from hubctl.cli.run import run
 from hubctl.cli.sim import sim
+from hubctl.cli.swarm import swarm
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +25,7 @@ app.command("check")(check)
 app.command("demo")(demo)
 app.command("run")(run)
 app.command("sim")(sim)
+app.command("swarm")(swarm)
 app.add_typer(labels_app, name="labels")
 
 

@@ -51,6 +51,8 @@ def pre_advised(rows: list[list[str]]) -> PreAdvice:
 
 def lanes_of(preadvice: PreAdvice, table: LaneTable) -> npt.NDArray[np.int32]:
     """Lane of each pre-advised label by its key's longest prefix; -1 where the plan has none."""
+    if len(preadvice.keys) == 0:  # numpy's partition refuses an empty array
+        return np.zeros(0, np.int32)
     keys, places = np.unique(preadvice.keys, return_inverse=True)
     parts = np.char.partition(keys, b":")
     lanes = np.full(len(keys), -1, np.int32)

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from hubctl.core.events import RECORD, Kind
+from hubctl.core.events import RECORD
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.preadvice import load_preadvice
 from hubctl.core.site import Site
-from hubctl.sim.referee import Truth, judge, new_watch, watch_record
-
-WATCHED = (Kind.OPENED, Kind.DECIDED, Kind.COMMITTED, Kind.FIRE_OUTPUT, Kind.CLOSED)
+from hubctl.sim.referee import Truth, judge
+from hubctl.sim.watch import new_watch, watch_record
 
 
 def live_verdict(
@@ -29,10 +28,11 @@ def live_verdict(
     """
     assert site.plan is not None
     records = np.fromfile(records_file, RECORD)
-    watch = new_watch()
-    for record in records[np.isin(records["kind"], WATCHED)]:
+    layout = compile_layout(site.hub)
+    watch = new_watch(layout)
+    for record in records:
         watch_record(watch, record)
     with np.load(truth_file) as arrays:
         truth = Truth(arrays["parcels"], arrays["progress"])
     plan = compile_plan(site.plan, site.hub, load_preadvice(preadvice))
-    return judge(compile_layout(site.hub), plan, truth, records, watch, n_open=n_open)
+    return judge(layout, plan, truth, records, watch, n_open=n_open).counts

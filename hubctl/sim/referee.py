@@ -1,13 +1,14 @@
 """The referee: knows for every physical parcel where it should go and where it landed, and judges the kernel.
 
-`watch` follows the kernel's records one by one and counts broken invariants; `judge` joins them with the
-truth afterwards. The same two serve virtual time and the live demo. What no sensor could ever reveal (a
-parcel put exactly where another was taken off) is counted apart, as undetectable.
+`judge` joins the kernel's records with the truth after a run, and adds what `watch.py` found while it ran. It
+serves virtual time and the live demo. What no sensor could ever reveal (a parcel put exactly where another
+was taken off) is counted apart, as undetectable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,96 +16,11 @@ import numpy.typing as npt
 
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim.jitable import jitable
+from hubctl.sim.watch import INVARIANTS, Watch
 from hubctl.sim.world import TAKEN_OFF
-
-# Numbers as plain integers, for compiled code.
-_OPENED, _COMMITTED, _FIRE = int(Kind.OPENED), int(Kind.COMMITTED), int(Kind.FIRE_OUTPUT)
-_CLOSED, _DECIDED = int(Kind.CLOSED), int(Kind.DECIDED)
-
-# Invariants, by their place in `Watch.broken`.
-INVARIANTS = (
-    "a track opens once, with a number higher than all before",
-    "a track closes once, and nothing is said of it after",
-    "nothing fires that was not committed to the same chute",
-    "no command number fires twice",
-    "nothing fires after its void count or time",
-    "time never goes back",
-)
-OPENS_ONCE, CLOSES_ONCE, COMMITTED_FIRST, FIRES_ONCE, NEVER_LATE, MONOTONE = range(len(INVARIANTS))
-
-WATCHED = np.dtype(
-    [
-        ("parcel", "<i8"),
-        ("state", "<i4"),  # 1 open, 2 closed
-        ("chute", "<i4"),  # committed to
-        ("seq", "<i8"),
-        ("fired_seq", "<i8"),
-    ]
-)
 
 JOIN_NS_MAX = 64_000_000  # an induct edge and its parcel are no further apart: half the least spacing
 FLIGHT_NS_MAX = 2_000_000_000  # from a fire to the paddle taking the parcel
-
-
-class Watch(NamedTuple):
-    """What has been seen of each track, kept for the last ones only."""
-
-    tracks: npt.NDArray[Any]  # WATCHED, a ring by track number, a power of two long
-    broken: npt.NDArray[np.int64]  # how often each of INVARIANTS was broken
-    last: npt.NDArray[np.int64]  # [time of the last record, highest track number]
-
-
-def new_watch(n_tracks: int = 1 << 16) -> Watch:
-    """A watch for a sorter that follows fewer than `n_tracks` (a power of two) parcels at once."""
-    return Watch(np.zeros(n_tracks, WATCHED), np.zeros(len(INVARIANTS), np.int64), np.zeros(2, np.int64))
-
-
-@jitable
-def _watch_opened(watch: Watch, track: Any, parcel: int) -> None:
-    if parcel <= watch.last[1]:
-        watch.broken[OPENS_ONCE] += 1
-    watch.last[1] = parcel
-    track["parcel"] = parcel
-    track["state"] = 1
-    track["chute"] = -1
-    track["seq"] = -1
-    track["fired_seq"] = -1
-
-
-@jitable
-def _watch_fire(watch: Watch, track: Any, record: Any) -> None:
-    if track["seq"] != record["seq"] or track["chute"] != record["chute"]:
-        watch.broken[COMMITTED_FIRST] += 1
-    if track["fired_seq"] == record["seq"]:
-        watch.broken[FIRES_ONCE] += 1
-    if record["counts"] > record["limit"] or record["t_ns"] > record["value"]:
-        watch.broken[NEVER_LATE] += 1
-    track["fired_seq"] = record["seq"]
-
-
-@jitable
-def watch_record(watch: Watch, record: Any) -> None:
-    """Checks one record of the kernel, in order."""
-    kind = record["kind"]
-    if kind != _OPENED and kind != _COMMITTED and kind != _FIRE and kind != _CLOSED and kind != _DECIDED:
-        return
-    if record["t_ns"] < watch.last[0]:
-        watch.broken[MONOTONE] += 1
-    watch.last[0] = record["t_ns"]
-    track = watch.tracks[record["parcel"] & (len(watch.tracks) - 1)]
-    if kind == _OPENED:
-        _watch_opened(watch, track, record["parcel"])
-        return
-    if track["parcel"] != record["parcel"] or track["state"] != 1:
-        watch.broken[CLOSES_ONCE] += 1
-    if kind == _COMMITTED:
-        track["chute"] = record["chute"]
-        track["seq"] = record["seq"]
-    elif kind == _FIRE:
-        _watch_fire(watch, track, record)
-    elif kind == _CLOSED:
-        track["state"] = 2
 
 
 class Truth(NamedTuple):
@@ -145,7 +61,7 @@ def _parcel_of_track(opened: Records, truth: Truth) -> npt.NDArray[np.int64]:
 
 
 def _fire_of_landing(fires: Records, chutes: Any, landed_ns: Any) -> npt.NDArray[np.int64]:
-    """The fire that took each landed parcel: the last for its chute before it landed; -1 for none."""
+    """The fire that took each parcel: the last for its chute before the instant given; -1 for none."""
     key = fires["chute"].astype(np.int64) << 48
     order = np.lexsort((fires["t_ns"], fires["chute"]))
     base = fires["t_ns"].min() if len(fires) else 0
@@ -175,7 +91,8 @@ def _diverted(layout: Layout, truth: Truth, fires: Records, parcel_of: Mapping[i
     landed = truth.progress["landed"]
     has_diverter = np.append(layout.chutes["diverter"] != NO_INDEX, [False])
     rows = np.flatnonzero((landed >= 0) & has_diverter[landed])
-    found = _fire_of_landing(fires, landed[rows], truth.progress["landed_ns"][rows])
+    moved_ns = layout.diverters["latency_ns"][layout.chutes["diverter"][landed[rows]]]
+    found = _fire_of_landing(fires, landed[rows], truth.progress["landed_ns"][rows] - moved_ns)
     meant = [parcel_of.get(int(fires["parcel"][k]), -1) if k >= 0 else -1 for k in found]
     return _Diverted(rows, np.array(meant, np.int64))
 
@@ -187,17 +104,76 @@ def _undetectable(truth: Truth, diverted: _Diverted) -> npt.NDArray[np.bool_]:
     return np.asarray(put_on & taken_off)
 
 
-def _misreported(closed: Records, parcel_of: Mapping[int, int], truth: Truth) -> int:
+class Wrong(NamedTuple):
+    """One thing that went wrong, and the track it went wrong with (0: none)."""
+
+    what: str
+    parcel: int
+    t_ns: int
+
+
+class Verdict(NamedTuple):
+    """How a run was."""
+
+    counts: dict[str, Any]  # `BAD` of them should be 0
+    wrong: tuple[Wrong, ...]
+
+
+def _misreported(closed: Records, parcel_of: Mapping[int, int], truth: Truth) -> Iterator[Wrong]:
     """Tracks said, with proof, to be sorted into a chute in which their parcel is not."""
     claims = closed[closed["reason"] == Reason.OK]
     rows = np.array([parcel_of.get(int(track), -1) for track in claims["parcel"]], np.int64)
-    known = rows >= 0
-    return int((truth.progress["landed"][rows[known]] != claims["chute"][known]).sum())
+    false = (rows >= 0) & (truth.progress["landed"][rows] != claims["chute"])
+    yield from (_wrong("misreported", claim) for claim in claims[false])
+
+
+def _doubled(inducted: Records, parcels: npt.NDArray[np.int64]) -> Iterator[Wrong]:
+    """Tracks of parcels that have one already."""
+    known = parcels >= 0
+    _, first = np.unique(parcels[known], return_index=True)
+    again = np.delete(inducted[known], first)
+    yield from (_wrong("doubled", opened) for opened in again)
+
+
+def _wrong(what: str, record: Any) -> Wrong:
+    return Wrong(what, int(record["parcel"]), int(record["t_ns"]))
+
+
+def _broken(watch: Watch) -> Iterator[Wrong]:
+    """The first breach of each invariant."""
+    for name, n, (parcel, t_ns) in zip(INVARIANTS, watch.broken, watch.first, strict=True):
+        if n:
+            yield Wrong(name, int(parcel), int(t_ns))
+
+
+class _Actions(NamedTuple):
+    """What the paddles did to whom."""
+
+    wrong: list[Wrong]
+    n_undetectable: int
+
+
+def _actions(
+    layout: Layout, plan: CompiledPlan, truth: Truth, fires: Records, parcel_of: Mapping[int, int]
+) -> _Actions:
+    """Parcels in a chute where they may not be, and diverts that took another parcel than they were for."""
+    diverted = _diverted(layout, truth, fires, parcel_of)
+    excused = _undetectable(truth, diverted)
+    lane = np.where(truth.parcels["put_um"] > 0, -1, truth.parcels["lane"])[diverted.rows]
+    astray = ~allowed_chutes(layout, plan)[lane, truth.progress["landed"][diverted.rows]] & ~excused
+    mistaken = (diverted.meant >= 0) & (diverted.meant != diverted.rows) & ~excused
+    tracks = {parcel: track for track, parcel in parcel_of.items()}
+    wrong = [
+        Wrong(what, tracks.get(int(row), 0), int(truth.progress["landed_ns"][row]))
+        for what, which in (("wrong_chute", astray), ("wrong_action", mistaken))
+        for row in diverted.rows[which]
+    ]
+    return _Actions(wrong, int(excused.sum()))
 
 
 def judge(
     layout: Layout, plan: CompiledPlan, truth: Truth, records: Records, watch: Watch, *, n_open: int
-) -> dict[str, Any]:
+) -> Verdict:
     """The verdict on a run.
 
     Parameters
@@ -209,8 +185,7 @@ def judge(
 
     Returns
     -------
-    dict
-        Counts; `wrong_chute`, `wrong_action`, `unaccounted`, `misreported` and `invariants_broken` should be 0.
+    Verdict
         `inducted`, `closed` and the tables are of inducted parcels; `unexpected` counts the strays.
     """
     opened = records[records["kind"] == Kind.OPENED]
@@ -220,23 +195,22 @@ def judge(
     parcel_of = dict(zip(inducted["parcel"].tolist(), parcels.tolist(), strict=True))
     all_closed = records[records["kind"] == Kind.CLOSED]
     closed = all_closed[all_closed["flags"] & Flag.UNEXPECTED == 0]
-    diverted = _diverted(layout, truth, records[records["kind"] == Kind.FIRE_OUTPUT], parcel_of)
-    excused = _undetectable(truth, diverted)
-    lane = np.where(truth.parcels["put_um"] > 0, -1, truth.parcels["lane"])[diverted.rows]
-    astray = ~allowed_chutes(layout, plan)[lane, truth.progress["landed"][diverted.rows]]
-    mistaken = (diverted.meant >= 0) & (diverted.meant != diverted.rows)
-    return {
+    actions = _actions(layout, plan, truth, records[records["kind"] == Kind.FIRE_OUTPUT], parcel_of)
+    wrong = [*actions.wrong, *_misreported(closed, parcel_of, truth), *_doubled(inducted, parcels)]
+    n_wrong = Counter(each.what for each in wrong)
+    counts = {
         "inducted": len(inducted),
         "closed": len(closed),
         "in_flight": n_open,
         "unexpected": int(strays.sum()),
         "by_disposition": _names(Disposition, closed["value"]),
         "by_reason": _names(Reason, closed["reason"]),
-        "wrong_chute": int((astray & ~excused).sum()),
-        "wrong_action": int((mistaken & ~excused).sum()),
+        "wrong_chute": n_wrong["wrong_chute"],
+        "wrong_action": n_wrong["wrong_action"],
         "unaccounted": abs(len(opened) - len(all_closed) - n_open),
-        "misreported": _misreported(closed, parcel_of, truth),
-        "undetectable": int(excused.sum()),
+        "misreported": n_wrong["misreported"],
+        "doubled": n_wrong["doubled"],
+        "undetectable": actions.n_undetectable,
         "taken_off": int((truth.progress["landed"] == TAKEN_OFF).sum()),
         "put_on": int(((truth.parcels["put_um"] > 0) & (truth.progress["landed_ns"] > 0)).sum()),
         "unseen_at_induct": int(
@@ -244,11 +218,12 @@ def judge(
         ),
         "invariants_broken": int(watch.broken.sum()),
     }
+    return Verdict(counts, (*wrong, *_broken(watch)))
 
 
-BAD = ("wrong_chute", "wrong_action", "unaccounted", "misreported", "invariants_broken")
+BAD = ("wrong_chute", "wrong_action", "unaccounted", "misreported", "doubled", "invariants_broken")
 
 
-def is_clean(verdict: Mapping[str, Any]) -> bool:
+def is_clean(counts: Mapping[str, Any]) -> bool:
     """Whether nothing went wrong that should not."""
-    return all(verdict[key] == 0 for key in BAD)
+    return all(counts[key] == 0 for key in BAD)

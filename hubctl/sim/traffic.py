@@ -216,6 +216,13 @@ def _inducted(
     return parcels
 
 
+def _entries_um(parcels: npt.NDArray[Any]) -> Ints:
+    """Belt travel at which each parcel comes: at 0 mm, or where a person puts it, slip included."""
+    put_um = np.maximum(parcels["put_um"], 0)
+    entries: Ints = parcels["start_um"] + put_um + put_um * parcels["slip_ppm"] // 1_000_000
+    return entries
+
+
 class _Wants(NamedTuple):
     wanted_um: Ints
     lanes: Ints
@@ -297,7 +304,7 @@ def make_traffic(
     starts_um = _starts_um(wants.wanted_um, wants.lengths_mm * UM_PER_MM)
     inducted = _inducted(seed, hub, _runs_mm(hub, plan), starts_um, wants.lengths_mm, wants.lanes, faults)
     parcels = np.concatenate([inducted, _put_on(seed, hub, belt, inducted, faults)])
-    parcels = parcels[np.argsort(parcels["start_um"] + np.maximum(parcels["put_um"], 0), kind="stable")]
+    parcels = parcels[np.argsort(_entries_um(parcels), kind="stable")]
     labels, preadvice = _labels(seed, plan, parcels["lane"].astype(np.int64))
     n_scanners = sum(scanner.belt == belt.name for scanner in hub.scanners)
     return Traffic(

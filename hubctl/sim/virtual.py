@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,12 +27,13 @@ from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import SortPlan, compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim import calls, draw, referee, world
+from hubctl.sim import calls, draw, watch, world
 from hubctl.sim.calls import address_of, borrowed, call_deadline, call_step
 from hubctl.sim.hub import make_world
 from hubctl.sim.jitable import register_marked
-from hubctl.sim.referee import Truth, Watch, judge, new_watch, watch_record
+from hubctl.sim.referee import Truth, Wrong, judge
 from hubctl.sim.traffic import Traffic
+from hubctl.sim.watch import Watch, new_watch, watch_input, watch_record
 from hubctl.sim.world import NEVER_NS, NOT_YET, Happens, World, next_ns, run_next, travel_at, write_output
 
 SAMPLE_NS = 20_000_000  # the encoder is read at least so often
@@ -46,9 +47,10 @@ DRAIN_NS = 10_000_000_000  # after the last event, for windows that are still op
 COUNTER_START = 0xFFFF0000  # so that a 32-bit counter wraps on the way
 N_JITTERS = 8191
 N_LOG = 1 << 18
+N_KINDS_MAX = 256
 SLICE_NS = 20 * 60 * 10**9  # belt time between two reports of progress
 
-_KEPT = (int(Kind.OPENED), int(Kind.FIRE_OUTPUT), int(Kind.CLOSED))
+KEPT = (Kind.OPENED, Kind.FIRE_OUTPUT, Kind.CLOSED)
 _FIRE = int(Kind.FIRE_OUTPUT)
 _ENCODER, _EYE, _READ, _CONFIRM = int(Kind.ENCODER), int(Kind.EYE), int(Kind.READ), int(Kind.CONFIRM)
 _LEVEL, _NODE, _FIRE_RESULT = int(Kind.CHUTE_LEVEL), int(Kind.NODE), int(Kind.FIRE_RESULT)
@@ -69,6 +71,7 @@ class Joint(NamedTuple):
     blank: npt.NDArray[Any]  # RECORD, shape (1,)
     out: npt.NDArray[Any]  # RECORD
     log: npt.NDArray[Any]  # RECORD: what the referee keeps
+    is_kept: npt.NDArray[np.bool_]  # by kind
     labels: npt.NDArray[np.uint8]  # shape (n, 56)
     label_lengths: npt.NDArray[np.int64]
     jitter_ns: npt.NDArray[np.int64]
@@ -204,26 +207,27 @@ def _fire(j: Joint, w: World, record: Any, t_ns: int) -> None:
 
 @register_jitable(forceinline=True)
 def _keep(j: Joint, record: Any) -> None:
-    for kind in _KEPT:
-        if record["kind"] == kind:
-            j.log[j.clock[N_LOGGED]] = record
-            j.clock[N_LOGGED] += 1
+    if j.is_kept[record["kind"]]:
+        j.log[j.clock[N_LOGGED]] = record
+        j.clock[N_LOGGED] += 1
 
 
 @register_jitable(forceinline=True)
-def _step(j: Joint, w: World, watch: Watch, t_ns: int) -> None:
+def _step(j: Joint, w: World, seen: Watch, t_ns: int) -> None:
     """Feeds the inputs gathered; what the kernel fires is done, and its results fed in turn."""
     while True:
         n = j.clock[N_IN]
         j.clock[N_IN] = 0
         j.clock[N_STEPS] += 1
         j.clock[N_INPUTS] += n
+        for k in range(n):
+            watch_input(seen, j.inputs[k], t_ns)
         n_out = call_step(
             j.addresses[1], j.addresses[0], t_ns, j.inputs.ctypes.data, n, j.out.ctypes.data, len(j.out)
         )
         for k in range(n_out):
             record = j.out[k]
-            watch_record(watch, record)
+            watch_record(seen, record)
             _keep(j, record)
             if record["kind"] == _FIRE:
                 _fire(j, w, record, t_ns)
@@ -232,7 +236,7 @@ def _step(j: Joint, w: World, watch: Watch, t_ns: int) -> None:
 
 
 @register_jitable(forceinline=True)
-def _run_until(j: Joint, w: World, watch: Watch, stop_ns: int) -> bool:
+def _run_until(j: Joint, w: World, seen: Watch, stop_ns: int) -> bool:
     """Runs to `stop_ns` or until the log is full; False once nothing more will happen."""
     while j.clock[N_LOGGED] < len(j.log) - len(j.out):
         event_ns = next_ns(w)
@@ -253,12 +257,12 @@ def _run_until(j: Joint, w: World, watch: Watch, stop_ns: int) -> bool:
             j.clock[LAST_EVENT] = t_ns
             for k in range(run_next(w)):
                 _notice(j, w, w.happened[k])
-        _step(j, w, watch, t_ns)
+        _step(j, w, seen, t_ns)
     return True
 
 
-def _run_slice(j: Joint, w: World, watch: Watch, stop_ns: int) -> bool:
-    return _run_until(borrowed(j), borrowed(w), borrowed(watch), stop_ns)
+def _run_slice(j: Joint, w: World, seen: Watch, stop_ns: int) -> bool:
+    return _run_until(borrowed(j), borrowed(w), borrowed(seen), stop_ns)
 
 
 Loop = Callable[[Joint, World, Watch, int], bool]
@@ -281,11 +285,11 @@ def compiled_loop() -> Loop:
 
 
 def _digest() -> str:
-    sources = [Path(module.__file__ or "").read_bytes() for module in (events, calls, referee, world)]
+    sources = [Path(module.__file__ or "").read_bytes() for module in (events, calls, watch, world)]
     return hashlib.blake2b(b"".join([*sources, Path(__file__).read_bytes()]), digest_size=8).hexdigest()
 
 
-def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel) -> Joint:
+def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel, kept: Iterable[Kind]) -> Joint:
     links = [link.name for link in hub.links]
     clock = np.zeros(16, np.int64)
     inputs = np.zeros(256, RECORD)
@@ -304,6 +308,7 @@ def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel) -> J
         blank=empty(1),
         out=np.zeros(1 << 14, RECORD),
         log=np.zeros(N_LOG, RECORD),
+        is_kept=np.isin(np.arange(N_KINDS_MAX), [int(kind) for kind in kept]),
         labels=traffic.labels.view(np.uint8).reshape(-1, 56),
         label_lengths=np.char.str_len(traffic.labels).astype(np.int64),
         jitter_ns=draw.between(traffic.seed, "poll", N_JITTERS, -POLL_NS // 2, POLL_NS // 2),
@@ -326,21 +331,30 @@ class Run(NamedTuple):
     """A finished run in virtual time."""
 
     verdict: dict[str, Any]
-    records: Records  # every OPENED, FIRE_OUTPUT and CLOSED
+    wrong: tuple[Wrong, ...]
+    records: Records  # every OPENED, FIRE_OUTPUT and CLOSED, or all
     truth: Truth
 
 
 class Virtual:
-    """A hub in virtual time: built once, run to its end."""
+    """A hub in virtual time: built once, run to its end.
 
-    def __init__(self, hub: Hub, plan: SortPlan, traffic: Traffic, *, n_tracks_max: int = 4096) -> None:
+    Parameters
+    ----------
+    keep_all : bool
+        Keep every record of the kernel, and not only those that the referee needs.
+    """
+
+    def __init__(
+        self, hub: Hub, plan: SortPlan, traffic: Traffic, *, n_tracks_max: int = 4096, keep_all: bool = False
+    ) -> None:
         self._layout = compile_layout(hub)
         self._plan: CompiledPlan = compile_plan(plan, hub, traffic.preadvice)
         self._kernel = Kernel(self._layout, self._plan, n_tracks_max=n_tracks_max)
         self._world = make_world(hub, traffic, 0)
         self._traffic = traffic
-        self._joint = _make_joint(hub, self._layout, traffic, self._kernel)
-        self._watch = new_watch()
+        self._joint = _make_joint(hub, self._layout, traffic, self._kernel, Kind if keep_all else KEPT)
+        self._watch = new_watch(self._layout, n_open_max=n_tracks_max)
 
     @property
     def kernel(self) -> Kernel:
@@ -369,8 +383,8 @@ class Virtual:
 
     def _judged(self, records: Records, wall_s: float) -> Run:
         truth = Truth(self._traffic.parcels, self._world.progress)
-        verdict = judge(self._layout, self._plan, truth, records, self._watch, n_open=self._kernel.n_open)
-        verdict |= {
+        judged = judge(self._layout, self._plan, truth, records, self._watch, n_open=self._kernel.n_open)
+        verdict = judged.counts | {
             "evidence_lost": self._kernel.n_evidence_lost,
             "inputs": int(self._joint.clock[N_INPUTS]),
             "steps": int(self._joint.clock[N_STEPS]),
@@ -378,7 +392,7 @@ class Virtual:
             "state": self._kernel.state_hash(),
             "records": hashlib.blake2b(records.tobytes(), digest_size=16).hexdigest(),
             "wall_s": round(wall_s, 3),
-            "parcels_per_s": int(verdict["inducted"] / wall_s),
+            "parcels_per_s": int(judged.counts["inducted"] / wall_s),
             "seed": self._traffic.seed,
         }
-        return Run(verdict, records, truth)
+        return Run(verdict, judged.wrong, records, truth)

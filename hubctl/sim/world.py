@@ -22,7 +22,7 @@ NEVER_NS = 2**62
 ON_BELT = -1
 TAKEN_OFF = -2
 NOT_YET = -3
-SLIDE_NS = 310_000_000  # from the paddle to the chute eye, of a parcel's centre
+SLIDE_UM = 775_000  # from the paddle to the chute eye
 EMPTIED_NS = 20_000_000_000  # a full chute is emptied after so long
 LINK_DOWN_NS = 2_000_000_000  # a dropped link comes back after so long
 
@@ -363,6 +363,12 @@ def _passes_ns(w: World, p: int) -> int:
 
 
 @jitable
+def _slides_ns(w: World, p: int) -> int:
+    """From the paddle under a parcel's centre to its leading edge at the chute eye."""
+    return int((SLIDE_UM - w.parcels[p]["length_um"] // 2) * NS_PER_S // w.core[0]["speed_um_s"])
+
+
+@jitable
 def _centre(w: World, p: int, t_ns: int) -> None:
     """The parcel's centre is at a diverter: it leaves if the paddle is in its way."""
     d = w.progress[p]["next_diverter"]
@@ -370,7 +376,7 @@ def _centre(w: World, p: int, t_ns: int) -> None:
     core = w.core[0]
     if core["paddle_from_ns"][d] <= t_ns <= core["paddle_until_ns"][d]:
         _leave(w, p, t_ns, core["paddle_chute"][d])
-        _await_time(core, t_ns + SLIDE_NS - _passes_ns(w, p) // 2, p, ARRIVE)
+        _await_time(core, t_ns + _slides_ns(w, p), p, ARRIVE)
     else:
         _await_centre(w, p)
 

@@ -19,7 +19,7 @@ from hubctl.sim.world import (
     LINK_DOWN_NS,
     NEVER_NS,
     ON_BELT,
-    SLIDE_NS,
+    SLIDE_UM,
     TAKEN_OFF,
     Happens,
     Outcome,
@@ -36,6 +36,7 @@ MS = 1_000_000
 INDUCT_MM, TUNNEL_MM = 300, 2000
 C01, END = 0, 48
 D01_MM = 4500
+SLIDE_MM = SLIDE_UM // 1000
 
 
 def at_ms(mm: float) -> float:
@@ -101,7 +102,7 @@ def test_a_paddle_in_the_way_of_its_centre_takes_it() -> None:
     noticed = life(world, {fire: [(C01, True)], fire + 100: [(C01, False)]})
     assert world.progress["landed"].tolist() == [C01]
     confirms = of_kind(noticed, "CONFIRM", C01)
-    assert confirms == [(1, centre + SLIDE_NS / MS - at_ms(125)), (0, centre + SLIDE_NS / MS + at_ms(125))]
+    assert confirms == [(1, centre + at_ms(SLIDE_MM - 125)), (0, centre + at_ms(SLIDE_MM + 125))]
     assert of_kind(noticed, "EYE", 3) == []
 
 

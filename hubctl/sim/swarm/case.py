@@ -1,0 +1,104 @@
+"""One case of the swarm: a seed with its hub, plan, traffic and faults, run to its end and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from hubctl.core.hubfile import Hub
+from hubctl.core.plan import SortPlan
+from hubctl.sim.faults import Faults
+from hubctl.sim.referee import BAD
+from hubctl.sim.swarm.drawn import Drawn
+from hubctl.sim.swarm.hubs import any_hub
+from hubctl.sim.swarm.plans import any_plan
+from hubctl.sim.traffic import Traffic, make_traffic
+from hubctl.sim.virtual import Run, Virtual
+
+N_PARCELS = 2000
+SHARE_ON = 60  # of a hundred seeds, those in which a class of faults is on
+CHANCE_MAX = 50_000  # per million parcels, of a class that harms one parcel
+CHANCES_MAX = {"link_drop": 2000}  # of one that harms many
+PITCH_MM = (500, 2500)
+MUST_BE_0 = (*BAD, "in_flight", "evidence_lost")
+FAULT_NAMES = tuple(field.name for field in fields(Faults))
+
+
+class Case(NamedTuple):
+    """What repeats a run, with this version of hubctl."""
+
+    seed: int
+    n_parcels: int = N_PARCELS
+    faults: tuple[str, ...] = FAULT_NAMES  # classes that may be on; the seed decides which are
+
+    @property
+    def line(self) -> str:
+        """The line to paste."""
+        some = "" if self.faults == FAULT_NAMES else f" --faults {' '.join(self.faults) or 'none'}"
+        return f"hubctl swarm --seeds 1 --from {self.seed} --parcels {self.n_parcels}{some}"
+
+
+class Outcome(NamedTuple):
+    """How a case ended."""
+
+    case: Case
+    verdict: dict[str, Any]
+    bad: dict[str, int]  # what must be nothing, and is not
+    error: str = ""  # why there is no verdict
+
+
+class Made(NamedTuple):
+    """Everything that a case's seed decides."""
+
+    hub: Hub
+    plan: SortPlan
+    traffic: Traffic
+
+
+def faults_of(case: Case) -> Faults:
+    """The chances that a seed gives to each class of faults; 0 for those that are off."""
+    drawn = Drawn(case.seed)
+    chances = {name: _chance(drawn, name) if name in case.faults else 0 for name in FAULT_NAMES}
+    return Faults(**chances)
+
+
+def _chance(drawn: Drawn, name: str) -> int:
+    most = drawn.one(f"chance of {name}", 1, CHANCES_MAX.get(name, CHANCE_MAX))
+    return most if drawn.happens(f"{name} is on", SHARE_ON) else 0
+
+
+def make(case: Case) -> Made:
+    """The hub, the plan and the traffic of a case."""
+    hub = any_hub(case.seed)
+    plan = any_plan(case.seed, hub)
+    pitch_mm = Drawn(case.seed).one("pitch", *PITCH_MM)
+    traffic = make_traffic(
+        hub,
+        plan,
+        seed=case.seed,
+        n=case.n_parcels,
+        parcels_per_hour=hub.belts[0].speed_mm_s * 3600 // pitch_mm,
+        faults=faults_of(case),
+    )
+    return Made(hub, plan, traffic)
+
+
+def run(made: Made, *, keep_all: bool = False) -> Run:
+    """Runs a made case to its end."""
+    return Virtual(made.hub, made.plan, made.traffic, keep_all=keep_all).run()
+
+
+def run_case(case: Case) -> Outcome:
+    """Runs and judges a case; a program that breaks is an outcome too, since its seed is worth having."""
+    try:
+        verdict = run(make(case)).verdict
+    except Exception as error:
+        return Outcome(case, {}, {"error": 1}, f"{type(error).__name__}: {error}")
+    return Outcome(case, verdict, {key: verdict[key] for key in MUST_BE_0 if verdict[key] != 0})
+
+
+def cases(first_seed: int, n_seeds: int, n_parcels: int, faults: Iterable[str]) -> list[Case]:
+    """One case a seed."""
+    every = tuple(faults)
+    return [Case(seed, n_parcels, every) for seed in range(first_seed, first_seed + n_seeds)]

@@ -1,0 +1,60 @@
+"""What a swarm found, over all its seeds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hubctl.sim.swarm.case import FAULT_NAMES, MUST_BE_0, Outcome, faults_of
+
+SEEDS_ENOUGH = 50  # in so many, each class of faults must have been on
+
+
+class Summary:
+    """Adds up outcomes."""
+
+    def __init__(self) -> None:
+        self.n_seeds = 0
+        self.failures: list[Outcome] = []
+        self._totals: Counter[str] = Counter()
+        self._dispositions: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._seeds_with: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """One more seed."""
+        self.n_seeds += 1
+        if outcome.bad:
+            self.failures.append(outcome)
+        verdict = outcome.verdict
+        self._totals.update({key: verdict.get(key, 0) for key in ("inducted", "undetectable", *MUST_BE_0)})
+        self._totals["error"] += outcome.bad.get("error", 0)
+        self._dispositions.update(verdict.get("by_disposition", {}))
+        self._reasons.update(verdict.get("by_reason", {}))
+        chances = faults_of(outcome.case)
+        self._seeds_with.update(name for name in FAULT_NAMES if getattr(chances, name))
+
+    @property
+    def never_on(self) -> list[str]:
+        """Classes of faults that were on in none of many seeds."""
+        if self.n_seeds < SEEDS_ENOUGH:
+            return []
+        return [name for name in FAULT_NAMES if not self._seeds_with[name]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """One object; `MUST_BE_0` of it should be 0."""
+        return {
+            "seeds": self.n_seeds,
+            "inducted": self._totals["inducted"],
+            **{key: self._totals[key] for key in (*MUST_BE_0, "error")},
+            "undetectable": self._totals["undetectable"],
+            "by_disposition": dict(self._dispositions.most_common()),
+            "by_reason": dict(self._reasons.most_common()),
+            "seeds_with": {name: self._seeds_with[name] for name in FAULT_NAMES},
+            "never_on": self.never_on,
+        }
+
+
+def bad_words(outcome: Outcome) -> str:
+    """What is bad, as a person says it."""
+    return ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in outcome.bad.items())
