@@ -67,6 +67,13 @@ cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts
     return True
 
 
+cdef inline uint16_t place_refusal(const State* s, int32_t t, const Diverter* diverter) noexcept nogil:
+    """Why track `t` cannot be diverted from where it is: after a silence of the encoder it may be far beyond."""
+    if fire_counts_at(s, &s.tracks[t], diverter) < s.belts[s.tracks[t].belt].counts:
+        return MISSED_WINDOW
+    return NONE if has_room_beside(s, t, diverter.clear_counts) else GAP_TOO_SMALL
+
+
 cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
     """Why track `t` cannot be diverted into its chute after all; NONE if it can."""
     cdef const Track* track = &s.tracks[t]
@@ -77,11 +84,9 @@ cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
         return NOT_AT_SPEED
     if track.length_counts < 0:
         return MISSED_WINDOW
-    if s.belt_table[track.belt].kind != STATION and not has_room_beside(
-        s, t, s.diverter_table[s.chute_table[track.exit].diverter].clear_counts
-    ):
-        return GAP_TOO_SMALL
-    return NONE
+    if s.belt_table[track.belt].kind == STATION:
+        return NONE
+    return place_refusal(s, t, &s.diverter_table[s.chute_table[track.exit].diverter])
 
 
 cdef inline void next_best(State* s, int32_t t, uint16_t reason) noexcept nogil:

@@ -6,9 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from hubctl.core.chains import BELT_END, DEFAULT
 from hubctl.core.config import Source
 from hubctl.core.hubfile import Hub
-from hubctl.core.plan import BELT_END, DEFAULT, SortPlan, plan_of
+from hubctl.core.plan import SortPlan, plan_of
 from hubctl.sim.swarm.drawn import Drawn
 
 N_ZIPS, N_PLZS = 1000, 100
