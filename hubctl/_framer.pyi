@@ -14,12 +14,14 @@ class FrameKind(IntEnum):
     UNPRINTABLE = 6
     HALF_FRAME = 7
     EMPTY = 8
+    UNSTAMPED = 9
 
 def check_framing(framing: np.void) -> None: ...
 
 class FrameEventTold(NamedTuple):
     kind: FrameKind
     text: bytes
+    stamp: int | None = ...
 
 class ScannerFramer:
     def __init__(self, framing: np.void | npt.NDArray[np.void]) -> None: ...

@@ -12,6 +12,7 @@ from hubctl._identity cimport drop_identity, hold_identity
 from hubctl._lookup cimport Reading, resolve
 from hubctl._motion cimport planning_speed, travel
 from hubctl._order cimport give_back, set_timer
+from hubctl._silence cimport miss_answers
 from hubctl._records cimport (
     AMBIGUOUS_READ,
     BAD_LABEL,
@@ -67,6 +68,8 @@ cdef inline void close_track(State* s, int32_t t, uint16_t reason, uint16_t disp
     if track.marks & LABELLED:
         record.n_text = track.n_text
         memcpy(record.text, track.text, sizeof(record.text))
+    if disposition == SORTED or disposition == REJECTED:
+        miss_answers(s, t)
     give_back(s, t)
 
 

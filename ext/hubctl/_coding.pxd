@@ -9,9 +9,10 @@ from libc.string cimport memcpy
 
 from hubctl._choice cimport hold_label, is_of_labels, route
 from hubctl._doubt cimport understand
-from hubctl._identity cimport track_of_parcel
+from hubctl._identity cimport track_of, track_of_parcel
 from hubctl._lookup cimport Reading
 from hubctl._records cimport (
+    AMBIGUOUS_READ,
     BAD_LABEL,
     CODED,
     LATE_READ,
@@ -34,6 +35,11 @@ from hubctl._state cimport (
 )
 
 
+cdef inline bint is_anothers(const State* s, int32_t t, const Reading* reading) noexcept nogil:
+    """Whether another parcel on the belts carries that label."""
+    return s.tracks[t].identity != reading.identity and track_of(s, reading.identity) != NOBODY
+
+
 cdef inline uint16_t coding_refusal(const State* s, int32_t t, const Reading* reading) noexcept nogil:
     """Why a parcel is not given this label; OK if it is."""
     cdef const Track* track
@@ -44,6 +50,8 @@ cdef inline uint16_t coding_refusal(const State* s, int32_t t, const Reading* re
         return LATE_READ
     if reading.reason == BAD_LABEL:
         return BAD_LABEL
+    if is_anothers(s, t, reading):
+        return AMBIGUOUS_READ
     if track.marks & BARRED:
         return OK if is_of_labels(track.reason) else track.reason
     if track.marks & LABELLED and track.lane >= 0 and track.identity != reading.identity:

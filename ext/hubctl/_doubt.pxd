@@ -15,9 +15,19 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from hubctl._choice cimport bar, look_up, route, take_label
+from hubctl._identity cimport track_of
 from hubctl._lookup cimport Reading
 from hubctl._motion cimport planning_speed, travel
-from hubctl._records cimport AMBIGUOUS_READ, BAD_LABEL, LATE_READ, NO_PLAN, Record
+from hubctl._records cimport (
+    ALARM_CLEARED,
+    ALARM_RAISED,
+    ALARM_SAME_LABEL,
+    AMBIGUOUS_READ,
+    BAD_LABEL,
+    LATE_READ,
+    NO_PLAN,
+    Record,
+)
 from hubctl._state cimport (
     BARRED,
     CODED_LABEL,
@@ -33,6 +43,7 @@ from hubctl._state cimport (
     State,
     Track,
     WildLabel,
+    say,
 )
 
 
@@ -113,6 +124,32 @@ cdef inline void end_doubt(State* s, uint32_t scanners) noexcept nogil:
             s.scanners[n].doubt_until_ns = 0
 
 
+cdef inline void say_shared(State* s, int n, bint is_shared) noexcept nogil:
+    """Raises or clears the alarm that scanner `n` read one label on two parcels, if that is new."""
+    cdef Record* record
+    if s.scanners[n].has_shared == is_shared:
+        return
+    s.scanners[n].has_shared = is_shared
+    record = say(s, ALARM_RAISED if is_shared else ALARM_CLEARED, 0)
+    record.device = n
+    record.value = ALARM_SAME_LABEL
+
+
+cdef inline bint is_shared(State* s, int32_t t, int n, uint64_t identity) noexcept nogil:
+    """Whether another parcel on the belts carries the label read on track `t`: then neither is sorted by it."""
+    cdef int32_t other
+    if s.tracks[t].marks & LABELLED and s.tracks[t].identity == identity:
+        say_shared(s, n, False)
+        return False
+    other = track_of(s, identity)
+    say_shared(s, n, other != NOBODY)
+    if other == NOBODY:
+        return False
+    bar(s, other, AMBIGUOUS_READ)
+    bar(s, t, AMBIGUOUS_READ)
+    return True
+
+
 cdef inline void take_certain(State* s, int32_t t, int n, const Record* input, const Reading* reading) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     if track.doubt == reading.identity:
@@ -121,7 +158,8 @@ cdef inline void take_certain(State* s, int32_t t, int n, const Record* input, c
         bar(s, t, AMBIGUOUS_READ)
         return
     track.label_by |= <uint32_t>1 << n
-    take_label(s, t, input, reading)
+    if not is_shared(s, t, n, reading.identity):
+        take_label(s, t, input, reading)
 
 
 cdef inline void take_doubtful(State* s, int32_t t, int n, const Record* input, const Reading* reading) noexcept nogil:

@@ -17,14 +17,17 @@ cdef enum EventKind:
     UNPRINTABLE = 6
     HALF_FRAME = 7
     EMPTY = 8
+    UNSTAMPED = 9
 
 cdef enum:
-    N_EVENTS = 9
+    N_EVENTS = 10
+    NO_STAMP = -1
 
 cdef struct FrameEvent:
     int kind
     const uint8_t* text    # of a LABEL; good until the next call
     int n_text
+    int64_t stamp          # of a LABEL or NO_READ_TEXT; NO_STAMP where there is none
 
 cdef struct Framer:
     Framing framing
@@ -38,7 +41,7 @@ cdef struct Framer:
     int n_header_matched
     int64_t last_ns
     uint8_t[4096] buffer
-    uint64_t[9] told       # by EventKind
+    uint64_t[10] told       # by EventKind
 
 cdef void framer_init(Framer* f, const Framing* framing) noexcept nogil
 cdef void framer_reset(Framer* f) noexcept nogil

@@ -14,6 +14,7 @@ from libc.stdint cimport INT64_MAX
 from libc.string cimport memcmp, memcpy, memset
 
 from hubctl._records cimport TEXT_MAX
+from hubctl._tables cimport STAMP_NONE
 
 
 class FrameKind(IntEnum):
@@ -28,6 +29,7 @@ class FrameKind(IntEnum):
     UNPRINTABLE = 6  # NUL and other bytes that no label holds
     HALF_FRAME = 7  # begun, then silence or another header
     EMPTY = 8
+    UNSTAMPED = 9  # the stamp that its scanner is to set is not there
 
 
 cdef enum:
@@ -107,6 +109,55 @@ cdef bint is_command_answer(const Framer* f, const uint8_t* text, int n) noexcep
     return text[0] == 0x73 and is_upper(text[1]) and is_upper(text[2]) and text[3] == SPACE
 
 
+cdef int64_t number_of(const uint8_t* text, int n) noexcept nogil:
+    """A decimal number; NO_STAMP unless there are only digits, and one at least."""
+    cdef int64_t number = 0
+    cdef int i
+    for i in range(n):
+        if not 0x30 <= text[i] <= 0x39:
+            return NO_STAMP
+        number = 10 * number + text[i] - 0x30
+    return number if n > 0 else NO_STAMP
+
+
+cdef inline bint is_separator(const Framer* f, const uint8_t* text) noexcept nogil:
+    return memcmp(text, f.framing.separator, f.framing.n_separator) == 0
+
+
+cdef int stamp_length(const Framer* f, const uint8_t* text, int n) noexcept nogil:
+    """Bytes of the stamp's digits: always as many, or down to the separator; -1 if that is not there."""
+    cdef int most = min(f.framing.stamp_digits, n - f.framing.n_separator)
+    cdef int k
+    if f.framing.n_separator == 0:
+        return f.framing.stamp_digits if f.framing.stamp_digits <= n else -1
+    for k in range(most + 1):
+        if is_separator(f, text + (n - k - f.framing.n_separator if f.framing.stamp_last else k)):
+            return k
+    return -1
+
+
+cdef bint take_stamp(const Framer* f, FrameEvent* event) noexcept nogil:
+    """Takes the stamp off a telegram; false if there is none."""
+    cdef int n = stamp_length(f, event.text, event.n_text)
+    if n < 0:
+        return False
+    event.n_text -= n + f.framing.n_separator
+    event.stamp = number_of(event.text + (event.n_text + f.framing.n_separator if f.framing.stamp_last else 0), n)
+    if not f.framing.stamp_last:
+        event.text += n + f.framing.n_separator
+    return event.stamp != NO_STAMP
+
+
+cdef int stamped_kind_of(const Framer* f, FrameEvent* event) noexcept nogil:
+    """What a telegram says, and with which stamp. Heartbeats and answers to commands have none."""
+    cdef int kind = kind_of(f, event.text, event.n_text)
+    if f.framing.stamp == STAMP_NONE or kind == HEARTBEAT or kind == ANSWER or kind == EMPTY:
+        return kind
+    if not take_stamp(f, event):
+        return UNSTAMPED
+    return kind_of(f, event.text, event.n_text)
+
+
 cdef int kind_of(const Framer* f, const uint8_t* text, int n) noexcept nogil:
     if is_text(text, n, f.framing.no_read):
         return NO_READ_TEXT
@@ -129,7 +180,8 @@ cdef int finish_frame(Framer* f, FrameEvent* event) noexcept nogil:
         return 0
     event.text = f.buffer
     event.n_text = n
-    return tell(f, kind_of(f, f.buffer, n), event)
+    event.stamp = NO_STAMP
+    return tell(f, stamped_kind_of(f, event), event)
 
 
 cdef int skip_rest(Framer* f, int kind, FrameEvent* event) noexcept nogil:
@@ -220,17 +272,20 @@ cdef int64_t framer_next_deadline(const Framer* f) noexcept nogil:
 
 def check_framing(framing: np.void) -> None:
     """Refuses a row of FRAMING that the framer could not keep in its buffer; ValueError."""
-    limits = {"n_header": (0, 4), "n_terminator": (1, 4), "frame_max": (1, FRAMER_MAX - 8)}
+    limits = {"n_header": (0, 4), "n_terminator": (1, 4), "n_separator": (0, 4), "frame_max": (1, FRAMER_MAX - 8)}
+    if framing["stamp"]:
+        limits["stamp_digits"] = (1, 10)
     for key, (least, most) in limits.items():
         if not least <= framing[key] <= most:
             raise ValueError(f"{key} {framing[key]}: must be {least} to {most}")
 
 
 class FrameEventTold(NamedTuple):
-    """One thing a scanner said; `text` only with `LABEL`."""
+    """One thing a scanner said; `text` only with `LABEL`, `stamp` only with `LABEL` and `NO_READ`."""
 
     kind: FrameKind
     text: bytes
+    stamp: int | None = None
 
 
 cdef class ScannerFramer:
@@ -283,4 +338,5 @@ cdef class ScannerFramer:
 
 cdef object _told(const FrameEvent* event):
     text = PyBytes_FromStringAndSize(<char*>event.text, event.n_text) if event.kind == LABEL else b""
-    return FrameEventTold(FrameKind(event.kind), text)
+    is_stamped = event.kind in (LABEL, NO_READ_TEXT) and event.stamp != NO_STAMP
+    return FrameEventTold(FrameKind(event.kind), text, event.stamp if is_stamped else None)

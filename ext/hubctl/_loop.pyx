@@ -20,14 +20,14 @@ from hubctl._master cimport (
     master_make_safe, master_new, master_next_deadline, master_pump, master_receive,
 )
 from hubctl._records cimport (
-    FIRE_OUTPUT, FIRE_RESULT, FLUSH, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN, OK, READ, TICK, Record,
+    FIRE_OUTPUT, FIRE_RESULT, FLUSH, LATCHED, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN, OK, READ, TICK, TRIGGERED, Record,
 )
 from hubctl._ring cimport hub_acquire, hub_release, ring_free, ring_init, ring_pop, ring_push
 from hubctl._system cimport (
     EPOLLET, EPOLLIN, EPOLLRDHUP, close, epoll_event, epoll_wait, hub_arm, hub_bell, hub_epoll, hub_is_transient,
     hub_no_slack, hub_now_ns, hub_timer, hub_unwatch, hub_watch, read, write,
 )
-from hubctl._tables cimport SCANNER, Framing
+from hubctl._tables cimport SCANNER, STAMP_ENCODER, STAMP_TRIGGER, Framing
 from hubctl._wire cimport FOREIGN, channel_received, channel_room
 from hubctl._wires cimport UNSAFE, Field
 
@@ -193,21 +193,34 @@ cdef void absorb(Loop* l, int64_t now_ns) noexcept nogil:
 # Reading
 
 
-cdef void add_read(Loop* l, int scanner, const FrameEvent* event, int64_t now_ns) noexcept nogil:
+cdef void stamp_read(Record* row, const FrameEvent* event, int stamp) noexcept nogil:
+    """Gives a read the place that its scanner tells."""
+    if stamp == STAMP_TRIGGER:
+        row.value = event.stamp
+        row.flags |= TRIGGERED
+    elif stamp == STAMP_ENCODER:
+        row.counts = event.stamp
+        row.flags |= LATCHED
+
+
+cdef void add_read(Loop* l, int link, const FrameEvent* event, int64_t now_ns) noexcept nogil:
+    cdef int scanner = l.links[link].scanner
     cdef Record* row = batch_add(&l.batch, READ, now_ns)
     row.device = <uint16_t>scanner
+    stamp_read(row, event, l.links[link].framer.framing.stamp)
     if event.kind == LABEL:
         memcpy(row.text, event.text, event.n_text)
         row.n_text = <uint16_t>event.n_text
 
 
-cdef void take_frames(Loop* l, LinkIo* io, const uint8_t* at, int n, int64_t now_ns) noexcept nogil:
+cdef void take_frames(Loop* l, int link, const uint8_t* at, int n, int64_t now_ns) noexcept nogil:
+    cdef LinkIo* io = &l.links[link]
     cdef const uint8_t* end = at + n
     cdef FrameEvent event
     framer_received(&io.framer, now_ns, &event)
     while framer_next(&io.framer, &at, end, &event):
         if event.kind == LABEL or event.kind == NO_READ_TEXT:
-            add_read(l, io.scanner, &event, now_ns)
+            add_read(l, link, &event, now_ns)
             # Each read by itself: a station must know the fate of one parcel before it is told of the next.
             absorb(l, now_ns)
 
@@ -225,7 +238,7 @@ cdef void read_scanner(Loop* l, int link) noexcept nogil:
     cdef int64_t now_ns = hub_now_ns()
     if n > 0:
         io.n_bytes += n
-        take_frames(l, io, l.scratch, <int>n, now_ns)
+        take_frames(l, link, l.scratch, <int>n, now_ns)
     elif fault_of(n) >= 0:
         drop_link(l, link, <int>fault_of(n), now_ns)
 

@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from hubctl._identity cimport drop_identity, drop_number
-from hubctl._records cimport ALARM_CLEARED, ALARM_RAISED, ALARM_TRACKS_USED_UP, Record
+from hubctl._records cimport ALARM_CLEARED, ALARM_RAISED, ALARM_TRACKS_USED_UP, NO_COUNTS, Record
 from hubctl._state cimport (
     COMMITTED_TRACK,
     FIRED_TRACK,
@@ -94,6 +94,7 @@ cdef inline int32_t take_track(State* s) noexcept nogil:
     memset(&s.tracks[t], 0, sizeof(Track))
     s.tracks[t].timer_slot = NOBODY
     s.tracks[t].heap_at = NOBODY
+    s.tracks[t].label_place = NO_COUNTS
     s.tracks[t].chute_next = NOBODY
     s.tracks[t].chute_prev = NOBODY
     s.head.n_open += 1

@@ -4,23 +4,28 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64
 from libc.string cimport memcpy
 
 from hubctl._choice cimport bar, close_where_sent, hold_label, route
-from hubctl._doubt cimport blur, is_in_doubt, is_wild, note_wild, take_certain, take_doubtful, understand
+from hubctl._doubt cimport blur, is_in_doubt, is_wild, n_owed, note_wild, take_certain, take_doubtful, understand
+from hubctl._identity cimport track_of_parcel
 from hubctl._lookup cimport Reading
-from hubctl._motion cimport counts_at
+from hubctl._motion cimport counts_at, shown
 from hubctl._records cimport (
     AMBIGUOUS_READ,
     BAD_LABEL,
     LATE_READ,
+    MULTI_PARCEL,
     NO_COUNTS,
     NO_INDEX,
     READ_PLACED,
     READ_UNPLACED,
+    UNEXPECTED,
     Record,
 )
 from hubctl._schedule cimport reach_commit_point
-from hubctl._state cimport CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, STRAY, State, Track, say
+from hubctl._silence cimport hear_scanner
+from hubctl._stamps cimport fall_out_of_step, is_latched, is_numbered, is_recent, learn_number, parcel_of_number
+from hubctl._state cimport CONTRADICTED, LABELLED, NOBODY, ON_BELT, ROUTED, STRAY, ScannerState, State, Track, say
 from hubctl._tables cimport STATION, Scanner
-from hubctl._tracking cimport counts_told, open_track, say_opened
+from hubctl._tracking cimport open_track, say_opened
 
 
 cdef inline int64_t beyond(const State* s, int32_t t, const Scanner* scanner, int64_t counts) noexcept nogil:
@@ -94,62 +99,161 @@ cdef inline void read_of_two(State* s, int n, const Record* input, int32_t t, in
         unsettle(s, other, t, reading.identity)
 
 
-cdef inline void take_no_read(State* s, int32_t t, int n, int64_t counts) noexcept nogil:
+cdef inline bint is_doubted(State* s, int32_t t, int n, int64_t counts, bint is_stamped) noexcept nogil:
+    """Whether a telegram placed at track `t` may be another's; one that says itself whose it is, is not."""
+    if not is_stamped:
+        return is_in_doubt(s, t, n, counts)
+    s.tracks[t].answered |= <uint32_t>1 << n
+    return False
+
+
+cdef inline void take_no_read(State* s, int32_t t, int n, int64_t counts, bint is_stamped) noexcept nogil:
     """A scanner says it read nothing; had it read something of the same parcel, one of the two is another's."""
     cdef Track* track = &s.tracks[t]
     cdef uint32_t bit = <uint32_t>1 << n
-    if is_in_doubt(s, t, n, counts):
+    if is_doubted(s, t, n, counts, is_stamped):
         return
     if track.label_by & bit:
         bar(s, t, AMBIGUOUS_READ)
     track.no_reads |= bit
 
 
-cdef inline void place_read(State* s, int32_t t, int n, const Record* input, int64_t counts) noexcept nogil:
-    cdef Reading reading
-    cdef Record* record
-    cdef bint doubtful
-    if input.n_text == 0:
-        take_no_read(s, t, n, counts)
-        return
-    understand(s, input, &reading)
-    doubtful = is_in_doubt(s, t, n, counts)
-    if is_wild(s, reading.identity):
-        doubtful = True
-        s.tracks[t].marks |= CONTRADICTED
-    record = say(s, READ_PLACED, s.tracks[t].parcel)
+cdef inline bint is_repeat(State* s, int32_t t, int n, int64_t counts, uint64_t identity) noexcept nogil:
+    """Whether a scanner says again, so soon, what it read on another parcel. Notes what it read."""
+    cdef ScannerState* scanner = &s.scanners[n]
+    cdef int64_t since = counts - scanner.last_counts
+    cdef int64_t repeat = s.scanner_table[n].repeat_counts
+    if identity == 0 or repeat == 0:
+        return False
+    if scanner.last_identity == identity and scanner.last_parcel != s.tracks[t].parcel and -repeat <= since <= repeat:
+        return True
+    scanner.last_identity = identity
+    scanner.last_counts = counts
+    scanner.last_parcel = s.tracks[t].parcel
+    return False
+
+
+cdef inline int64_t place_on(const State* s, int32_t t, const Scanner* scanner, int64_t counts) noexcept nogil:
+    """How far behind its leading edge a track was read, counts."""
+    return counts - s.tracks[t].origin_counts - scanner.at_counts
+
+
+cdef inline void take_placed(State* s, int32_t t, int n, const Record* input, const Reading* reading, int64_t place) noexcept nogil:
+    """A certain read whose place on the parcel is known: two labels that lie apart are on two parcels."""
+    cdef Track* track = &s.tracks[t]
+    cdef int64_t apart = place - track.label_place
+    cdef int64_t least = s.belt_table[track.belt].parcel_counts_min
+    cdef bint is_other = track.marks & LABELLED and track.identity != reading.identity and reading.identity != 0
+    if is_other and track.label_place != NO_COUNTS and (apart > least or apart < -least):
+        bar(s, t, MULTI_PARCEL)
+    if track.label_place == NO_COUNTS and reading.identity != 0:
+        track.label_place = place
+    take_certain(s, t, n, input, reading)
+
+
+cdef inline void say_placed(State* s, int32_t t, int n, const Record* input, int64_t counts, uint16_t reason) noexcept nogil:
+    cdef Record* record = say(s, READ_PLACED, s.tracks[t].parcel)
     record.device = n
-    record.reason = <uint16_t>AMBIGUOUS_READ if doubtful else reading.reason
+    record.reason = reason
     record.error_um = <int>(
         beyond(s, t, &s.scanner_table[n], counts) * 1000000 // s.belt_table[s.tracks[t].belt].counts_per_m
     )
     record.n_text = input.n_text
     memcpy(record.text, input.text, sizeof(record.text))
+
+
+cdef inline void place_label(State* s, int32_t t, int n, const Record* input, int64_t counts, bint is_stamped) noexcept nogil:
+    cdef Reading reading
+    cdef bint doubtful
+    understand(s, input, &reading)
+    if is_repeat(s, t, n, counts, reading.identity):
+        say_unplaced(s, n, input, AMBIGUOUS_READ)
+        blur(s, t)
+        return
+    doubtful = is_doubted(s, t, n, counts, is_stamped)
+    if is_wild(s, reading.identity):
+        doubtful = True
+        s.tracks[t].marks |= CONTRADICTED
+    say_placed(s, t, n, input, counts, <uint16_t>AMBIGUOUS_READ if doubtful else reading.reason)
     if doubtful:
         take_doubtful(s, t, n, input, &reading)
+    elif is_latched(&s.scanner_table[n], input):
+        take_placed(s, t, n, input, &reading, place_on(s, t, &s.scanner_table[n], counts))
     else:
         take_certain(s, t, n, input, &reading)
 
 
-cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nogil:
-    """Places a read; one that fits two parcels is nobody's."""
+cdef inline void place_read(State* s, int32_t t, int n, const Record* input, int64_t counts, bint is_stamped) noexcept nogil:
+    if input.n_text == 0:
+        take_no_read(s, t, n, counts, is_stamped)
+    else:
+        place_label(s, t, n, input, counts, is_stamped)
+
+
+cdef inline int32_t other_in_reach(State* s, int32_t t, const Scanner* scanner, int64_t counts) noexcept nogil:
+    """A neighbour of track `t` whom a read fits as well; NOBODY if there is none."""
+    if reaches(s, s.tracks[t].behind, scanner, counts):
+        return s.tracks[t].behind
+    if reaches(s, s.tracks[t].ahead, scanner, counts):
+        return s.tracks[t].ahead
+    return NOBODY
+
+
+cdef inline void read_by_place(State* s, int n, const Record* input, int64_t counts) noexcept nogil:
+    """A read made at a count; one that fits two parcels is nobody's."""
     cdef const Scanner* scanner = &s.scanner_table[n]
-    cdef int64_t counts = counts_told(s, scanner.belt, input, LATE_READ_NS)
-    cdef int32_t t
+    cdef bint is_stamped = is_latched(scanner, input)
+    cdef int32_t t = nearest(s, n, counts)
     cdef int32_t other
-    if input.counts == NO_COUNTS:
-        counts = counts_at(s, scanner.belt, input.t_ns - scanner.latency_ns)
-    t = nearest(s, n, counts)
     if not reaches(s, t, scanner, counts):
         read_of_nobody(s, n, input)
         return
-    other = s.tracks[t].behind
-    if not reaches(s, other, scanner, counts):
-        other = s.tracks[t].ahead
-    if not reaches(s, other, scanner, counts):
-        place_read(s, t, n, input, counts)
+    other = other_in_reach(s, t, scanner, counts)
+    if other != NOBODY:
+        read_of_two(s, n, input, t, other)
         return
-    read_of_two(s, n, input, t, other)
+    if is_numbered(scanner, input) and n_owed(s, t, n, counts) == 0 and s.now_ns >= s.scanners[n].doubt_until_ns:
+        learn_number(s, n, t, input.value)
+    place_read(s, t, n, input, counts, is_stamped)
+
+
+cdef inline void read_out_of_step(State* s, int n, const Record* input, int64_t counts) noexcept nogil:
+    """The number says one parcel and the time another, or none: the read is nobody's."""
+    cdef int32_t t = nearest(s, n, counts)
+    fall_out_of_step(s, n)
+    say_unplaced(s, n, input, AMBIGUOUS_READ)
+    if reaches(s, t, &s.scanner_table[n], counts):
+        blur(s, t)
+
+
+cdef inline void read_by_number(State* s, int n, const Record* input, int64_t counts) noexcept nogil:
+    """A read of a scanner in step: its number says whose it is, though others may be as near."""
+    cdef int64_t parcel = parcel_of_number(s, n, input.value)
+    cdef int32_t t = track_of_parcel(s, parcel)
+    if parcel != 0 and t == NOBODY:
+        read_of_nobody(s, n, input)
+    elif t == NOBODY or s.tracks[t].belt != s.scanner_table[n].belt or not reaches(s, t, &s.scanner_table[n], counts):
+        read_out_of_step(s, n, input, counts)
+    else:
+        place_read(s, t, n, input, counts, True)
+
+
+cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nogil:
+    """Places a read: by its number if the scanner is in step, by its own count, or by when it came."""
+    cdef const Scanner* scanner = &s.scanner_table[n]
+    cdef int64_t counts
+    if is_latched(scanner, input):
+        counts = shown(s, scanner.belt, input.counts)
+        if is_recent(s, scanner.belt, counts):
+            read_by_place(s, n, input, counts)
+        else:
+            say_unplaced(s, n, input, UNEXPECTED)
+        return
+    counts = counts_at(s, scanner.belt, input.t_ns - scanner.latency_ns)
+    if is_numbered(scanner, input) and s.scanners[n].is_in_step:
+        read_by_number(s, n, input, counts)
+    else:
+        read_by_place(s, n, input, counts)
 
 
 cdef inline void read_at_station(State* s, int n, const Record* input) noexcept nogil:
@@ -176,6 +280,7 @@ cdef inline void read_at_station(State* s, int n, const Record* input) noexcept 
 
 cdef inline void take_read(State* s, const Record* input) noexcept nogil:
     cdef int n = input.device
+    hear_scanner(s, n)
     if s.belt_table[s.scanner_table[n].belt].kind == STATION:
         read_at_station(s, n, input)
     else:

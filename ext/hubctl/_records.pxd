@@ -92,6 +92,7 @@ cdef enum Flag:
     LATCHED = 1
     UNEXPECTED_TRACK = 2
     TIMED = 4
+    TRIGGERED = 8
 
 cdef enum Disposition:
     SORTED = 1

@@ -20,6 +20,7 @@ cdef enum:
     N_CANDIDATES_MAX = 16     # chutes tried for one parcel
     N_WILD = 16               # labels of nobody that are remembered
     LATE_READ_NS = 3000000000 # a telegram may be so late and still come
+    N_TRIGGERS = 16           # edges kept of those that trigger a scanner
 
 cdef enum TrackState:
     FREE = 0
@@ -51,6 +52,7 @@ cdef struct Track:
     uint64_t identity         # of the label held
     uint64_t doubt            # identity of the doubtful read
     uint64_t belts            # bit b: it has been on belt b in this lap
+    int64_t label_place       # how far behind its leading edge its label was read; NO_COUNTS: not known
     int32_t ahead
     int32_t behind
     int32_t timer_next
@@ -116,7 +118,18 @@ cdef struct ScannerState:
     int64_t doubt_until_ns    # till then its telegrams may be late ones
     int64_t owed_parcel       # for want of an answer for this one; 0: for several
     int32_t near              # a track near the scan line: where the search begins
-    int32_t reserved
+    int32_t n_unanswered      # parcels in a row of which it said nothing
+    int32_t is_silent         # the alarm is raised
+    int32_t has_shared        # the alarm is raised: it read one label on two parcels
+    uint64_t last_identity    # of the label it read last
+    int64_t last_counts       # where its belt was then
+    int64_t last_parcel       # whose it was
+    int64_t n_triggers        # edges of the eye that triggers it; ring of N_TRIGGERS
+    int64_t[16] triggered     # the parcel of each; 0: nobody's
+    int64_t triggered_counts  # of the last
+    int64_t number_ahead      # the scanner's number of an edge less ours
+    int32_t n_agreed          # reads in a row that proposed it
+    int32_t is_in_step        # it holds
 
 cdef struct ChuteStatus:
     int32_t first             # queue of the fired, oldest first

@@ -11,6 +11,11 @@ cdef enum EyeRole:
     TRACK = 1
     END = 2
 
+cdef enum Stamp:
+    STAMP_NONE = 0
+    STAMP_TRIGGER = 1
+    STAMP_ENCODER = 2
+
 cdef enum LinkKind:
     MODBUS_TCP = 0
     MODBUS_RTU = 1
@@ -48,8 +53,12 @@ cdef packed struct Eye:
 
 cdef packed struct Scanner:
     uint16_t belt
-    uint16_t reserved
-    uint32_t reserved2
+    uint16_t stamp
+    uint16_t trigger
+    uint16_t tunnel
+    int64_t stamp_span
+    int64_t repeat_counts
+    int64_t silent_after
     int64_t at_counts
     int64_t latency_ns
     int64_t reach_counts
@@ -161,3 +170,8 @@ cdef packed struct Framing:
     uint16_t frame_max
     uint16_t silence_ms
     uint16_t has_answers
+    char[4] separator
+    uint16_t n_separator
+    uint16_t stamp
+    uint16_t stamp_digits
+    uint16_t stamp_last

@@ -58,6 +58,7 @@ from hubctl._state cimport (
     room,
     say,
 )
+from hubctl._stamps cimport trigger_scanners
 from hubctl._tables cimport END, INDUCT, Eye
 from hubctl._transfer cimport arrive, enter, first_eye_from, follower, leads_on
 
@@ -362,6 +363,7 @@ cdef inline void take_eye(State* s, const Record* input) noexcept nogil:
     s.eyes[e].blocked = input.value != 0
     if input.value:
         block_eye(s, e, counts)
+        trigger_scanners(s, e, counts)
     else:
         clear_eye(s, e, counts)
 

@@ -52,7 +52,9 @@ class Kind(IntEnum):
     TICK = 1  # time has passed
     ENCODER = 2  # device=belt, counts=raw counter
     EYE = 3  # device=eye, value 1 blocked, 0 cleared; counts=raw latched counter or NO_COUNTS
-    READ = 4  # device=scanner, text=label (empty: the scanner says no-read); t_ns=when it was received
+    # device=scanner, text=label (empty: the scanner says no-read); t_ns=when it was received; with LATCHED counts=raw
+    # counter when it was made, with TRIGGERED value=number of the trigger that it answers
+    READ = 4
     CONFIRM = 5  # chute=chute, value 1 its eye blocked, 0 cleared
     CHUTE_LEVEL = 6  # chute=chute, value 1 full eye blocked, 0 cleared
     NODE = 7  # device=node, value 1 up, 0 down
@@ -117,9 +119,10 @@ class Kind(IntEnum):
 class Flag(IntFlag):
     """Bits of `flags`."""
 
-    LATCHED = 1  # counts of an EYE were taken by the device (or in the same reply) and hold
+    LATCHED = 1  # counts of an EYE or READ were taken by the device (or in the same reply) and hold
     UNEXPECTED = 2  # the track was opened by an eye that expected nobody
     TIMED = 4  # counts are derived from time: the belt has no encoder
+    TRIGGERED = 8  # value of a READ is the number of its trigger, as the scanner counts them
 
 
 class Disposition(IntEnum):

@@ -111,6 +111,7 @@ def _check_belt(hub: Hub, source: Source, index: int, belt: Belt) -> None:
         _check_induct(hub, source, index, belt)
         _check_eyes(hub, source, belt)
         _check_pitch(hub, source, belt)
+        _check_stamps(hub, source, belt)
         _check_notices(hub, source, index, belt)
 
 
@@ -191,6 +192,41 @@ def _check_distance(source: Source, eye: Any, index: int, following: Any) -> Non
     if following.at_mm < nearest_mm:
         message = f"must be {nearest_mm} or more: its window reaches into that of {eye.name}, {eye.at_mm}"
         source.add(("eyes", index, "at_mm"), message)
+
+
+# Scanners
+
+
+def _check_stamps(hub: Hub, source: Source, belt: Belt) -> None:
+    for index, scanner in _on(hub, belt, "scanners", "stamp", "trigger", "stamp_digits", "at_mm"):
+        if scanner.stamp == "trigger":
+            _check_trigger(hub, source, belt, index, scanner)
+        elif scanner.trigger is not None:
+            message = 'must be absent: only stamp = "trigger" has one'
+            source.add(("scanners", index, "trigger"), message)
+        if scanner.stamp == "encoder" and known(belt, "encoder"):
+            _check_counter(source, belt, index, scanner)
+
+
+def _check_trigger(hub: Hub, source: Source, belt: Belt, index: int, scanner: Scanner) -> None:
+    if scanner.trigger is None:
+        source.add(("scanners", index, "trigger"), "missing", "the eye whose edges trigger the scanner")
+        return
+    for _, eye in entries(hub, "eyes", "name", "belt", "at_mm"):
+        if eye.name == scanner.trigger and (eye.belt != belt.name or eye.at_mm > scanner.at_mm):
+            message = "must be an eye of its belt, at the scan line or upstream"
+            source.add(("scanners", index, "trigger"), message)
+
+
+def _check_counter(source: Source, belt: Belt, index: int, scanner: Scanner) -> None:
+    """A counter that is cut to fewer digits wraps where no counter of bits does."""
+    if belt.encoder is None:
+        message = f"belt {belt.name} has no encoder"
+        source.add(("scanners", index, "stamp"), message, "its positions are guessed from the clock")
+    elif known(belt.encoder, "bits") and scanner.stamp_digits < len(str(2**belt.encoder.bits - 1)):
+        least = len(str(2**belt.encoder.bits - 1))
+        message = f"must be {least} to 10: the belt's counter has {belt.encoder.bits} bits"
+        source.add(("scanners", index, "stamp_digits"), message)
 
 
 # Diverters

@@ -241,6 +241,28 @@ class Scanner(Section):
     reach_mm: int = Field(
         100, ge=1, le=5000, description="a read belongs to a parcel within so much of the scan line"
     )
+    repeat_mm: int = Field(
+        0, ge=0, le=LENGTH_MM_MAX, description="the same label again within so much belt is no other parcel's"
+    )
+    silent_after: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        description="alarm once so many parcels in a row had no answer; 0: it need not answer",
+    )
+    tunnel: Name | None = Field(None, description="its tunnel: scanners that read the same parcels together")
+    stamp: Literal["none", "trigger", "encoder"] = Field(
+        "none",
+        description="what its telegrams say beside the label: the number of the trigger, or the belt's counter",
+    )
+    stamp_digits: int = Field(
+        6, ge=1, le=10, description="digits of the stamp; with a separator, at most so many"
+    )
+    stamp_separator: Marker = Field("", description="between the stamp and the rest of a telegram")
+    stamp_place: Literal["first", "last"] = Field(
+        "first", description="the stamp comes before or after the rest"
+    )
+    trigger: Name | None = Field(None, description='the eye whose edges trigger it; for stamp = "trigger"')
 
 
 class Diverter(Section):

@@ -17,7 +17,7 @@ from hubctl.core.address import Address, Space, parse_address
 from hubctl.core.events import NO_INDEX, Kind
 from hubctl.core.hops import find_hops
 from hubctl.core.hubfile import Belt, Chute, Diverter, Encoder, Eye, Hub, Link, ModbusTcpLink, Node, Scanner
-from hubctl.core.tables import BeltKind, EyeRole, Layout, LinkKind, Table, Wiring
+from hubctl.core.tables import BeltKind, EyeRole, Layout, LinkKind, Stamp, Table, Wiring
 
 NS_PER_MS = 1_000_000
 TIMED_COUNTS_PER_M = 1000  # of a belt without encoder: its counts are mm, from the clock
@@ -150,6 +150,9 @@ class _LayoutMaker:
         self.nodes = _index(hub.nodes)
         self.chutes = _index(hub.chutes)
         self.diverters = {diverter.name: i for i, diverter in enumerate(diverters_in_order(hub))}
+        self.eyes = {eye.name: i for i, eye in enumerate(eyes_in_order(hub))}
+        self.scanners = _index(hub.scanners)
+        self.tunnels = {s.tunnel: self.scanners[s.name] for s in reversed(hub.scanners) if s.tunnel}
         self.per_m = {belt.name: counts_per_m(belt) for belt in hub.belts}
         self.debounce_mm = {belt.name: belt.parcel_mm_min // 5 for belt in hub.belts}
         self.jam_mm = {belt.name: 2 * belt.parcel_mm_max for belt in hub.belts}
@@ -198,6 +201,12 @@ class _LayoutMaker:
         counts = self._counts(scanner.belt)
         return {
             "belt": self.belts[scanner.belt],
+            "stamp": Stamp[scanner.stamp.upper()],
+            "trigger": NO_INDEX if scanner.trigger is None else self.eyes[scanner.trigger],
+            "tunnel": self.tunnels.get(scanner.tunnel or "", self.scanners[scanner.name]),
+            "stamp_span": 10**scanner.stamp_digits,
+            "repeat_counts": counts(scanner.repeat_mm),
+            "silent_after": scanner.silent_after,
             "at_counts": counts(scanner.at_mm),
             "latency_ns": scanner.latency_ms * NS_PER_MS,
             "reach_counts": counts(scanner.reach_mm),
@@ -440,6 +449,11 @@ def _framing(scanner: Scanner) -> dict[str, int | bytes]:
         "frame_max": scanner.frame_max,
         "silence_ms": scanner.silence_ms,
         "has_answers": framing.has_answers,
+        "separator": scanner.stamp_separator.encode("ascii"),
+        "n_separator": len(scanner.stamp_separator),
+        "stamp": Stamp[scanner.stamp.upper()],
+        "stamp_digits": scanner.stamp_digits,
+        "stamp_last": scanner.stamp_place == "last",
     }
 
 

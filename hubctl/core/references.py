@@ -20,11 +20,13 @@ REFERENCES = (  # section, its key, the section that has the name
     ("eyes", "belt", "belts"),
     ("scanners", "belt", "belts"),
     ("scanners", "link", "links"),
+    ("scanners", "trigger", "eyes"),
     ("diverters", "belt", "belts"),
     ("chutes", "diverter", "diverters"),
     ("chutes", "to_belt", "belts"),
 )
 RTU_UNIT_MAX = 247
+N_TUNNEL_MAX = 8  # scanners of one tunnel
 SIGNALS = (("chutes", "output"), ("eyes", "input"), ("chutes", "confirm"), ("chutes", "full"))
 
 
@@ -40,6 +42,7 @@ def check_references(hub: Hub, source: Source) -> None:
     _check_links(hub, source)
     _check_signals(hub, source)
     _check_chutes(hub, source)
+    _check_tunnels(hub, source)
 
 
 def entries(hub: Hub, section: str, *keys: str) -> Iterator[tuple[int, Any]]:
@@ -239,3 +242,21 @@ def _refuse_idle_diverters(hub: Hub, source: Source) -> None:
     for index, diverter in entries(hub, "diverters", "name"):
         if diverter.name not in served:
             source.add(("diverters", index, "name"), "it serves no chute", "name it in a chute, or remove it")
+
+
+# Tunnels
+
+
+def _check_tunnels(hub: Hub, source: Source) -> None:
+    """A tunnel is of one belt, and of as many scanners as a parcel has sides."""
+    inside: dict[str, list[Any]] = {}
+    for index, scanner in entries(hub, "scanners", "tunnel", "belt"):
+        if scanner.tunnel is None:
+            continue
+        others = inside.setdefault(scanner.tunnel, [])
+        if others and others[0].belt != scanner.belt:
+            message = f"tunnel {scanner.tunnel} is on belt {others[0].belt}"
+            source.add(("scanners", index, "tunnel"), message, "one tunnel, one belt")
+        others.append(scanner)
+        if len(others) == N_TUNNEL_MAX + 1:
+            source.add(("scanners", index, "tunnel"), f"must have {N_TUNNEL_MAX} scanners or fewer")

@@ -32,6 +32,14 @@ class EyeRole(IntEnum):
     END = 2  # the same, and closes what leaves the belt there
 
 
+class Stamp(IntEnum):
+    """What a scanner's telegrams say beside the label."""
+
+    NONE = 0
+    TRIGGER = 1  # the number of the trigger that is answered
+    ENCODER = 2  # the belt's counter when the read was made
+
+
 BELT = np.dtype(
     [
         ("kind", "<u2"),
@@ -71,8 +79,12 @@ EYE = np.dtype(
 SCANNER = np.dtype(
     [
         ("belt", "<u2"),
-        ("reserved", "<u2"),
-        ("reserved2", "<u4"),
+        ("stamp", "<u2"),  # Stamp
+        ("trigger", "<u2"),  # for Stamp.TRIGGER: the eye that triggers it
+        ("tunnel", "<u2"),  # the first scanner of its tunnel
+        ("stamp_span", "<i8"),  # for Stamp.TRIGGER: its numbers wrap here
+        ("repeat_counts", "<i8"),  # the same label again, so soon, is no other parcel's
+        ("silent_after", "<i8"),  # parcels in a row of which it says nothing; 0: it need not answer
         ("at_counts", "<i8"),  # the scan line
         ("latency_ns", "<i8"),  # from the scan line to the telegram's arrival
         ("reach_counts", "<i8"),  # a read belongs to a parcel that lies within so much of the scan line
@@ -256,6 +268,11 @@ FRAMING = np.dtype(
         ("frame_max", "<u2"),  # a longer frame is garbage
         ("silence_ms", "<u2"),  # half a frame followed by so much silence is garbage
         ("has_answers", "<u2"),  # 1: command answers (sAN, sRA ...) come in frames too, and are no labels
+        ("separator", "S4"),  # between the stamp and the rest
+        ("n_separator", "<u2"),  # 0: there is none, and the stamp has so many digits always
+        ("stamp", "<u2"),  # Stamp
+        ("stamp_digits", "<u2"),
+        ("stamp_last", "<u2"),  # 1: the stamp comes after the rest
     ]
 )
 

@@ -173,6 +173,20 @@ ONE_MISTAKE = [
     (('preset = "sick"', 'preset = "sick", terminator = ""'), "must have 1 to 4 characters"),
     (('"io4", link = "io4"', '"io4", link = "io4", unit = 0'), "must be 1 to 247 on a serial line"),
     (('"io1/coil/0"', '"io1/coil/1968"'), "must have a coil of 0 to 1967"),
+    (('preset = "sick"', 'preset = "sick", stamp = "trigger"'), "trigger: missing (the eye whose edges"),
+    (
+        ('preset = "sick"', 'preset = "sick", stamp = "trigger", trigger = "inductt"'),
+        'no such entry in eyes (did you mean "induct"?)',
+    ),
+    (
+        ('preset = "sick"', 'preset = "sick", stamp = "trigger", trigger = "end"'),
+        "must be an eye of its belt, at the scan line or upstream",
+    ),
+    (('preset = "sick"', 'preset = "sick", trigger = "induct"'), "must be absent: only stamp"),
+    (
+        ('preset = "sick"', 'preset = "sick", stamp = "encoder", stamp_digits = 9'),
+        "must be 10 to 10: the belt's counter has 32 bits",
+    ),
 ]
 
 
@@ -261,3 +275,20 @@ def test_schema_describes_every_key() -> None:
     for section in hub_schema()["$defs"].values():
         for key, field in section["properties"].items():
             assert field.get("description"), key
+
+
+def test_a_tunnel_has_eight_scanners_of_one_belt(tmp_path: Path) -> None:
+    links = "".join(
+        f'{{ name = "s{i}", kind = "scanner-tcp", host = "10.0.0.{i}", port = 1 }},\n' for i in range(9)
+    )
+    more = "".join(
+        f'{{ name = "s{i}", belt = "main", at_mm = 1250, link = "s{i}", tunnel = "T" }},\n' for i in range(9)
+    )
+    text = hub_path("demo").read_text(encoding="utf-8")
+    text = text.replace("links = [\n", "links = [\n" + links).replace(
+        "scanners = [\n", "scanners = [\n" + more
+    )
+    file = tmp_path / "hub.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="must have 8 scanners or fewer"):
+        load_hub(file)

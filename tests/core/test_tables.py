@@ -49,11 +49,18 @@ ENUMS = [
     ("_records", "TowerLight", events.TowerLight),
     ("_tables", "BeltKind", tables.BeltKind),
     ("_tables", "EyeRole", tables.EyeRole),
+    ("_tables", "Stamp", tables.Stamp),
     ("_tables", "LinkKind", tables.LinkKind),
     ("_tables", "Policy", tables.Policy),
 ]
 # Cython's enums share one name space, so some of their names say more.
-PREFIXES = {"Alarm": "ALARM_", "MachineState": "STATE_", "MachineCommand": "DO_", "TowerLight": "LAMP_"}
+PREFIXES = {
+    "Alarm": "ALARM_",
+    "MachineState": "STATE_",
+    "MachineCommand": "DO_",
+    "TowerLight": "LAMP_",
+    "Stamp": "STAMP_",
+}
 RENAMED = {
     "UNEXPECTED_TRACK": "UNEXPECTED",
     "LOST_PARCEL": "LOST",

@@ -16,7 +16,8 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     chute CHUTE blocked|cleared                         its full eye
     operate CHUTE STATE                                 a person's word
     reactor voids|writes                                what becomes of fires from now on
-    read SCANNER LABEL, eye NAME blocked|cleared, confirm CHUTE    told as it stands
+    count SCANNER NUMBER                                a scanner that is triggered counts on from there
+    read SCANNER LABEL [stamp=N], eye NAME blocked|cleared, confirm CHUTE    told as it stands
     tell KIND FIELD=VALUE...                            chutes and reasons by name, text as a LABEL
     plan NAME, flush, end
 
@@ -45,6 +46,7 @@ from hubctl.core.events import (
     Reason,
     Records,
 )
+from hubctl.core.tables import Stamp
 
 TRACES = Path(__file__).parent / "traces"
 SAMPLE_MS = 5
@@ -199,8 +201,11 @@ class Stage:
     def _do_reactor(self, does: str) -> None:
         self.voids = does == "voids"
 
-    def _do_read(self, scanner: str, word: str) -> None:
-        self._tell(("read", scanner, label_of(word, 0) or ""))
+    def _do_count(self, scanner: str, number: str) -> None:
+        self.belt.n_triggers[scanner] = int(number)
+
+    def _do_read(self, scanner: str, word: str, stamp: str = "") -> None:
+        self._tell(("read", scanner, label_of(word, 0) or "", stamp.removeprefix("stamp=")))
 
     def _do_eye(self, name: str, state: str) -> None:
         self._tell(("eye", name, state))
@@ -233,12 +238,9 @@ class Stage:
     # What the kernel is told
 
     def _tell(self, event: Event) -> None:
-        what, name, told = event
+        what, name, told, *more = event
         if what == "read":
-            told = told or "no-read"
-            self.lines.append(f"< {self.now_ms} read {name} {told}")
-            text = "" if told == "no-read" else told
-            self.inputs.append(read(self.names.scanners.index(name), text, self.now_ms * MS))
+            self._tell_read(name, told, more[0])
         elif what == "eye" and not self._is_silent(self.layout.eyes["node"][self.names.eyes.index(name)]):
             self._tell_eye(name, told)
         elif what == "confirm":
@@ -247,6 +249,17 @@ class Stage:
                 self._input(
                     f"chute eye {name} {told}", kind=Kind.CONFIRM, chute=index, value=told == "blocked"
                 )
+
+    def _tell_read(self, name: str, text: str, stamp: str) -> None:
+        index = self.names.scanners.index(name)
+        told = read(index, text, self.now_ms * MS)
+        if stamp and self.layout.scanners["stamp"][index] == Stamp.ENCODER:
+            mask = self._mask(self.layout.scanners["belt"][index])
+            told |= {"counts": (self.start_counts + int(stamp)) & mask, "flags": Flag.LATCHED}
+        elif stamp:
+            told |= {"value": int(stamp), "flags": Flag.TRIGGERED}
+        self.lines.append(f"< {self.now_ms} read {name} {text or 'no-read'}{stamp and f' stamp={stamp}'}")
+        self.inputs.append(told)
 
     def _tell_eye(self, name: str, told: str) -> None:
         index = self.names.eyes.index(name)

@@ -13,7 +13,9 @@ from hubctl.core.layout import eyes_in_order
 SLIDE_MS = 250  # from the paddle to the chute eye
 PASSES_MS = 200  # the chute eye stays blocked
 
-Event = tuple[str, ...]  # ("eye", name, "blocked"), ("read", scanner, text), ("confirm", chute, "blocked")
+Event = tuple[
+    str, ...
+]  # ("eye", name, "blocked"), ("read", scanner, text, stamp), ("confirm", chute, "blocked")
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Parcel:
     texts: dict[str, str | None]  # by scanner: a label, "" for a no-read, None for silence
     late_ms: dict[str, int] = field(default_factory=dict)
     came_by: str = ""  # the induct eye that sees it; others see what comes in there
+    triggers: dict[str, int] = field(default_factory=dict)  # by scanner: the number of its trigger
 
     def covers(self, belt: str, at_mm: int) -> bool:
         place_mm = self.place_um // 1000
@@ -53,6 +56,7 @@ class LittleBelt:
         self.parcels: dict[str, Parcel] = {}
         self.dead_chute_eyes: set[str] = set()
         self._eyes = {eye.name: eye for eye in eyes_in_order(hub)}
+        self.n_triggers = {scanner.name: 0 for scanner in hub.scanners}
         self._blocked = dict.fromkeys(self._eyes, False)
         self._paddles = {diverter.name: Paddle() for diverter in hub.diverters}
         self._later: list[tuple[int, Event]] = []
@@ -88,12 +92,21 @@ class LittleBelt:
             blocked = any(self._sees(eye, parcel) for parcel in self.parcels.values())
             if blocked != self._blocked[name]:
                 edges.append(("eye", name, "blocked" if blocked else "cleared"))
+                self._trigger(eye)
             self._blocked[name] = blocked
         return edges
 
     def _sees(self, eye: Eye, parcel: Parcel) -> bool:
         is_shown = eye.role != "induct" or parcel.came_by == eye.name
         return is_shown and parcel.covers(eye.belt, eye.at_mm)
+
+    def _trigger(self, eye: Eye) -> None:
+        """The scanners that an eye triggers count who blocks it."""
+        for scanner in self.hub.scanners:
+            for parcel in self.parcels.values():
+                if scanner.trigger == eye.name and self._sees(eye, parcel):
+                    self.n_triggers[scanner.name] += 1
+                    parcel.triggers[scanner.name] = self.n_triggers[scanner.name]
 
     def advance(self, now_ms: int) -> list[Event]:
         """One millisecond on: what the devices tell at `now_ms`."""
@@ -142,7 +155,15 @@ class LittleBelt:
     def _scan(self, parcel: Parcel, scanner: str, at_ms: int) -> None:
         text = parcel.texts.get(scanner)
         if text is not None:
-            self._later.append((at_ms + parcel.late_ms.get(scanner, 0), ("read", scanner, text)))
+            event = ("read", scanner, text, self._stamp(parcel, scanner))
+            self._later.append((at_ms + parcel.late_ms.get(scanner, 0), event))
+
+    def _stamp(self, parcel: Parcel, name: str) -> str:
+        """What the scanner says beside the label: belt travelled, the number of the trigger, or nothing."""
+        stamp = next(scanner.stamp for scanner in self.hub.scanners if scanner.name == name)
+        if stamp == "encoder":
+            return str(self.travel_um[parcel.belt] // 1000)
+        return str(parcel.triggers.get(name, 0)) if stamp == "trigger" else ""
 
     def _divert(self, parcel: Parcel, chute: str, now_ms: int) -> None:
         del self.parcels[parcel.name]

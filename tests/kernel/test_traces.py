@@ -30,7 +30,6 @@ LATER = {
     "HELD",
     "OVERWEIGHT",
     "RATE_LIMIT",
-    "MULTI_PARCEL",
     "MAX_LAPS",
     "REMOVED",
 }

@@ -166,3 +166,57 @@ def test_a_framing_beyond_the_limits_is_refused(key: str, value: int) -> None:
     row[key] = value
     with pytest.raises(ValueError, match=f"{key} {value}: must be"):
         ScannerFramer(row)
+
+
+# Stamps
+
+
+def stamped(separator: bytes = b";", digits: int = 6, *, last: bool = False) -> ScannerFramer:
+    row = np.zeros((), FRAMING)
+    row["header"], row["n_header"] = b"\x02", 1
+    row["terminator"], row["n_terminator"] = b"\x03", 1
+    row["no_read"], row["heartbeat"], row["frame_max"] = b"NoRead", b"HB", 64
+    row["separator"], row["n_separator"] = separator, len(separator)
+    row["stamp"], row["stamp_digits"], row["stamp_last"] = 1, digits, last
+    return ScannerFramer(row)
+
+
+@pytest.mark.parametrize(
+    ("framer", "said", "stamp", "text"),
+    [
+        (stamped(), b"000017;" + LABEL, 17, LABEL),
+        (stamped(), b"17;" + LABEL, 17, LABEL),
+        (stamped(b""), b"000017" + LABEL, 17, LABEL),
+        (stamped(b"", last=True), LABEL + b"999999", 999999, LABEL),
+        (stamped(b"||", 10, last=True), LABEL + b"||4294967295", 4294967295, LABEL),
+        (stamped(), b"5;NoRead", 5, b""),
+        (stamped(b"", 1), b"5NoRead", 5, b""),
+    ],
+)
+def test_a_stamp_is_taken_off(framer: ScannerFramer, said: bytes, stamp: int, text: bytes) -> None:
+    (event,) = framer.receive(b"\x02" + said + b"\x03", 0)
+    assert (event.kind, event.stamp, event.text) == (
+        FrameKind.LABEL if text else FrameKind.NO_READ,
+        stamp,
+        text,
+    )
+
+
+@pytest.mark.parametrize(
+    ("framer", "said", "kind"),
+    [
+        (stamped(), LABEL, "UNSTAMPED"),
+        (stamped(), b"NoRead", "UNSTAMPED"),
+        (stamped(), b";" + LABEL, "UNSTAMPED"),
+        (stamped(), b"12x;" + LABEL, "UNSTAMPED"),
+        (stamped(), b"1234567;" + LABEL, "UNSTAMPED"),
+        (stamped(b""), b"12345", "UNSTAMPED"),
+        (stamped(), b"12;", "EMPTY"),
+        (stamped(), b"HB", "HEARTBEAT"),
+    ],
+)
+def test_a_telegram_without_its_stamp_is_no_read_of_anybody(
+    framer: ScannerFramer, said: bytes, kind: str
+) -> None:
+    (event,) = framer.receive(b"\x02" + said + b"\x03", 0)
+    assert (event.kind.name, event.stamp) == (kind, None)
