@@ -14,6 +14,7 @@ from hubctl.cli.output import run as run_guarded
 from hubctl.cli.run import run
 from hubctl.cli.sim import sim
 from hubctl.cli.swarm import swarm
+from hubctl.cli.tell import tell
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +26,7 @@ app.command("check")(check)
 app.command("demo")(demo)
 app.command("run")(run)
 app.command("sim")(sim)
+app.command("tell")(tell)
 app.command("swarm")(swarm)
 app.add_typer(labels_app, name="labels")
 

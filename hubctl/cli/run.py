@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from hubctl.cli.output import print_json
 
 if TYPE_CHECKING:
+    from hubctl.daemon.control import Control
     from hubctl.daemon.outlets import Outlet, StatisticsLine
     from hubctl.daemon.service import Service
+
+T = TypeVar("T")
 
 
 def run(
@@ -27,6 +30,9 @@ def run(
     status_fd: Annotated[
         int | None, typer.Option(min=0, help="Write a JSON status line to this descriptor each 200 ms.")
     ] = None,
+    control: Annotated[
+        Path | None, typer.Option(help="Listen for `hubctl tell` on this Unix socket.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One final object on standard output.")] = False,
 ) -> None:
     """Run a hub until SIGTERM or Ctrl-C; then every coil is switched off, and the exit code is 0."""
@@ -36,8 +42,9 @@ def run(
     line = StatisticsLine(sys.stderr)
     outlets = _outlets(line, records, status_fd)
     service = _built(file, plan, preadvice)
+    operator = None if control is None else _opened("--control", lambda: _control(control, service))
     _start(service, cpu)
-    status = run_service(service, line, outlets)
+    status = run_service(service, line, outlets, operator)
     if as_json:
         print_json(status)
 
@@ -62,7 +69,13 @@ def _outlets(line: StatisticsLine, records: Path | None, status_fd: int | None) 
     return outlets
 
 
-def _opened(option: str, make: Callable[[], Outlet]) -> Outlet:
+def _control(path: Path, service: Service) -> Control:
+    from hubctl.daemon.control import Control
+
+    return Control(path, service.names, service.post)
+
+
+def _opened(option: str, make: Callable[[], T]) -> T:
     try:
         return make()
     except OSError as failure:

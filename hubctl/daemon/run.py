@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from hubctl.core.events import Records
+from hubctl.daemon.control import Control
 from hubctl.daemon.outlets import Outlet, StatisticsLine
 from hubctl.daemon.service import Service
 
@@ -34,7 +36,9 @@ def signals_told() -> Iterator[int]:
         os.close(writer)
 
 
-def run_service(service: Service, line: StatisticsLine, outlets: Sequence[Outlet]) -> dict[str, Any]:
+def run_service(
+    service: Service, line: StatisticsLine, outlets: Sequence[Outlet], control: Control | None = None
+) -> dict[str, Any]:
     """Run a started service until SIGTERM or SIGINT, then stop it.
 
     Returns
@@ -44,11 +48,16 @@ def run_service(service: Service, line: StatisticsLine, outlets: Sequence[Outlet
     """
     with signals_told() as stop_fd:
         while not select.select([stop_fd], [], [], TURN_S)[0]:
-            _turn(service, line, outlets, time.monotonic_ns())
+            now_ns = time.monotonic_ns()
+            records = _turn(service, line, outlets, now_ns)
+            if control is not None:
+                control.advance(records, now_ns)
+        if control is not None:
+            control.close()
         return _stop(service, line, outlets)
 
 
-def _turn(service: Service, line: StatisticsLine, outlets: Sequence[Outlet], now_ns: int) -> None:
+def _turn(service: Service, line: StatisticsLine, outlets: Sequence[Outlet], now_ns: int) -> Records:
     records = service.advance(now_ns)
     for outlet in outlets:
         outlet.take(records)
@@ -58,6 +67,7 @@ def _turn(service: Service, line: StatisticsLine, outlets: Sequence[Outlet], now
         status = service.status()
         for outlet in due:
             outlet.show(status, now_ns)
+    return records
 
 
 def _stop(service: Service, line: StatisticsLine, outlets: Sequence[Outlet]) -> dict[str, Any]:

@@ -66,6 +66,10 @@ class Service:
                 self._reactor.attach(link, fd)
         return self._drain(now_ns)
 
+    def post(self, inputs: Records) -> None:
+        """Tell the kernel what people say; BufferError if it has not taken the last of it yet."""
+        self._reactor.post(inputs)
+
     def messages(self) -> list[str]:
         """What there is to say to a person since the last call."""
         said, self._messages = self._messages, []

@@ -1,0 +1,62 @@
+"""`hubctl tell`: an operator's word to a running hub, over its socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hubctl.cli.output import JSON_OPTION, print_json
+from hubctl.core.telling import USAGE
+
+EXIT_REFUSED = 1
+PATIENCE_S = 5.0
+ANSWER_MAX = 65536
+
+
+def tell(
+    control: Annotated[
+        Path, typer.Argument(help="Socket of the running hub: `hubctl run --control SOCKET`.")
+    ],
+    words: Annotated[list[str], typer.Argument(help="One of: " + "; ".join(USAGE.values()) + ".")],
+    as_json: Annotated[bool, typer.Option(JSON_OPTION, help="The answer as one object.")] = False,
+) -> None:
+    """Tell a running hub something, and print what became of it; exit code 1 if it was refused."""
+    answer = _asked(control, words)
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(_sentence(answer), err="error" in answer)
+    if not _is_taken(answer):
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _asked(control: Path, words: list[str]) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(PATIENCE_S)
+        try:
+            peer.connect(str(control))
+            peer.sendall(json.dumps({"tell": words}).encode() + b"\n")
+            line = peer.makefile("rb").readline(ANSWER_MAX)
+        except OSError as failure:
+            raise typer.BadParameter(
+                f"{control}: {failure.strerror or failure}; is the hub running?"
+            ) from None
+    if not line:
+        raise typer.BadParameter(f"{control}: the hub hung up; has it just stopped?")
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+def _is_taken(answer: dict[str, Any]) -> bool:
+    return "told" in answer or answer.get("answer", {}).get("reason") == "OK"
+
+
+def _sentence(answer: dict[str, Any]) -> str:
+    if "answer" in answer:
+        told = answer["answer"]
+        return f"parcel {told['parcel']}: {told['kind'].lower()}, {told['reason']}"
+    return str(answer.get("error") or "told")

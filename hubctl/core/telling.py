@@ -1,0 +1,166 @@
+"""What a person tells a running hub in words, as the input that the kernel takes: `chute C12 closed`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from hubctl.core.config import nearest
+from hubctl.core.events import TEXT_MAX, ChuteState, Kind, MachineCommand, Reason, Records, empty
+from hubctl.core.layout import HubNames
+
+PARCEL_MAX = 2**63 - 1
+CHUTE_WORDS = {
+    state.name.lower(): state
+    for state in ChuteState
+    if state not in (ChuteState.NEARLY_FULL, ChuteState.FULL)
+}
+MACHINE_WORDS = {command.name.lower(): command for command in MachineCommand}
+USAGE = {
+    "chute": "chute NAME " + "|".join(CHUTE_WORDS),
+    "code": "code PARCEL LABEL",
+    "change": "change PARCEL CHUTE",
+    "intercept": "intercept LABEL",
+    "hold": "hold LABEL",
+    "release": "release LABEL",
+    "off": "off PARCEL",
+    "diverter": "diverter NAME in|out",
+    "eye": "eye NAME well|bad",
+    "machine": "machine " + "|".join(MACHINE_WORDS),
+}
+
+
+class TellError(ValueError):
+    """Words that say nothing this hub understands; the text says what would."""
+
+
+class Wish(NamedTuple):
+    """Inputs to be told, and which record answers them."""
+
+    inputs: Records
+    answer: Kind | None  # None: the kernel says nothing back
+
+
+def wish_of(words: Sequence[str], names: HubNames, seq: int) -> Wish:
+    """The inputs that some words mean.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Like `["chute", "C12", "closed"]`; `USAGE` has them all.
+    names : HubNames
+        Of the running hub.
+    seq : int
+        Number of this wish, 1 to 2**32 - 1: its answer carries it.
+
+    Raises
+    ------
+    TellError
+        An unknown word, name or state, or a number that none can be.
+    """
+    if not words or words[0] not in USAGE:
+        raise TellError(_unknown("word", words[0] if words else "", list(USAGE)))
+    if len(words) != len(USAGE[words[0]].split()):
+        raise TellError(f"must be like: {USAGE[words[0]]}")
+    return _MAKERS[words[0]](list(words[1:]), names, seq)
+
+
+def _chute(words: list[str], names: HubNames, seq: int) -> Wish:
+    state = _one_of("state", words[1], CHUTE_WORDS)
+    return _wish(Kind.OPERATE, chute=_index("chute", words[0], names.chutes), value=state, seq=seq)
+
+
+def _code(words: list[str], names: HubNames, seq: int) -> Wish:
+    wish = _wish(Kind.CODE, parcel=_parcel(words[0]), seq=seq, **_text(words[1]))
+    return wish._replace(answer=Kind.CODED)
+
+
+def _change(words: list[str], names: HubNames, seq: int) -> Wish:
+    chute = _index("chute", words[1], names.chutes)
+    wish = _wish(Kind.CHANGE, parcel=_parcel(words[0]), chute=chute, value=-1, seq=seq)
+    return wish._replace(answer=Kind.ANSWERED)
+
+
+def _intercept(words: list[str], names: HubNames, seq: int) -> Wish:
+    return _wish(Kind.LIST, reason=Reason.INTERCEPT, value=1, seq=seq, **_text(words[0]))
+
+
+def _hold(words: list[str], names: HubNames, seq: int) -> Wish:
+    return _wish(Kind.LIST, reason=Reason.HELD, value=1, seq=seq, **_text(words[0]))
+
+
+def _release(words: list[str], names: HubNames, seq: int) -> Wish:
+    """Off both lists."""
+    wish = Wish(empty(2), None)
+    wish.inputs[0] = _wish(Kind.LIST, reason=Reason.INTERCEPT, seq=seq, **_text(words[0])).inputs[0]
+    wish.inputs[1] = _wish(Kind.LIST, reason=Reason.HELD, seq=seq, **_text(words[0])).inputs[0]
+    return wish
+
+
+def _off(words: list[str], names: HubNames, seq: int) -> Wish:
+    return _wish(Kind.TAKE_OFF, parcel=_parcel(words[0]), seq=seq)
+
+
+def _diverter(words: list[str], names: HubNames, seq: int) -> Wish:
+    value = _one_of("state", words[1], {"in": 1, "out": 0})
+    return _wish(Kind.DIVERTER, device=_index("diverter", words[0], names.diverters), value=value, seq=seq)
+
+
+def _eye(words: list[str], names: HubNames, seq: int) -> Wish:
+    value = _one_of("state", words[1], {"well": 1, "bad": 0})
+    return _wish(Kind.EYE_IN_USE, device=_index("eye", words[0], names.eyes), value=value, seq=seq)
+
+
+def _machine(words: list[str], names: HubNames, seq: int) -> Wish:
+    return _wish(Kind.MACHINE, value=_one_of("command", words[0], MACHINE_WORDS), seq=seq)
+
+
+_MAKERS: dict[str, Callable[[list[str], HubNames, int], Wish]] = {
+    "chute": _chute,
+    "code": _code,
+    "change": _change,
+    "intercept": _intercept,
+    "hold": _hold,
+    "release": _release,
+    "off": _off,
+    "diverter": _diverter,
+    "eye": _eye,
+    "machine": _machine,
+}
+
+
+def _wish(kind: Kind, **fields: Any) -> Wish:
+    inputs = empty(1)
+    inputs["kind"] = kind
+    for key, value in fields.items():
+        inputs[key] = value
+    return Wish(inputs, None)
+
+
+def _index(what: str, name: str, there: Sequence[str]) -> int:
+    if name not in there:
+        raise TellError(_unknown(what, name, list(there)))
+    return there.index(name)
+
+
+def _one_of(what: str, word: str, meanings: dict[str, Any]) -> int:
+    if word not in meanings:
+        raise TellError(f'"{word}" is no {what}: must be one of {", ".join(meanings)}')
+    return int(meanings[word])
+
+
+def _parcel(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and 1 <= int(word) <= PARCEL_MAX):
+        raise TellError(f'"{word}" is no parcel: must be its number, 1 or more')
+    return int(word)
+
+
+def _text(label: str) -> dict[str, Any]:
+    if not (label.isascii() and label.isprintable() and 1 <= len(label) <= TEXT_MAX):
+        raise TellError(f'"{label}" is no label: must be 1 to {TEXT_MAX} ASCII characters')
+    return {"text": label.encode("ascii"), "n_text": len(label)}
+
+
+def _unknown(what: str, name: str, there: list[str]) -> str:
+    hint = nearest(name, there)
+    return f'there is no {what} "{name}"' + (f" ({hint})" if hint else "")

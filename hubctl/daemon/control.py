@@ -1,0 +1,185 @@
+"""The operator's socket: words in, one a line as JSON, and what became of each back, one a line.
+
+A Unix socket that only its owner may open. A line is `{"tell": ["chute", "C12", "closed"]}`; its answer is
+`{"told": "..."}`, `{"answer": {...}}` with the kernel's record, or `{"error": "..."}`. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hubctl.core.events import Kind, Reason, Records
+from hubctl.core.layout import HubNames
+from hubctl.core.telling import TellError, Wish, wish_of
+
+N_CLIENTS_MAX = 16
+LINE_MAX = 4096
+ANSWER_NS_MAX = 2_000_000_000
+SEQ_MAX = 2**32 - 1
+
+
+class _Client:
+    """One connection: bytes that are no line yet, and the wishes that wait for their answers."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        peer.setblocking(False)
+        self.peer = peer
+        self.rest = b""
+        self.waiting: list[tuple[Wish, int]] = []  # with the time by which they are answered
+
+    def say(self, answer: dict[str, Any]) -> bool:
+        """Whether the peer took it; one that does not is let go."""
+        line = json.dumps(answer, ensure_ascii=False).encode() + b"\n"
+        try:
+            return self.peer.send(line) == len(line)
+        except OSError:
+            return False
+
+    def received(self) -> list[bytes] | None:
+        """Lines that are whole now; None when the peer has gone, or sends none."""
+        try:
+            data = self.peer.recv(LINE_MAX)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        return lines if data and len(self.rest) < LINE_MAX else None
+
+
+class Control:
+    """Listens at a path until `close`.
+
+    Parameters
+    ----------
+    path : Path
+        Of the socket; one that a dead daemon left behind is replaced.
+    names : HubNames
+        Of the hub.
+    post : callable
+        Takes the inputs; `Service.post`.
+
+    Raises
+    ------
+    OSError
+        The socket cannot be made there, or a running daemon has it.
+    """
+
+    def __init__(self, path: Path, names: HubNames, post: Callable[[Records], None]) -> None:
+        self._path = path
+        self._names = names
+        self._post = post
+        self._seq = 0
+        self._clients: list[_Client] = []
+        self._listener = _listener(path)
+
+    def advance(self, records: Records, now_ns: int) -> None:
+        """Answer what the records answer, and take what has come."""
+        self._accept()
+        for client in list(self._clients):
+            is_well = self._answer(client, records, now_ns) and self._serve(client, now_ns)
+            if not is_well:
+                client.peer.close()
+                self._clients.remove(client)
+
+    def close(self) -> None:
+        """No more clients; the socket is gone."""
+        for client in self._clients:
+            client.peer.close()
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        while len(self._clients) < N_CLIENTS_MAX:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            self._clients.append(_Client(peer))
+
+    def _serve(self, client: _Client, now_ns: int) -> bool:
+        lines = client.received()
+        return lines is not None and all(self._take(client, line, now_ns) for line in lines)
+
+    def _take(self, client: _Client, line: bytes, now_ns: int) -> bool:
+        self._seq = self._seq % SEQ_MAX + 1
+        try:
+            wish = wish_of(_words(line), self._names, self._seq)
+            self._post(wish.inputs)
+        except (TellError, BufferError) as failure:
+            return client.say({"error": str(failure)})
+        if wish.answer is None:
+            return client.say({"told": Kind(wish.inputs[0]["kind"]).name})
+        client.waiting.append((wish, now_ns + ANSWER_NS_MAX))
+        return True
+
+    def _answer(self, client: _Client, records: Records, now_ns: int) -> bool:
+        """Answers, or gives up, each wish that waits; whether the peer took it all."""
+        still = []
+        for wish, until_ns in client.waiting:
+            found = _answer_among(records, wish)
+            if found is None and now_ns < until_ns:
+                still.append((wish, until_ns))
+                continue
+            said = {"error": "the kernel did not answer"} if found is None else {"answer": found}
+            if not client.say(said):
+                return False
+        client.waiting = still
+        return True
+
+
+def _listener(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.setblocking(False)
+    if path.is_socket() and _is_dead(path):
+        path.unlink()
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(mask)
+    listener.listen(N_CLIENTS_MAX)
+    return listener
+
+
+def _is_dead(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) != 0
+
+
+def _words(line: bytes) -> list[str]:
+    try:
+        words = json.loads(line)["tell"]
+    except (ValueError, TypeError, KeyError):
+        words = None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise TellError('must be a line like {"tell": ["chute", "C12", "closed"]}')
+    return words
+
+
+def _answer_among(records: Records, wish: Wish) -> dict[str, Any] | None:
+    """The record that answers a wish: by its number where it carries one, else by its parcel and label."""
+    asked = wish.inputs[0]
+    key = "seq" if wish.answer is Kind.ANSWERED else "parcel"
+    for record in records[records["kind"] == wish.answer]:
+        if record[key] == asked[key] and (key == "seq" or record["text"] == asked["text"]):
+            return _told(record)
+    return None
+
+
+def _told(record: Any) -> dict[str, Any]:
+    reason = Reason(record["reason"])
+    return {
+        "kind": Kind(record["kind"]).name,
+        "parcel": int(record["parcel"]),
+        "reason": reason.name,
+        "left_mm": int(record["value"]),
+    }
