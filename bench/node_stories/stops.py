@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from hubctl.protocol import nodeworld as w
 from node_stories.bodies import Node, dial
 
 SPEED = 6000  # counts a second: 3 m/s at 0.5 mm a count
@@ -60,27 +61,25 @@ class World:
 
     def __init__(self, port: int) -> None:
         self.line: socket.socket = dial(port)
-        self.heard = b""
-        self.said: list[list[str]] = []
+        self.words = w.WorldLine()
+        self.said: list[w.WorldEvent] = []
 
-    def tell(self, text: str) -> None:
-        self.line.sendall(text.encode() + b"\n")
+    def tell(self, data: bytes) -> None:
+        self.line.sendall(data)
 
     def listen(self, for_ns: int) -> None:
         """What comes within a while."""
         until_ns = time.monotonic_ns() + for_ns
         while (left_ns := until_ns - time.monotonic_ns()) > 0:
             if select.select([self.line], [], [], left_ns / 1e9)[0]:
-                *lines, self.heard = (self.heard + self.line.recv(65536)).split(b"\n")
-                self.said += [line.decode().split() for line in lines]
+                self.said += self.words.receive(self.line.recv(65536))
 
-    def where(self) -> tuple[int, int]:
-        """Count and ticks, now."""
-        self.tell("q")
-        while not (places := [line for line in self.said if line[0] == "s"]):
+    def belt(self) -> int:
+        """Where the belt is, for the first time."""
+        self.tell(w.ask_belt())
+        while not (places := [event for event in self.said if isinstance(event, w.BeltIsAt)]):
             self.listen(1_000_000)
-        self.said = [line for line in self.said if line[0] != "s"]
-        return int(places[-1][1]), int(places[-1][2])
+        return places[0].counts
 
 
 def draws(seed: int) -> list[int]:
@@ -95,19 +94,15 @@ def draws(seed: int) -> list[int]:
 def measure(node: Node, n_parcels: int, seed: int) -> Accuracy:
     """Lets a host sort on a node, and stops it at random."""
     world = World(node.world_port)
-    world.tell(f"v {SPEED}")
-    counts, _ = world.where()
-    start = counts + SETTLE_COUNTS
+    world.tell(w.run_belt(SPEED))
+    start = world.belt() + SETTLE_COUNTS
     words = [node.modbus_port, int(node.rtu), 1, start, n_parcels, PITCH_COUNTS, AHEAD_COUNTS]
     program = [sys.executable, str(Path(__file__).parent / "host.py"), *(str(word) for word in words)]
     host = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
     n_stops, stopped_ms = disturb(host, world, draws(seed))
     told, _ = host.communicate()
-    ons = [
-        On(*(int(word) for word in (line[1], *line[3:])))
-        for line in world.said
-        if line[::2][:2] == ["o", "1"]
-    ]
+    changes = [event for event in world.said if isinstance(event, w.OutputChanged)]
+    ons = [On(change.diverter, change.counts, change.ticks) for change in changes if change.is_on]
     if len(ons) != json.loads(told)["kinds"].count("FIRED"):
         raise StopsError(f"{len(ons)} outputs were switched on, and told were {told}")
     late_us = lateness(ons)

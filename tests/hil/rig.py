@@ -11,6 +11,7 @@ from typing import TypeVar
 from targets import Line, Target
 
 from hubctl.protocol import node as n
+from hubctl.protocol import nodeworld as w
 from hubctl.protocol import registers as r
 from hubctl.protocol.node import Divert, DivertEnded, EdgeSeen, NodeConfig, NodeReady, NodeSession
 
@@ -30,8 +31,8 @@ class Rig:
         self.world: Line | None = None
         self.session = NodeSession(epoch, config, rtu=target.rtu, timeout_ns=TIMEOUT_NS)
         self.events: list[n.Event] = []
-        self.said: list[list[str]] = []
-        self._heard = b""
+        self.said: list[w.WorldEvent] = []
+        self._world_line = w.WorldLine()
 
     # Time
 
@@ -107,37 +108,40 @@ class Rig:
 
     # World
 
-    def tell(self, *lines: str) -> None:
+    def tell(self, *lines: bytes) -> None:
         """What happens to the node's belt and eyes."""
         if self.world is None:
             self.world = self.target.world()
-        data = "".join(line + "\n" for line in lines).encode()
+        data = b"".join(lines)
         while data:
             select.select([], [self.world.fd], [])
             data = data[os.write(self.world.fd, data[:64]) :]
 
     def _hear_world(self) -> None:
         assert self.world is not None
-        *lines, self._heard = (self._heard + os.read(self.world.fd, 4096)).split(b"\n")
-        self.said += [line.decode().split() for line in lines]
+        self.said += self._world_line.receive(os.read(self.world.fd, 4096))
 
-    def heard(self, letter: str) -> list[list[int]]:
-        """The numbers of each line that the world said under a letter."""
-        return [[int(number) for number in numbers] for what, *numbers in self.said if what == letter]
+    def heard(self, kind: type[E]) -> list[E]:
+        """What the world has said of a kind."""
+        return [event for event in self.said if isinstance(event, kind)]
+
+    def switched_on(self) -> list[tuple[int, int]]:
+        """Diverter and count of each output that went on."""
+        return [(event.diverter, event.counts) for event in self.heard(w.OutputChanged) if event.is_on]
 
     def belt(self) -> int:
         """Where the belt is, by the world."""
-        n_before = len(self.heard("s"))
-        self.tell("q")
-        self.until(lambda: len(self.heard("s")) > n_before)
-        return self.heard("s")[-1][0]
+        n_before = len(self.heard(w.BeltIsAt))
+        self.tell(w.ask_belt())
+        self.until(lambda: len(self.heard(w.BeltIsAt)) > n_before)
+        return self.heard(w.BeltIsAt)[-1].counts
 
     def world_runs_to(self, counts: int) -> None:
         """Until the belt is there, while the host says nothing."""
         assert self.world is not None
         give_up_ns = time.monotonic_ns() + GIVE_UP_NS
-        while not (places := self.heard("s")) or places[-1][0] < counts:
+        while not (places := self.heard(w.BeltIsAt)) or places[-1].counts < counts:
             assert time.monotonic_ns() < give_up_ns
-            self.tell("q")
+            self.tell(w.ask_belt())
             if select.select([self.world.fd], [], [], REST_MS / 1000)[0]:
                 self._hear_world()

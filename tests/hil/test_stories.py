@@ -9,6 +9,7 @@ from rig import CONFIG, Rig
 from targets import BOOT_ID
 
 from hubctl.protocol import node as n
+from hubctl.protocol import nodeworld as w
 from hubctl.protocol import registers as r
 from hubctl.protocol.registers import NodeState, OutcomeKind, SafeReason
 
@@ -25,26 +26,25 @@ def test_identity(rig: Rig, request: pytest.FixtureRequest) -> None:
 def test_edges_are_latched_with_their_counts(rig: Rig) -> None:
     start = rig.belt() + SPEED // 2
     planned = [(at % 16, at % 32 < 16, start + 37 * at) for at in range(30)]
-    rig.tell(f"v {SPEED}", *(f"e {eye} {int(blocked)} {counts}" for eye, blocked, counts in planned))
+    rig.tell(w.run_belt(SPEED), *(w.plan_edge(*edge) for edge in planned))
     rig.until_event(n.EdgeSeen, len(planned))
     assert rig.edges() == planned
-    assert rig.heard("l") == []
+    assert rig.heard(w.EdgeWasLate) == []
 
 
 def test_diverts_fire_at_their_counts(rig: Rig) -> None:
-    rig.tell(f"v {SPEED}")
+    rig.tell(w.run_belt(SPEED))
     start = rig.belt() + SPEED
     for seq in range(1, 25):
         rig.arm(seq, start + 97 * seq, diverter=seq % 16)
     rig.until_event(n.DivertEnded, 24)
     assert rig.ends() == [(seq, OutcomeKind.FIRED, start + 97 * seq) for seq in range(1, 25)]
-    rig.until(lambda: len(rig.heard("o")) >= 48)
-    seen = [counts for _, is_on, counts, _ in rig.heard("o") if is_on]
-    assert seen == [start + 97 * seq for seq in range(1, 25)]
+    rig.until(lambda: len(rig.heard(w.OutputChanged)) >= 48)
+    assert rig.switched_on() == [(seq % 16, start + 97 * seq) for seq in range(1, 25)]
 
 
 def test_a_host_that_stalls_misses_no_divert(rig: Rig) -> None:
-    rig.tell(f"v {SPEED}")
+    rig.tell(w.run_belt(SPEED))
     start = rig.belt() + SPEED
     for seq in range(1, 9):
         rig.arm(seq, start + 300 * seq)
@@ -55,14 +55,14 @@ def test_a_host_that_stalls_misses_no_divert(rig: Rig) -> None:
 
 
 def test_what_is_told_too_late_is_not_done(rig: Rig) -> None:
-    rig.tell("p 1000")
+    rig.tell(w.move_belt(1000))
     assert rig.belt() == 1000
     rig.arm(1, 990)
     rig.until_event(n.DivertEnded)
     assert rig.ends() == [(1, OutcomeKind.REFUSED, 1000)]
-    rig.tell("p 100")
+    rig.tell(w.move_belt(100))
     assert rig.belt() == 1100
-    assert rig.heard("o") == []
+    assert rig.heard(w.OutputChanged) == []
 
 
 def test_a_cancelled_divert_does_not_fire(rig: Rig) -> None:
@@ -71,10 +71,11 @@ def test_a_cancelled_divert_does_not_fire(rig: Rig) -> None:
     rig.until_event(n.DivertArmed, 2)
     rig.session.cancel(1)
     rig.until_event(n.DivertEnded)
-    rig.tell("p 600")
+    rig.tell(w.move_belt(600))
     rig.until_event(n.DivertEnded, 2)
     assert rig.ends() == [(1, OutcomeKind.CANCELLED, 0), (2, OutcomeKind.FIRED, 500)]
-    assert rig.heard("o")[0][:3] == [1, 1, 500]
+    rig.until(rig.switched_on)
+    assert rig.switched_on() == [(1, 500)]
 
 
 def test_a_changed_divert_fires_where_it_was_told_last(rig: Rig) -> None:
@@ -82,7 +83,7 @@ def test_a_changed_divert_fires_where_it_was_told_last(rig: Rig) -> None:
     rig.until_event(n.DivertArmed)
     rig.arm(1, 700, diverter=3)
     rig.until_event(n.DivertArmed, 2)
-    rig.tell("p 800")
+    rig.tell(w.move_belt(800))
     rig.until_event(n.DivertEnded)
     assert rig.ends() == [(1, OutcomeKind.FIRED, 700)]
 
@@ -92,11 +93,11 @@ def test_a_second_host_ends_the_first(rig: Rig, host: Callable[..., Rig]) -> Non
     rig.until_event(n.DivertArmed)
     rig.modbus.close()
     second = host(epoch=2).ready()
-    second.tell("p 600")
+    second.tell(w.move_belt(600))
     second.arm(1, 700)
     second.until_event(n.DivertArmed)
     assert second.belt() == 600
-    assert second.heard("o") == []
+    assert second.heard(w.OutputChanged) == []
     second.modbus.close()
     late = host(epoch=1)
     late.until_event(n.Superseded)
@@ -104,7 +105,7 @@ def test_a_second_host_ends_the_first(rig: Rig, host: Callable[..., Rig]) -> Non
 
 def test_the_watchdog_bites_and_is_cleared(host: Callable[..., Rig]) -> None:
     rig = host(config=CONFIG._replace(watchdog_ms=300, safe_outputs=0b100)).ready()
-    rig.tell(f"v {SPEED}")
+    rig.tell(w.run_belt(SPEED))
     start = rig.belt()
     rig.arm(1, start + 2 * SPEED)
     rig.until_event(n.DivertArmed)
@@ -113,7 +114,7 @@ def test_the_watchdog_bites_and_is_cleared(host: Callable[..., Rig]) -> None:
     assert rig.all(n.NodeWentSafe) == [n.NodeWentSafe(SafeReason.HOST_SILENT)]
     rig.until_event(n.DivertEnded)
     assert [(seq, kind) for seq, kind, _ in rig.ends()] == [(1, OutcomeKind.CANCELLED)]
-    assert [line[:2] for line in rig.heard("o")] == [[2, 1]]
+    assert [diverter for diverter, _ in rig.switched_on()] == [2]
     rig.session.clear()
     rig.until_event(n.NodeCleared)
     rig.arm(2, rig.belt() + SPEED)
@@ -121,17 +122,17 @@ def test_the_watchdog_bites_and_is_cleared(host: Callable[..., Rig]) -> None:
 
 
 def test_a_boot_in_mid_flight(rig: Rig) -> None:
-    rig.tell("p 100")
+    rig.tell(w.move_belt(100))
     rig.arm(1, 500)
     rig.until_event(n.DivertArmed)
-    rig.tell("b")
+    rig.tell(w.cut_power())
     rig.until_event(n.NodeReady, 2)
     assert rig.all(n.DivertForgotten) == [n.DivertForgotten(1)]
     (booted,) = rig.all(n.NodeBooted)
     assert booted.boot_id != booted.old_boot_id
-    rig.tell("p 600")
+    rig.tell(w.move_belt(600))
     assert rig.belt() == 600
-    assert rig.heard("o") == []
+    assert rig.heard(w.OutputChanged) == []
     rig.arm(2, 700)
     rig.until_event(n.DivertArmed, 2)
 
@@ -143,7 +144,7 @@ def test_noise_on_the_line(rig: Rig) -> None:
         rig.until(lambda: rig.session.phase is n.Phase.RUN)
         rig.arm(seq, 1000 * seq)
         rig.until_event(n.DivertArmed, seq)
-    rig.tell("p 6000")
+    rig.tell(w.move_belt(6000))
     rig.until_event(n.DivertEnded, 5)
     assert rig.ends() == [(seq, OutcomeKind.FIRED, 1000 * seq) for seq in range(1, 6)]
 
@@ -152,7 +153,7 @@ def test_edges_that_nobody_takes(rig: Rig) -> None:
     start = rig.belt()
     n_edges = 2 * r.N_EDGES_MAX
     for at in range(n_edges):
-        rig.tell(f"i 3 {(at + 1) % 2}", "p 10")
+        rig.tell(w.set_eye(3, at % 2 == 0), w.move_belt(10))
     rig.world_runs_to(start + 10 * n_edges)
     rig.until(lambda: rig.edges() and rig.edges()[-1][2] == start + 10 * (n_edges - 1))
     n_lost = sum(lost.n_edges for lost in rig.all(n.EdgesLost))
@@ -162,12 +163,12 @@ def test_edges_that_nobody_takes(rig: Rig) -> None:
 
 def test_the_counter_wraps(rig: Rig) -> None:
     start = 2**32 - 1000
-    rig.tell(f"c {start}", f"e 2 1 {2**32 - 1}", "e 2 0 5")
+    rig.tell(w.set_counts(start), w.plan_edge(2, True, 2**32 - 1), w.plan_edge(2, False, 5))
     assert rig.belt() == start
     rig.arm(1, start + 900)
     rig.arm(2, 100, diverter=1)
     rig.until_event(n.DivertArmed, 2)
-    rig.tell("p 1200")
+    rig.tell(w.move_belt(1200))
     rig.until_event(n.DivertEnded, 2)
     rig.until_event(n.EdgeSeen, 2)
     assert rig.ends() == [(1, OutcomeKind.FIRED, start + 900), (2, OutcomeKind.FIRED, 100)]
