@@ -211,6 +211,51 @@ class CountClock:
         return (self.counts + moved) % 2**32, abs(self.counts_per_s) * doubt_ns // NS_PER_S + 2
 
 
+def ahead(a: int, b: int) -> int:
+    """How far a count is ahead of another on the circle of 2**32; negative: behind.
+
+    >>> ahead(5, 2**32 - 5)
+    10
+    """
+    return (a - b + 2**31) % 2**32 - 2**31
+
+
+class CountOffset:
+    """How far a belt's count is ahead of a node's, when both count the same encoder.
+
+    That is one number, from the boot of either to the next. Each node's count read between two readings of the
+    belt's bounds it, whatever the speed, as long as the belt does not run backward; all readings together bound
+    it closely, and one at standstill exactly. Readings that contradict each other mean that a pulse was lost on
+    one side: then it begins anew from the last.
+
+    Examples
+    --------
+    >>> offset = CountOffset()
+    >>> offset.take(before=1000, other=400, after=1030)
+    >>> offset.take(before=1100, other=515, after=1120)
+    >>> offset.low, offset.high, offset.n_contradictions
+    (600, 605, 0)
+    """
+
+    def __init__(self) -> None:
+        self.low, self.high = -(2**31), 2**31 - 1
+        self.n_contradictions = 0
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it is one number."""
+        return self.low == self.high
+
+    def take(self, *, before: int, other: int, after: int) -> None:
+        """The belt's count answered before the node was asked, the node's, and the belt's asked after its answer."""
+        low, high = ahead(before, other), ahead(after, other)
+        if max(low, self.low) > min(high, self.high):
+            self.n_contradictions += 1
+            self.low, self.high = low, high
+            return
+        self.low, self.high = max(low, self.low), min(high, self.high)
+
+
 class Phase(Enum):
     """How far a session has come; the next request is that of its phase."""
 

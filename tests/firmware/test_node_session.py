@@ -263,6 +263,37 @@ def test_the_clock_bounds_its_error() -> None:
     assert error_counts < 12
 
 
+@given(
+    offset=st.integers(-(2**30), 2**30),
+    steps=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=50),
+)
+def test_the_offset_of_two_counts_is_always_within_its_bounds(
+    offset: int, steps: list[tuple[int, int]]
+) -> None:
+    found, belt = n.CountOffset(), 2**32 - 500
+    for to_other, to_after in steps:
+        before, other, after = belt, belt + to_other, belt + to_other + to_after
+        found.take(before=before % 2**32, other=(other - offset) % 2**32, after=after % 2**32)
+        belt = after
+    assert found.low <= offset <= found.high
+    assert found.high - found.low <= min(sum(step) for step in steps)
+    assert found.n_contradictions == 0
+
+
+def test_at_standstill_the_offset_is_exact() -> None:
+    found = n.CountOffset()
+    found.take(before=7, other=2**32 - 3, after=7)
+    assert found.is_exact
+    assert found.low == 10
+
+
+def test_a_pulse_lost_on_one_side_is_noticed() -> None:
+    found = n.CountOffset()
+    found.take(before=100, other=50, after=100)
+    found.take(before=200, other=149, after=200)
+    assert (found.low, found.n_contradictions) == (51, 1)
+
+
 @settings(max_examples=60)
 @given(
     fates=st.lists(st.sampled_from([intact, intact, intact, lost, spoilt]), min_size=1, max_size=40),

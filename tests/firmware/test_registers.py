@@ -33,6 +33,13 @@ def test_a_poll_is_one_exchange() -> None:
     assert all(block.n_words <= 121 for block in r.BLOCKS if block.is_written)  # and writes no more
 
 
+def test_the_page_names_what_a_plain_master_reads() -> None:
+    page = (FIRMWARE / "README.md").read_text(encoding="utf-8")
+    counts, eyes = (r.STATUS.address + r.STATUS.at(name) for name in ("counts", "eyes"))
+    assert f"`n1/input/{counts}`" in page
+    assert f"`n1/input/{eyes}.3`" in page
+
+
 def test_blocks_that_are_written_begin_alike() -> None:
     for block in r.BLOCKS:
         if block.is_written:
