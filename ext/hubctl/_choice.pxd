@@ -46,6 +46,7 @@ from hubctl._state cimport (
     LABELLED,
     N_CANDIDATES_MAX,
     ON_BELT,
+    Paddle,
     ROUTED,
     STRAY,
     State,
@@ -87,6 +88,16 @@ cdef inline bint is_full(const State* s, int c) noexcept nogil:
     return s.chutes[c].was_full and since_ns < s.chute_table[c].full_off_ns
 
 
+cdef inline uint16_t diverter_refusal(const State* s, int c) noexcept nogil:
+    """Why the diverter of a chute does nothing now; NONE if it does."""
+    cdef const Paddle* paddle = &s.paddles[s.chute_table[c].diverter]
+    if not s.nodes[s.chute_table[c].node].up:
+        return NODE_DOWN
+    if paddle.is_failing or paddle.is_taken_out or paddle.is_stuck:
+        return CHUTE_FAULT
+    return NONE
+
+
 cdef inline uint16_t chute_refusal(const State* s, int c) noexcept nogil:
     """Why a chute takes nothing now; NONE if it does."""
     if s.chutes[c].state == FAULT:
@@ -95,8 +106,8 @@ cdef inline uint16_t chute_refusal(const State* s, int c) noexcept nogil:
         return CHUTE_CLOSED
     if is_full(s, c):
         return CHUTE_FULL
-    if s.chute_table[c].diverter != NO_INDEX and not s.nodes[s.chute_table[c].node].up:
-        return NODE_DOWN
+    if s.chute_table[c].diverter != NO_INDEX:
+        return diverter_refusal(s, c)
     return NONE
 
 

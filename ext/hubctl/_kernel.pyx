@@ -24,8 +24,12 @@ from hubctl._choice cimport close_track, is_full
 from hubctl._coding cimport take_code
 from hubctl._lookup cimport LaneTable
 from hubctl._health cimport flush_belt, take_encoder, watch_encoder
+from hubctl._induct cimport run_inducts
+from hubctl._jam cimport clear_jam, look_at_chute_eye
+from hubctl._machine cimport forget_told, go_on_by_itself, take_machine, take_safety, tell_belts, tell_light
 from hubctl._motion cimport is_timed, take_time, timed_reach
 from hubctl._order cimport next_look
+from hubctl._paddle cimport look_at_paddle, take_diverter, take_home
 from hubctl._reading cimport take_read
 from hubctl._records cimport (
     ALARM_CLEARED,
@@ -34,27 +38,37 @@ from hubctl._records cimport (
     CHUTE_LEVEL,
     CODE,
     CONFIRM,
+    DIVERTER,
     ENCODER,
     EYE,
     FIRE_RESULT,
     FLUSH,
     FLUSHED,
+    HOME,
+    MACHINE,
     NODE,
     OPERATE,
     READ,
     REMOVED_PARCEL,
+    SAFETY,
+    STATE_EXECUTE,
+    STATE_STOPPED,
     Record,
 )
 from hubctl._refusal cimport is_acceptable
-from hubctl._schedule cimport due_of, run_confirms, run_fires, take_confirm, take_fire_result
+from hubctl._schedule cimport next_fire_ns, run_confirms, run_fires, take_confirm, take_fire_result
 from hubctl._state cimport (
     NOBODY,
     SLOT_SHIFT,
     BeltState,
     ChuteStatus,
+    Drive,
     EyeState,
     Head,
+    Induct,
+    MachineStatus,
     NodeStatus,
+    Paddle,
     Place,
     Plan,
     ScannerState,
@@ -63,10 +77,11 @@ from hubctl._state cimport (
     room,
     say,
 )
-from hubctl._tables cimport LINE, Belt, Chute, Diverter, Eye, Scanner
+from hubctl._tables cimport INDUCT, LINE, Belt, Chute, Diverter, Eye, Scanner
+from hubctl._tables cimport Machine as MachineTable
 from hubctl._tracking cimport take_eye, turn_wheel
 
-cdef uint64_t MAGIC = 0x6875626374310005  # "hubct1", format 5
+cdef uint64_t MAGIC = 0x6875626374310006  # "hubct1", format 6
 cdef int DIGEST_SIZE = 16
 cdef Plan NO_PLAN_YET
 memset(&NO_PLAN_YET, 0, sizeof(Plan))
@@ -79,6 +94,8 @@ cdef void take_node(State* s, const Record* input) noexcept nogil:
         return
     node.up = input.value != 0
     node.since_ns = s.now_ns
+    if node.up:
+        forget_told(s)
     record = say(s, ALARM_CLEARED if node.up else ALARM_RAISED, 0)
     record.device = input.device
     record.value = ALARM_NODE_DOWN
@@ -122,8 +139,29 @@ cdef void take(State* s, const Record* input) noexcept nogil:
         take_node(s, input)
     elif input.kind == OPERATE:
         s.chutes[input.chute].state = <int32_t>input.value
+        clear_jam(s, input.chute)
+    elif input.kind == MACHINE:
+        take_machine(s, input)
+    elif input.kind == SAFETY:
+        take_safety(s, input)
+    elif input.kind == DIVERTER:
+        take_diverter(s, input)
+    elif input.kind == HOME:
+        take_home(s, input)
     elif input.kind == FLUSH:
         s.head.flushing = 1
+
+
+cdef void run_watches(State* s) noexcept nogil:
+    """Paddles and chute eyes, when the first of them may be overdue."""
+    cdef int i
+    if s.now_ns < s.head.watch_ns:
+        return
+    s.head.watch_ns = INT64_MAX
+    for i in range(s.head.n_diverters):
+        look_at_paddle(s, i)
+    for i in range(s.head.n_chutes):
+        look_at_chute_eye(s, i)
 
 
 cdef void run_what_is_due(State* s) noexcept nogil:
@@ -137,8 +175,13 @@ cdef void run_what_is_due(State* s) noexcept nogil:
             turn_wheel(s, b)
             run_fires(s, b)
     run_confirms(s)
+    run_watches(s)
     if s.head.flushing:
         flush(s)
+    go_on_by_itself(s)
+    tell_belts(s)
+    tell_light(s)
+    run_inducts(s)
 
 
 cdef int kernel_step(State* s, int64_t now_ns, const Record* inputs, int n, Record* out, int n_out_max) noexcept nogil:
@@ -167,13 +210,15 @@ cdef int64_t kernel_next_deadline(const State* s) noexcept nogil:
         return s.head.now_ns
     for b in range(s.head.n_belts):
         if s.belts[b].n_fires > 0:
-            other_ns = due_of(s, s.fires[b * s.head.n_tracks_max])
+            other_ns = next_fire_ns(s, b)
             if other_ns < due_ns:
                 due_ns = other_ns
         if is_timed(&s.belt_table[b]) and s.belt_table[b].kind == LINE and s.belts[b].first != NOBODY:
             other_ns = timed_reach(s, b, next_look(s, b))
             if other_ns < due_ns:
                 due_ns = other_ns
+    if s.head.watch_ns < due_ns:
+        due_ns = s.head.watch_ns
     if s.head.n_confirms > 0:
         other_ns = s.tracks[s.confirms[0]].heap_key
         if other_ns < due_ns:
@@ -202,10 +247,15 @@ cdef size_t lay_out(State* s, char* block, const Head* head) noexcept nogil:
     s.diverter_table = <Diverter*>carve(&at, head.n_diverters * sizeof(Diverter))
     s.chute_table = <Chute*>carve(&at, head.n_chutes * sizeof(Chute))
     s.hops = <uint16_t*>carve(&at, <size_t>head.n_belts * head.n_chutes * sizeof(uint16_t))
+    s.machine_table = <MachineTable*>carve(&at, sizeof(MachineTable))
     s.belts = <BeltState*>carve(&at, head.n_belts * sizeof(BeltState))
     s.eyes = <EyeState*>carve(&at, head.n_eyes * sizeof(EyeState))
     s.scanners = <ScannerState*>carve(&at, head.n_scanners * sizeof(ScannerState))
     s.chutes = <ChuteStatus*>carve(&at, head.n_chutes * sizeof(ChuteStatus))
+    s.paddles = <Paddle*>carve(&at, head.n_diverters * sizeof(Paddle))
+    s.drives = <Drive*>carve(&at, head.n_belts * sizeof(Drive))
+    s.inducts = <Induct*>carve(&at, head.n_eyes * sizeof(Induct))
+    s.machine = <MachineStatus*>carve(&at, sizeof(MachineStatus))
     s.nodes = <NodeStatus*>carve(&at, head.n_nodes * sizeof(NodeStatus))
     s.wheel = <int32_t*>carve(&at, <size_t>head.n_belts * head.n_slots * sizeof(int32_t))
     s.fires = <int32_t*>carve(&at, <size_t>head.n_belts * head.n_tracks_max * sizeof(int32_t))
@@ -216,9 +266,25 @@ cdef size_t lay_out(State* s, char* block, const Head* head) noexcept nogil:
     return at - block
 
 
+cdef void make_machine_ready(State* s) noexcept nogil:
+    """Stopped, or running where there is no machine to start; nothing has been told yet."""
+    cdef int i
+    s.head.watch_ns = INT64_MAX
+    s.machine.state = STATE_STOPPED if s.machine_table.is_there else STATE_EXECUTE
+    for i in range(s.head.n_belts):
+        if s.belt_table[i].has_run or s.machine_table.is_there:
+            s.head.n_driven = s.head.n_belts
+    for i in range(s.head.n_eyes):
+        if s.eye_table[i].has_hold and s.eye_table[i].role == INDUCT:
+            s.inducts[s.head.n_inducts].eye = i
+            s.head.n_inducts += 1
+    forget_told(s)
+
+
 cdef void make_ready(State* s) noexcept nogil:
     """Nobody on the belts, every track in the pool, nothing expected."""
     cdef int i
+    make_machine_ready(s)
     for i in range(s.head.n_tracks_max):
         s.tracks[i].behind = i + 1 if i + 1 < s.head.n_tracks_max else NOBODY
     for i in range(s.head.n_belts):
@@ -244,8 +310,8 @@ cdef void copy_table(void* to, object table) except *:
 
 def _check_tables(layout: Layout) -> None:
     """Each table has the layout that compiled code gives it."""
-    for row in ("BELT", "EYE", "SCANNER", "DIVERTER", "CHUTE"):
-        name = f"{row.lower()}s"
+    for row in ("BELT", "EYE", "SCANNER", "DIVERTER", "CHUTE", "MACHINE"):
+        name = "machine" if row == "MACHINE" else f"{row.lower()}s"
         table = getattr(layout, name)
         if table.dtype != getattr(tables, row):
             raise ValueError(f"layout.{name}: a table of dtype {table.dtype}, must be {row}")
@@ -424,6 +490,7 @@ cdef class Kernel:
         copy_table(self.state.diverter_table, layout.diverters)
         copy_table(self.state.chute_table, layout.chutes)
         copy_table(self.state.hops, layout.hops)
+        copy_table(self.state.machine_table, layout.machine)
         return 0
 
     cdef int _restore(self, bytes snapshot) except -1:

@@ -5,15 +5,19 @@ from hubctl._records cimport (
     CHUTE_LEVEL,
     CODE,
     CONFIRM,
+    DIVERTER,
     ENCODER,
     EYE,
     FAULT,
     FIRE_RESULT,
     FLUSH,
+    HOME,
+    MACHINE,
     N_REASONS,
     NODE,
     OPERATE,
     READ,
+    SAFETY,
     TEXT_MAX,
     TICK,
     Record,
@@ -45,4 +49,6 @@ cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nog
         return input.device < s.head.n_nodes
     if input.kind == CONFIRM or input.kind == CHUTE_LEVEL or input.kind == OPERATE or input.kind == FIRE_RESULT:
         return is_of_a_chute(s, input)
-    return input.kind == TICK or input.kind == FLUSH
+    if input.kind == DIVERTER or input.kind == HOME:
+        return input.device < s.head.n_diverters
+    return input.kind == TICK or input.kind == FLUSH or input.kind == MACHINE or input.kind == SAFETY

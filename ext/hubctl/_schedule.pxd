@@ -15,8 +15,10 @@ from hubctl._choice cimport (
     skip,
     way_refusal,
 )
+from hubctl._jam cimport note_chute_eye
 from hubctl._motion cimport NS_PER_S, at_speed, is_followed, planning_speed, time_of, travel, was_blind
 from hubctl._order cimport join_chute_queue, leave_plans
+from hubctl._paddle cimport divert_failed, divert_worked, drop_divert, expect_home, is_ready, plan_divert
 from hubctl._records cimport (
     COMMITTED,
     CONFIRMED,
@@ -52,11 +54,14 @@ from hubctl._tables cimport STATION, Chute, Diverter
 from hubctl._transfer cimport arrive, leads_on
 
 
-cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts) noexcept nogil:
+cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts, int64_t hold_ns) noexcept nogil:
     """Whether no neighbour reaches into the belt that the paddle sweeps around the parcel's centre."""
     cdef const Track* track = &s.tracks[t]
+    cdef int64_t held = travel(planning_speed(s, track.belt), hold_ns // 2)
     cdef int64_t centre = track.origin_counts + track.length_counts // 2
     cdef const Track* other
+    if clear_counts < held:
+        clear_counts = held
     if track.ahead != NOBODY:
         other = &s.tracks[track.ahead]
         if other.origin_counts + other.length_counts > centre - clear_counts:
@@ -69,9 +74,12 @@ cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts
 
 cdef inline uint16_t place_refusal(const State* s, int32_t t, const Diverter* diverter) noexcept nogil:
     """Why track `t` cannot be diverted from where it is: after a silence of the encoder it may be far beyond."""
-    if fire_counts_at(s, &s.tracks[t], diverter) < s.belts[s.tracks[t].belt].counts:
+    cdef int64_t fire_counts = fire_counts_at(s, &s.tracks[t], diverter)
+    if fire_counts < s.belts[s.tracks[t].belt].counts:
         return MISSED_WINDOW
-    return NONE if has_room_beside(s, t, diverter.clear_counts) else GAP_TOO_SMALL
+    if not has_room_beside(s, t, diverter.clear_counts, diverter.hold_ns):
+        return GAP_TOO_SMALL
+    return NONE if is_ready(s, &s.tracks[t], fire_counts) else GAP_TOO_SMALL
 
 
 cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
@@ -110,6 +118,7 @@ cdef inline void commit(State* s, int32_t t) noexcept nogil:
     track.state = COMMITTED_TRACK
     track.seq = s.head.next_seq
     s.head.next_seq += 1
+    plan_divert(s, track)
     heap_push(s.tracks, s.fires + track.belt * s.head.n_tracks_max, &s.belts[track.belt].n_fires, t)
     record = say(s, COMMITTED, track.parcel)
     record.chute = track.exit
@@ -152,6 +161,7 @@ cdef inline uint16_t fire_refusal(const State* s, int32_t t, int64_t due_ns) noe
 cdef inline void uncommit(State* s, int32_t t, uint16_t reason) noexcept nogil:
     """The divert of track `t` will not be done: it goes on along the belt."""
     cdef Track* track = &s.tracks[t]
+    drop_divert(s, track)
     leave_plans(s, t)
     track.state = ON_BELT
     if s.belt_table[track.belt].kind == STATION:
@@ -179,6 +189,7 @@ cdef inline void fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
     """Commands the output; from now on the parcel is possibly on the belt."""
     cdef Track* track = &s.tracks[t]
     say_fire(s, t, due_ns)
+    expect_home(s, s.chute_table[track.exit].diverter, s.now_ns)
     leave_plans(s, t)
     track.state = FIRED_TRACK
     track.marks &= ~(EYE_PASSED | CONFIRM_OVER)
@@ -186,6 +197,22 @@ cdef inline void fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
     track.heap_key = s.now_ns + s.chute_table[track.exit].confirm_until_ns
     heap_push(s.tracks, s.confirms, &s.head.n_confirms, t)
     join_chute_queue(s, t)
+
+
+cdef inline bint waits_for_speed(const State* s, int32_t t) noexcept nogil:
+    """Whether a committed track's belt is stopping short of its fire: should it run again, nothing is lost."""
+    cdef int b = s.tracks[t].belt
+    if s.belt_table[b].kind == STATION or not is_followed(s, b) or at_speed(s, b):
+        return False
+    return s.belts[b].counts < s.tracks[t].fire_counts
+
+
+cdef inline int64_t next_fire_ns(const State* s, int b) noexcept nogil:
+    """When the first fire of belt `b` must be looked at; of one that waits for speed, when the belt is silent."""
+    cdef int32_t t = s.fires[b * s.head.n_tracks_max]
+    if waits_for_speed(s, t):
+        return s.belts[b].t_ns + s.belt_table[b].stale_ns + 1
+    return due_of(s, t)
 
 
 cdef inline void run_fires(State* s, int b) noexcept nogil:
@@ -196,7 +223,7 @@ cdef inline void run_fires(State* s, int b) noexcept nogil:
     while s.belts[b].n_fires > 0 and room(s) >= 64:
         t = s.fires[b * s.head.n_tracks_max]
         due_ns = due_of(s, t)
-        if due_ns > s.now_ns:
+        if due_ns > s.now_ns or waits_for_speed(s, t):
             return
         reason = fire_refusal(s, t, due_ns)
         if reason == NONE:
@@ -229,6 +256,7 @@ cdef inline void conclude_fired(State* s, int32_t t) noexcept nogil:
     if not (track.marks & CONFIRM_OVER and eye_done):
         return
     if not blind:
+        divert_failed(s, track)
         close_track(s, t, LOST, LOST_PARCEL)
         return
     if track.reason == OK and not leads_on(s, track.exit):
@@ -306,6 +334,7 @@ cdef inline void take_confirm(State* s, const Record* input) noexcept nogil:
     """A chute eye was blocked: the parcel due there about now has arrived, or somebody else has."""
     cdef int32_t t
     cdef Record* record
+    note_chute_eye(s, input.chute, input.value != 0)
     if not input.value:
         return
     t = awaited_in_chute(s, input.chute, input.t_ns)
@@ -313,4 +342,5 @@ cdef inline void take_confirm(State* s, const Record* input) noexcept nogil:
     record.chute = input.chute
     record.reason = UNEXPECTED if t == NOBODY else OK
     if t != NOBODY:
+        divert_worked(s, &s.tracks[t])
         arrive(s, t, input.t_ns)

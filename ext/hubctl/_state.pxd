@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from hubctl._records cimport NO_COUNTS, NO_INDEX, N_REASONS, Record
 from hubctl._tables cimport Belt, Chute, Diverter, Eye, Scanner
+from hubctl._tables cimport Machine as MachineTable
 
 cdef enum:
     NOBODY = -1
@@ -137,8 +138,46 @@ cdef struct ChuteStatus:
     int64_t level_ns          # when its full eye last changed
     int32_t level             # 1 blocked
     int32_t was_full          # its state before that change
+    int64_t jam_due_ns        # its chute eye is jammed if it is still blocked then
     int32_t state             # ChuteState set by a person
+    int32_t is_blocked        # its chute eye
+    int32_t is_jammed         # until a person opens it
     int32_t reserved
+
+cdef struct Paddle:
+    int64_t fire_counts       # of the divert that it was last committed to
+    int64_t home_due_ns       # it must be home then
+    uint32_t seq              # of that divert
+    uint16_t exit             # and where it goes
+    uint16_t is_planned
+    uint16_t n_fails          # in a row
+    uint16_t is_failing       # too many: out of use until a person puts it back
+    uint16_t is_taken_out     # of use, by a person
+    uint16_t is_out           # its paddle is not home
+    uint16_t is_stuck
+    uint16_t reserved
+    uint32_t reserved2
+
+cdef enum HoldReason:
+    HOLD_FOR_JAM = 1
+    HOLD_FOR_GRIDLOCK = 2
+    HOLD_FOR_HOST = 4
+
+cdef struct Drive:
+    int64_t told_mm_s         # what the belt was last told; -1: nothing yet
+    int32_t n_halts           # things that stop it
+    int32_t hold_reasons      # its inducts are held for: bits of HoldReason
+
+cdef struct Induct:
+    int32_t eye
+    int32_t told              # 1 held, 0 released, -1: nothing yet
+
+cdef struct MachineStatus:
+    int64_t since_ns
+    int32_t state
+    int32_t light             # last shown; -1: none yet
+    int32_t is_tripped        # the safety chain
+    int32_t is_draining       # a stop came while belts ran: they run until they are empty
 
 cdef struct NodeStatus:
     int64_t since_ns
@@ -160,6 +199,7 @@ cdef struct Head:
     int64_t now_ns
     int64_t next_parcel
     int64_t n_open
+    int64_t watch_ns          # paddles, chute eyes and the machine are looked at then
     int64_t n_evidence_lost
     int64_t n_inputs_refused
     uint32_t next_seq
@@ -171,6 +211,8 @@ cdef struct Head:
     int32_t n_diverters
     int32_t n_chutes
     int32_t n_nodes
+    int32_t n_inducts         # that an output holds
+    int32_t n_driven          # belts that are told to run: all or none
     int32_t n_tracks_max
     int32_t n_slots           # of each belt's wheel, a power of two
     int32_t n_places          # of each table of `_identity.pxd`, a power of two
@@ -195,6 +237,11 @@ cdef struct State:
     Scanner* scanner_table
     Diverter* diverter_table
     Chute* chute_table
+    MachineTable* machine_table
+    Paddle* paddles
+    Drive* drives
+    Induct* inducts
+    MachineStatus* machine
     uint16_t* hops            # [n_belts][n_chutes] exit of a belt that leads to a chute; NO_INDEX if none does
     BeltState* belts
     EyeState* eyes
@@ -232,6 +279,12 @@ cdef inline Record* say(State* s, uint16_t kind, int64_t parcel) noexcept nogil:
     record.parcel = parcel
     record.chute = NO_INDEX
     return record
+
+
+cdef inline void watch(State* s, int64_t due_ns) noexcept nogil:
+    """Something must be looked at, at the latest at an instant."""
+    if due_ns < s.head.watch_ns:
+        s.head.watch_ns = due_ns
 
 
 cdef inline int room(const State* s) noexcept nogil:

@@ -27,7 +27,8 @@ cdef packed struct Belt:
     uint16_t encoder_node
     uint16_t counter_bits
     int32_t counts_per_m
-    int32_t reserved
+    uint16_t has_run
+    uint16_t stop_on_jam
     int64_t length_counts
     int64_t speed_counts_s
     int64_t speed_counts_s_min
@@ -43,13 +44,15 @@ cdef packed struct Eye:
     uint16_t belt
     uint16_t node
     uint16_t role
-    uint16_t reserved
+    uint16_t has_hold
     int64_t at_counts
     int64_t window_counts
     int64_t window_before_counts
     int64_t length_window_counts
     int64_t debounce_counts
     int64_t jam_counts
+    int64_t merge_counts
+    int64_t merge_gap_counts
 
 cdef packed struct Scanner:
     uint16_t belt
@@ -66,12 +69,15 @@ cdef packed struct Scanner:
 cdef packed struct Diverter:
     uint16_t belt
     uint16_t node
-    uint32_t reserved
+    uint16_t has_home
+    uint16_t fails_max
     int64_t at_counts
     int64_t latency_ns
     int64_t hold_ns
     int64_t commit_ns
     int64_t void_ns
+    int64_t cycle_ns
+    int64_t home_ns
     int64_t clear_counts
 
 cdef packed struct Chute:
@@ -85,6 +91,7 @@ cdef packed struct Chute:
     int64_t to_counts
     int64_t confirm_from_ns
     int64_t confirm_until_ns
+    int64_t jam_ns
     int64_t full_on_ns
     int64_t full_off_ns
 
@@ -117,6 +124,13 @@ cdef packed struct Wave:
     int32_t first_step
     uint16_t n_steps
     uint16_t reserved
+
+cdef packed struct Machine:
+    uint16_t is_there
+    uint16_t reserved
+    uint32_t reserved2
+    int64_t warning_ns
+    int64_t drain_ns
 
 cdef packed struct Link:
     uint16_t kind

@@ -19,6 +19,7 @@ from hubctl._order cimport (
     say_used_up,
     take_track,
 )
+from hubctl._paddle cimport divert_failed, plan_divert
 from hubctl._records cimport (
     DIVERT_FAILED,
     LOST,
@@ -197,6 +198,7 @@ cdef inline void reschedule(State* s, int32_t t, int64_t by_counts) noexcept nog
     cdef int32_t* heap = s.fires + track.belt * s.head.n_tracks_max
     heap_remove(s.tracks, heap, &s.belts[track.belt].n_fires, t)
     track.fire_counts += by_counts
+    plan_divert(s, track)
     track.heap_key = track.fire_counts
     heap_push(s.tracks, heap, &s.belts[track.belt].n_fires, t)
 
@@ -220,6 +222,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
         reschedule(s, t, error_counts)
     track.origin_counts += error_counts
     if track.state == FIRED_TRACK and is_beyond_divert(s, t, e):
+        divert_failed(s, track)
         leave_plans(s, t)
         track.state = ON_BELT
         bar(s, t, DIVERT_FAILED)

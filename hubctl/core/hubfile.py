@@ -100,6 +100,8 @@ class Belt(Section):
     )
     encoder: Encoder | None = Field(None, description="absent: positions are guessed from the clock")
     end_chute: Name = Field(description="the chute at the belt's end")
+    run: CoilAddress | None = Field(None, description="coil that lets the belt run")
+    stop_on_jam: bool = Field(False, description="true: a jam at one of its eyes stops the belt")
 
     @property
     def slowest_mm_s(self) -> int:
@@ -203,6 +205,13 @@ class Eye(Section):
         description="blocked for longer it is jammed; default twice the longest parcel of its belt",
     )
     invert: bool = Field(False, description="true: the input is on while the eye is clear")
+    hold: CoilAddress | None = Field(None, description="of an induct eye: coil that holds the induct back")
+    merge_mm: int = Field(
+        0, ge=0, le=LENGTH_MM_MAX, description="belt travel from a held induct's release to its eye blocked"
+    )
+    merge_gap_mm: int = Field(
+        100, ge=0, le=5000, description="of an induct that is held: gap kept free around what comes in"
+    )
 
     @property
     def earliest_mm(self) -> int:
@@ -274,6 +283,12 @@ class Diverter(Section):
     latency_ms: Milliseconds = Field(60, description="from the write to the paddle in the way")
     hold_ms: int = Field(100, ge=1, le=10_000, description="how long its output stays on")
     commit_ms: Milliseconds = Field(60, description="how long before its fire a divert is committed")
+    cycle_ms: Milliseconds = Field(0, description="from its output off until it can act again")
+    fails_max: int = Field(
+        3, ge=0, le=1000, description="so many failures in a row take it out of use; 0: it stays in use"
+    )
+    home: BitAddress | None = Field(None, description="input that is on while its paddle is home")
+    home_ms: Milliseconds = Field(500, description="from its output off until its paddle must be home")
     void_ms: int = Field(15, ge=1, le=1000, description="how late a fire may still be written")
     clear_mm: int = Field(
         160, ge=1, le=5000, description="belt each side of the parcel's centre that must be free"
@@ -298,8 +313,26 @@ class Chute(Section):
         max_length=2,
         description="the parcel's centre is at the chute eye so long after the fire; expected in the middle",
     )
+    jam_ms: Milliseconds = Field(0, description="its confirm eye blocked for so long is a jam; 0: never")
     full_on_ms: Milliseconds = Field(1000, description="full once its eye was blocked for so long")
     full_off_ms: Milliseconds = Field(2000, description="no longer full once its eye was clear for so long")
+
+
+class Machine(Section):
+    """Start, stop and safety of the whole machine, in PackML words. Absent: it runs from the start."""
+
+    start_warning_ms: Milliseconds = Field(3000, description="buzzer before the belts start")
+    drain_ms: Milliseconds = Field(0, description="on a stop, how long belts may run on until they are empty")
+    start: BitAddress | None = Field(None, description="button that starts")
+    stop: BitAddress | None = Field(None, description="button that stops")
+    reset: BitAddress | None = Field(None, description="button that clears and resets; it never starts")
+    safety: BitAddress | None = Field(
+        None, description="input that is on while the hard-wired safety chain is closed"
+    )
+    red: CoilAddress | None = Field(None, description="lamp of the tower light")
+    yellow: CoilAddress | None = Field(None, description="lamp of the tower light")
+    green: CoilAddress | None = Field(None, description="lamp of the tower light")
+    buzzer: CoilAddress | None = Field(None, description="buzzer of the tower light")
 
 
 class Hub(Section):
@@ -308,6 +341,7 @@ class Hub(Section):
     model_config = ConfigDict(title="hubctl hub file")
 
     hub: HubSection = Field(description="the hub as a whole")
+    machine: Machine | None = Field(None, description="start, stop and safety; absent: it just runs")
     belts: list[Belt] = Field(min_length=1, max_length=64, description="moving surfaces")
     links: list[Link] = Field(max_length=N_THINGS_MAX, description="connections to devices")
     nodes: list[Node] = Field(default=[], max_length=N_THINGS_MAX, description="controllers")

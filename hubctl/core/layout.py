@@ -139,6 +139,7 @@ def compile_layout(hub: Hub) -> Layout:
         chutes=chutes,
         n_nodes=len(hub.nodes),
         hops=find_hops(belts, diverters, chutes),
+        machine=_table([_machine(hub)], tables.MACHINE),
     )
 
 
@@ -169,6 +170,8 @@ class _LayoutMaker:
             "encoder_node": self._node(encoder.address if encoder else None),
             "counter_bits": encoder.bits if encoder else TIMED_BITS,
             "counts_per_m": self.per_m[belt.name],
+            "has_run": belt.run is not None,
+            "stop_on_jam": belt.stop_on_jam,
             "length_counts": counts(belt.length_mm),
             "speed_counts_s": counts(belt.speed_mm_s),
             "speed_counts_s_min": counts(belt.slowest_mm_s),
@@ -187,6 +190,9 @@ class _LayoutMaker:
             "belt": self.belts[eye.belt],
             "node": self._node(eye.input),
             "role": EyeRole[eye.role.upper()],
+            "has_hold": eye.hold is not None,
+            "merge_counts": counts(eye.merge_mm),
+            "merge_gap_counts": counts(eye.merge_gap_mm),
             "at_counts": counts(eye.at_mm),
             "window_counts": counts(eye.latest_mm),
             "window_before_counts": counts(eye.earliest_mm),
@@ -222,6 +228,10 @@ class _LayoutMaker:
             "hold_ns": diverter.hold_ms * NS_PER_MS,
             "commit_ns": diverter.commit_ms * NS_PER_MS,
             "void_ns": diverter.void_ms * NS_PER_MS,
+            "has_home": diverter.home is not None,
+            "fails_max": diverter.fails_max,
+            "cycle_ns": diverter.cycle_ms * NS_PER_MS,
+            "home_ns": diverter.home_ms * NS_PER_MS,
             "clear_counts": counts(diverter.clear_mm),
         }
 
@@ -236,6 +246,7 @@ class _LayoutMaker:
             "to_counts": 0 if chute.to_belt is None else self._counts(chute.to_belt)(chute.to_mm),
             "confirm_from_ns": from_ms * NS_PER_MS,
             "confirm_until_ns": until_ms * NS_PER_MS,
+            "jam_ns": chute.jam_ms * NS_PER_MS,
             "full_on_ns": chute.full_on_ms * NS_PER_MS,
             "full_off_ns": chute.full_off_ms * NS_PER_MS,
         }
@@ -250,6 +261,16 @@ class _LayoutMaker:
 
     def _node(self, address: str | None) -> int:
         return NO_INDEX if address is None else self.nodes[parse_address(address).node]
+
+
+def _machine(hub: Hub) -> dict[str, int]:
+    if hub.machine is None:
+        return {}
+    return {
+        "is_there": 1,
+        "warning_ns": hub.machine.start_warning_ms * NS_PER_MS,
+        "drain_ns": hub.machine.drain_ms * NS_PER_MS,
+    }
 
 
 def _detected_ms(node: Node) -> int:

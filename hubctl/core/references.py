@@ -27,7 +27,16 @@ REFERENCES = (  # section, its key, the section that has the name
 )
 RTU_UNIT_MAX = 247
 N_TUNNEL_MAX = 8  # scanners of one tunnel
-SIGNALS = (("chutes", "output"), ("eyes", "input"), ("chutes", "confirm"), ("chutes", "full"))
+SIGNALS = (
+    ("chutes", "output"),
+    ("eyes", "input"),
+    ("chutes", "confirm"),
+    ("chutes", "full"),
+    ("diverters", "home"),
+    ("eyes", "hold"),
+    ("belts", "run"),
+)
+MACHINE_SIGNALS = ("start", "stop", "reset", "safety", "red", "yellow", "green", "buzzer")
 
 
 def check_references(hub: Hub, source: Source) -> None:
@@ -104,6 +113,9 @@ def _addresses(hub: Hub) -> Iterator[tuple[Path, str]]:
         for index, entry in entries(hub, section, key):
             if getattr(entry, key) is not None:
                 yield (section, index, key), getattr(entry, key)
+    for key in MACHINE_SIGNALS if known(hub, "machine") and hub.machine is not None else ():
+        if known(hub.machine, key) and getattr(hub.machine, key) is not None:
+            yield ("machine", key), getattr(hub.machine, key)
     for index, address, _ in _counters(hub):
         yield ("belts", index, "encoder", "address"), address
 

@@ -47,7 +47,8 @@ BELT = np.dtype(
         ("encoder_node", "<u2"),  # node whose counter follows the belt; NO_INDEX: counts come from the clock
         ("counter_bits", "<u2"),
         ("counts_per_m", "<i4"),
-        ("reserved", "<i4"),
+        ("has_run", "<u2"),  # 1: an output lets it run
+        ("stop_on_jam", "<u2"),
         ("length_counts", "<i8"),
         ("speed_counts_s", "<i8"),  # design speed
         ("speed_counts_s_min", "<i8"),  # below it nothing is diverted: NOT_AT_SPEED
@@ -66,13 +67,15 @@ EYE = np.dtype(
         ("belt", "<u2"),
         ("node", "<u2"),
         ("role", "<u2"),
-        ("reserved", "<u2"),
+        ("has_hold", "<u2"),  # 1: an output holds this induct
         ("at_counts", "<i8"),
         ("window_counts", "<i8"),  # a parcel is its track's if the edge comes no later than expected
         ("window_before_counts", "<i8"),  # nor earlier
         ("length_window_counts", "<i8"),  # and its length differs by no more
         ("debounce_counts", "<i8"),  # a shorter gap is none, and a shorter blip no parcel
         ("jam_counts", "<i8"),  # blocked for longer than this it is jammed
+        ("merge_counts", "<i8"),  # belt travel from the release of a held induct to its eye blocked
+        ("merge_gap_counts", "<i8"),  # kept free around what comes in
     ]
 )
 
@@ -95,12 +98,15 @@ DIVERTER = np.dtype(
     [
         ("belt", "<u2"),
         ("node", "<u2"),
-        ("reserved", "<u4"),
+        ("has_home", "<u2"),  # 1: an input tells whether its paddle is home
+        ("fails_max", "<u2"),  # failures in a row that take it out of use; 0: never
         ("at_counts", "<i8"),
         ("latency_ns", "<i8"),  # from the write to the paddle in the way
         ("hold_ns", "<i8"),  # how long the output stays on
         ("commit_ns", "<i8"),  # how long before its fire a divert is committed
         ("void_ns", "<i8"),  # how late a fire may still be written
+        ("cycle_ns", "<i8"),  # from its output off until it can act again
+        ("home_ns", "<i8"),  # from its output off until its paddle must be home
         (
             "clear_counts",
             "<i8",
@@ -120,6 +126,7 @@ CHUTE = np.dtype(
         ("to_counts", "<i8"),  # where on that belt a leading edge comes down, in that belt's counts
         ("confirm_from_ns", "<i8"),  # after the fire, the chute eye may see the parcel from here
         ("confirm_until_ns", "<i8"),  # to here
+        ("jam_ns", "<i8"),  # the chute eye blocked for so long is a jam; 0: never
         ("full_on_ns", "<i8"),  # the full eye counts after it was blocked for so long
         ("full_off_ns", "<i8"),  # and ceases to count after it was clear for so long
     ]
@@ -168,6 +175,16 @@ WAVE = np.dtype(
     ]
 )
 
+MACHINE = np.dtype(
+    [
+        ("is_there", "<u2"),  # 0: it runs from the start, and nothing is said of it
+        ("reserved", "<u2"),
+        ("reserved2", "<u4"),
+        ("warning_ns", "<i8"),  # buzzer before the belts start
+        ("drain_ns", "<i8"),  # how long belts may run on until they are empty, on a stop
+    ]
+)
+
 
 class Layout(NamedTuple):
     """What the kernel knows of a hub. Each field is a numpy array of the dtype of the same name."""
@@ -181,6 +198,7 @@ class Layout(NamedTuple):
     hops: npt.NDArray[
         np.uint16
     ]  # shape (n_belts, n_chutes): exit of a belt on the way to a chute; NO_INDEX: none
+    machine: Table = np.zeros(1, MACHINE)  # one row
 
 
 class LinkKind(IntEnum):

@@ -29,6 +29,7 @@ STRUCTS = [
     ("_tables", "Step", tables.STEP),
     ("_tables", "Lane", tables.LANE),
     ("_tables", "Wave", tables.WAVE),
+    ("_tables", "Machine", tables.MACHINE),
     ("_tables", "Link", tables.LINK),
     ("_tables", "NodeWire", tables.NODE_WIRE),
     ("_tables", "Poll", tables.POLL),

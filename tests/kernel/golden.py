@@ -14,7 +14,9 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     node NAME silent|back                               it tells nothing and takes no writes; the kernel is not told
     node NAME down|up                                   the kernel is told so
     chute CHUTE blocked|cleared                         its full eye
-    operate CHUTE STATE                                 a person's word
+    operate CHUTE STATE, diverter DIVERTER in|out       a person's word: the chute's state; into and out of use
+    machine COMMAND, safety trips|closes                PackML commands; the hard-wired chain
+    home DIVERTER home|out                              where its paddle is
     reactor voids|writes                                what becomes of fires from now on
     count SCANNER NUMBER                                a scanner that is triggered counts on from there
     read SCANNER LABEL [stamp=N], eye NAME blocked|cleared, confirm CHUTE    told as it stands
@@ -43,8 +45,11 @@ from hubctl.core.events import (
     Disposition,
     Flag,
     Kind,
+    MachineCommand,
+    MachineState,
     Reason,
     Records,
+    TowerLight,
 )
 from hubctl.core.tables import Stamp
 
@@ -213,6 +218,20 @@ class Stage:
     def _do_confirm(self, chute: str) -> None:
         self._tell(("confirm", chute, "blocked"))
 
+    def _do_machine(self, command: str) -> None:
+        self._input(f"machine {command}", kind=Kind.MACHINE, value=MachineCommand[command])
+
+    def _do_safety(self, state: str) -> None:
+        self._input(f"safety {state}", kind=Kind.SAFETY, value=state == "trips")
+
+    def _do_home(self, diverter: str, state: str) -> None:
+        index = self.names.diverters.index(diverter)
+        self._input(f"paddle of {diverter} {state}", kind=Kind.HOME, device=index, value=state == "home")
+
+    def _do_diverter(self, diverter: str, state: str) -> None:
+        index = self.names.diverters.index(diverter)
+        self._input(f"diverter {diverter} {state}", kind=Kind.DIVERTER, device=index, value=state == "in")
+
     def _do_tell(self, kind: str, *settings: str) -> None:
         pairs = (setting.partition("=") for setting in settings)
         fields = {key: self._value(key, value) for key, _, value in pairs}
@@ -313,6 +332,8 @@ class Stage:
             self.lines.append(f"> {self.now_ms} {Teller(self.names, record)}")
             if record["kind"] == Kind.FIRE_OUTPUT:
                 self._obey(record)
+            if record["kind"] == Kind.RUN_BELT:
+                self.belt.speed_mm_s[self.names.belts[record["device"]]] = int(record["value"])
         if self.inputs:
             self._step()
 
@@ -402,6 +423,21 @@ class Teller:
         return [str(self.record["device"]), Alarm(self.record["value"]).name]
 
     _alarm_cleared = _alarm_raised
+
+    def _run_belt(self) -> list[str]:
+        return [self.of.belts[self.record["device"]], f"speed_mm_s={self.record['value']}"]
+
+    def _hold_induct(self) -> list[str]:
+        return [self.of.eyes[self.record["device"]], "hold" if self.record["value"] else "release"]
+
+    def _show_light(self) -> list[str]:
+        return [light.name or "" for light in TowerLight if light & self.record["value"]]
+
+    def _state_changed(self) -> list[str]:
+        return [MachineState(self.record["value"]).name, "after", MachineState(self.record["limit"]).name]
+
+    def _chute_changed(self) -> list[str]:
+        return [self._chute, ChuteState(self.record["value"]).name]
 
     def _otherwise(self) -> list[str]:
         """A kind without words of its own: every field that says something."""
