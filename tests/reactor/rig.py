@@ -286,6 +286,7 @@ class Rig:
         n_records: int = 65536,
         hold_ms: int = 50,
         in_flight_max: int = 1,
+        framing: dict[str, Any] | None = None,
     ) -> None:
         self.nodes = NodeModel(), NodeModel()
         self.scanner = Scanner()
@@ -296,7 +297,10 @@ class Rig:
         self.site = load_site(str(file))
         assert self.site.plan is not None
         kernel = Kernel(compile_layout(self.site.hub), compile_plan(self.site.plan, self.site.hub))
-        self.reactor = Reactor(kernel, compile_wiring(self.site.hub), n_records=n_records)
+        wiring = compile_wiring(self.site.hub)
+        for key, value in (framing or {}).items():
+            wiring.framings[key] = value
+        self.reactor = Reactor(kernel, wiring, n_records=n_records)
         self.told: list[np.void] = []
         self.reactor.start()
 

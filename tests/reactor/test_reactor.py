@@ -19,10 +19,11 @@ from rig import LINK_FIRST, LINK_SCANNER, LINK_SECOND, NodeModel, Rig, connected
 
 from hubctl._kernel import Kernel
 from hubctl._reactor import Reactor
-from hubctl.core.events import ChuteState, Disposition, Kind, LinkFault, Reason, empty
+from hubctl.core.events import NO_COUNTS, ChuteState, Disposition, Flag, Kind, LinkFault, Reason, empty
 from hubctl.core.layout import compile_layout, compile_wiring
 from hubctl.core.plan import compile_plan
 from hubctl.core.site import load_site
+from hubctl.core.tables import Stamp
 
 
 @pytest.fixture
@@ -63,6 +64,22 @@ def test_a_burst_in_one_segment_is_sorted_parcel_by_parcel(rig: Rig) -> None:
     rig.scanner.send(b"".join(label(i, lane=1 + i % 2) for i in range(2)))
     rig.until_told(Kind.CLOSED, 2)
     assert reasons(rig) == ["OK_UNCONFIRMED"] * 2
+
+
+@pytest.mark.parametrize(
+    ("stamp", "counts", "value", "flag"),
+    [(Stamp.ENCODER, 4711, 0, Flag.LATCHED), (Stamp.TRIGGER, NO_COUNTS, 4711, Flag.TRIGGERED)],
+)
+def test_a_stamp_comes_with_the_read(
+    tmp_path: Path, stamp: Stamp, counts: int, value: int, flag: Flag
+) -> None:
+    framing = {"stamp": stamp, "stamp_digits": 10, "separator": b";", "n_separator": 1}
+    with Rig(tmp_path, framing=framing) as rig:
+        rig.attach()
+        rig.scanner.send(b"\x024711;" + label(1, lane=1)[1:])
+        (read,) = rig.until_told(Kind.READ)
+        assert (read["counts"], read["value"], read["flags"]) == (counts, value, flag)
+        assert read["text"] == label(1, lane=1)[1:-1]
 
 
 # Against pymodbus, an independent peer
