@@ -8,20 +8,23 @@ from typing import Any, NamedTuple
 
 from hubctl.core.hubfile import Hub
 from hubctl.core.plan import SortPlan
-from hubctl.sim.faults import Faults
+from hubctl.sim.faults import NONE, Faults
 from hubctl.sim.referee import BAD
+from hubctl.sim.swarm.calm import Calm, harmed
 from hubctl.sim.swarm.drawn import Drawn
 from hubctl.sim.swarm.hubs import any_hub
 from hubctl.sim.swarm.plans import any_plan
 from hubctl.sim.traffic import Traffic, make_traffic
 from hubctl.sim.virtual import Run, Virtual
+from hubctl.sim.world import NEVER_NS
 
 N_PARCELS = 2000
 SHARE_ON = 60  # of a hundred seeds, those in which a class of faults is on
 CHANCE_MAX = 50_000  # per million parcels, of a class that harms one parcel
 CHANCES_MAX = {"link_drop": 2000}  # of one that harms many
 PITCH_MM = (500, 2500)
-MUST_BE_0 = (*BAD, "in_flight", "evidence_lost")
+CALM_SEEDS = 8  # one seed of so many has no faults at all
+MUST_BE_0 = (*BAD, "in_flight", "evidence_lost", "harmed")
 FAULT_NAMES = tuple(field.name for field in fields(Faults))
 
 
@@ -54,11 +57,14 @@ class Made(NamedTuple):
     hub: Hub
     plan: SortPlan
     traffic: Traffic
+    calms: tuple[Calm, ...]  # when nothing is wrong
 
 
 def faults_of(case: Case) -> Faults:
     """The chances that a seed gives to each class of faults; 0 for those that are off."""
     drawn = Drawn(case.seed)
+    if drawn.one("calm", 0, CALM_SEEDS - 1) == 0:
+        return NONE
     chances = {name: _chance(drawn, name) if name in case.faults else 0 for name in FAULT_NAMES}
     return Faults(**chances)
 
@@ -73,20 +79,24 @@ def make(case: Case) -> Made:
     hub = any_hub(case.seed)
     plan = any_plan(case.seed, hub)
     pitch_mm = Drawn(case.seed).one("pitch", *PITCH_MM)
+    faults = faults_of(case)
     traffic = make_traffic(
         hub,
         plan,
         seed=case.seed,
         n=case.n_parcels,
         parcels_per_hour=hub.belts[0].speed_mm_s * 3600 // pitch_mm,
-        faults=faults_of(case),
+        faults=faults,
     )
-    return Made(hub, plan, traffic)
+    calms = (Calm(0, NEVER_NS),) if faults == NONE else ()
+    return Made(hub, plan, traffic, calms)
 
 
 def run(made: Made, *, keep_all: bool = False) -> Run:
-    """Runs a made case to its end."""
-    return Virtual(made.hub, made.plan, made.traffic, keep_all=keep_all).run()
+    """Runs a made case to its end; who came to harm in calm is added to what went wrong."""
+    done = Virtual(made.hub, made.plan, made.traffic, keep_all=keep_all).run()
+    found = tuple(harmed(done.records, made.calms))
+    return done._replace(verdict=done.verdict | {"harmed": len(found)}, wrong=(*done.wrong, *found))
 
 
 def run_case(case: Case) -> Outcome:

@@ -1,0 +1,171 @@
+"""Kernels with one rule broken each, for the swarm to catch: a patch of the source, built aside and run alone.
+
+python tests/sim/broken_kernels.py SHARED_OBJECT N_SEEDS     runs seeds on a kernel until one fails; prints it
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+N_PARCELS = 2000
+
+SETUP = """
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setup_of_hubctl import DIRECTIVES
+
+flags = ["-O1", "-g0", "-fno-strict-aliasing", "-Wno-unreachable-code", "-w"]
+kernel = Extension("hubctl._kernel", ["ext/hubctl/_kernel.pyx"], extra_compile_args=flags)
+setup(ext_modules=cythonize([kernel], include_path=["ext"], compiler_directives=DIRECTIVES))
+"""
+
+
+class Break(NamedTuple):
+    """One rule broken: a text of a source file that stands there once, and what takes its place."""
+
+    name: str
+    file: str
+    sound: str
+    broken: str
+
+
+BREAKS = (
+    Break(
+        "the match is off by one",
+        "_tracking.pxd",
+        "    t = s.eyes[e].expected\n    if t != NOBODY and is_in_window(s, t, e, counts):",
+        "    t = s.eyes[e].expected\n    if t != NOBODY and s.tracks[t].behind != NOBODY:\n"
+        "        t = s.tracks[t].behind\n    if t != NOBODY and is_in_window(s, t, e, counts):",
+    ),
+    Break(
+        "whoever comes is the one expected",
+        "_tracking.pxd",
+        "    return error >= -window and error <= window",
+        "    return True",
+    ),
+    Break(
+        "a window is not half the gap at most",
+        "_tracking.pxd",
+        "    return window if window > 0 else 0",
+        "    return eye_window(s, track, e)",
+    ),
+    Break(
+        "neighbours are not spared",
+        "_schedule.pxd",
+        "    return NONE if has_room_beside(s, t, diverter.clear_counts) else GAP_TOO_SMALL",
+        "    return NONE",
+    ),
+    Break(
+        "a fire after its void count",
+        "_schedule.pxd",
+        "    if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.exit].diverter].void_ns:",
+        "    if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.exit].diverter].void_ns + 2000000000:",
+    ),
+    Break(
+        "a confirm is given to another parcel",
+        "_schedule.pxd",
+        "        if 0 <= error_ns < best_ns:\n            best = t",
+        "        if s.tracks[t].chute_next == NOBODY:\n            best = t",
+    ),
+    Break(
+        "a read is given to the parcel behind",
+        "_reading.pxd",
+        "        place_read(s, t, n, input, counts)",
+        "        place_read(s, s.tracks[t].behind if s.tracks[t].behind != NOBODY else t, n, input, counts)",
+    ),
+    Break(
+        "a late answer is never doubted",
+        "_doubt.pxd",
+        "    return s.now_ns < scanner.doubt_until_ns\n",
+        "    return False\n",
+    ),
+    Break(
+        "a counter wraps at 32 bits, whatever its width",
+        "_motion.pxd",
+        "    cdef int64_t span = <int64_t>1 << bits",
+        "    cdef int64_t span = <int64_t>1 << 32",
+    ),
+    Break(
+        "a full chute takes parcels",
+        "_choice.pxd",
+        "    if is_full(s, c):\n        return CHUTE_FULL",
+        "    if False:\n        return CHUTE_FULL",
+    ),
+    Break(
+        "a node that is down is fired over",
+        "_choice.pxd",
+        "not s.nodes[s.chute_table[c].node].up:\n        return NODE_DOWN",
+        "False:\n        return NODE_DOWN",
+    ),
+)
+
+
+def patched(source: str, each: Break) -> str:
+    """The source with its rule broken; AssertionError if the rule no longer stands there."""
+    found = source.count(each.sound)
+    assert found == 1, (
+        f"{each.name}: its text stands {found} times in {each.file}; bring the patch up to date"
+    )
+    return source.replace(each.sound, each.broken)
+
+
+def build(each: Break, folder: Path) -> Path:
+    """The shared object of a broken kernel, made in an empty folder."""
+    shutil.copytree(ROOT / "ext", folder / "ext")
+    file = folder / "ext" / "hubctl" / each.file
+    file.write_text(patched(file.read_text(encoding="utf-8"), each), encoding="utf-8")
+    sound = (ROOT / "setup.py").read_text(encoding="utf-8").partition("extensions =")[0]
+    (folder / "setup_of_hubctl.py").write_text(sound, encoding="utf-8")
+    (folder / "setup.py").write_text(SETUP, encoding="utf-8")
+    (folder / "hubctl").mkdir()
+    _run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], folder)
+    return next((folder / "hubctl").glob("_kernel*.so"))
+
+
+def first_failure(shared_object: Path, n_seeds: int) -> dict[str, object]:
+    """The first seed that fails on a kernel, in a process of its own; empty if none of so many does."""
+    told = _run([sys.executable, __file__, str(shared_object), str(n_seeds)], ROOT)
+    found: dict[str, object] = json.loads(told)
+    return found
+
+
+def _run(command: list[str], folder: Path) -> str:
+    env = os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _load_instead(shared_object: Path) -> None:
+    """Takes a kernel in place of the installed one; everything else is as it is."""
+    spec = importlib.util.spec_from_file_location("hubctl._kernel", shared_object)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["hubctl._kernel"] = module
+    spec.loader.exec_module(module)
+
+
+def main(shared_object: str, n_seeds: str) -> None:
+    """Runs seeds on a broken kernel until one fails."""
+    _load_instead(Path(shared_object))
+    from hubctl.sim.swarm.case import Case, run_case
+
+    for seed in range(int(n_seeds)):
+        outcome = run_case(Case(seed, N_PARCELS))
+        if outcome.bad:
+            print(json.dumps({"line": outcome.case.line, "bad": outcome.bad, "error": outcome.error}))
+            return
+    print("{}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
