@@ -30,12 +30,12 @@ from hubctl.core.site import load_site
 from hubctl.sim.arrivals import Arrivals, ArrivalsError, load_arrivals
 from hubctl.sim.faults import FaultError, Faults, parse_faults
 from hubctl.sim.hub import NS_PER_MS, make_world
+from hubctl.sim.matter import Happens, Outcome
 from hubctl.sim.modbus_devices import SerialNodes, TcpNodes, Units
 from hubctl.sim.plant import Plant
 from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
-from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic
+from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic, rows_of
 from hubctl.sim.wires import Wires
-from hubctl.sim.world import Happens, Outcome
 
 Device = TcpNodes | SerialNodes | TcpScanner | SerialScanner
 
@@ -110,7 +110,7 @@ class LiveHub:
             self._wires.set_confirm(device, value)
         elif kind == Happens.LEVEL:
             self._wires.set_full(device, value)
-        else:
+        elif kind == Happens.LINK:
             self.set_link(device, value)
 
     def set_link(self, link: int, up: bool) -> None:
@@ -158,7 +158,7 @@ def live_traffic(
     )
     if len(traffic.parcels) == 0:
         return traffic
-    traffic = _rows(traffic, slice(_soon_sorted(hub, plan, traffic), None))
+    traffic = rows_of(traffic, slice(_soon_sorted(hub, plan, traffic), None))
     return traffic if seconds is None else _cut(traffic, seconds * hub.belts[0].speed_mm_s * UM_PER_MM)
 
 
@@ -176,13 +176,7 @@ def _soon_sorted(hub: Hub, plan: SortPlan, traffic: Traffic) -> int:
 def _cut(traffic: Traffic, run_um: int) -> Traffic:
     """The parcels that come while the belt runs so far, from the first one on."""
     comes_um = traffic.parcels["start_um"] + np.maximum(traffic.parcels["put_um"], 0)
-    return _rows(traffic, slice(int(np.searchsorted(comes_um, comes_um[0] + run_um))))
-
-
-def _rows(traffic: Traffic, rows: slice) -> Traffic:
-    return traffic._replace(
-        parcels=traffic.parcels[rows], reads=traffic.reads[rows], labels=traffic.labels[rows]
-    )
+    return rows_of(traffic, slice(int(np.searchsorted(comes_um, comes_um[0] + run_um))))
 
 
 def write_truth(file: Path, live: LiveHub, traffic: Traffic) -> None:

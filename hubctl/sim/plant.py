@@ -14,22 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hubctl.sim.world import (
-    ENTER,
-    NOT_YET,
-    ON_BELT,
-    World,
-    await_entry,
-    next_ns,
-    run_next,
-    travel_at,
-    write_output,
-)
+from hubctl.sim.matter import NOT_YET, ON_BELT, World
+from hubctl.sim.motion import look_ahead
+from hubctl.sim.places import ENTER, KIND_MASK, travel_at
+from hubctl.sim.world import begin, next_ns, run_next, write_output
 
 HEAD_START_NS = 300_000_000  # from the start of the traffic to the first parcel at 0 mm
 STEP_NS_MAX = 5_000_000  # a poll's period
 SETTLE_NS = 1_500_000_000  # after the last landing, so that its confirm is seen and judged
-KIND_MASK = 255
 
 
 class Plant:
@@ -57,7 +49,8 @@ class Plant:
         self._behind_at_begin_ns = 0
         self._stopped = False
         self.failure: Exception | None = None
-        world.core[0]["n_travel"] = 0  # parcels wait for `begin`
+        for belt in world.belts:  # parcels wait for `begin`
+            _keep_events(belt, np.zeros(0, np.intp))
         self.next_ns = next_ns(world)
 
     def catch_up(self) -> int:
@@ -98,9 +91,9 @@ class Plant:
             self._tell(self.world.happened[k])
         self.next_ns = next_ns(self.world)
 
-    def travel_um(self, now_ns: int) -> int:
-        """How far the belt has run."""
-        return int(travel_at(self.world, now_ns))
+    def travel_um(self, now_ns: int, belt: int = 0) -> int:
+        """How far a belt has run."""
+        return int(travel_at(self.world, belt, now_ns))
 
     def begin(self) -> None:
         """Starts the traffic."""
@@ -109,20 +102,16 @@ class Plant:
             return
         starts_um += self.travel_um(self.catch_up() + HEAD_START_NS) - starts_um[0]
         self._behind_at_begin_ns = self._behind_ns[-1]
-        await_entry(self.world, 0)
+        begin(self.world)
         self.next_ns = next_ns(self.world)
 
     def stop_inducting(self) -> None:
         """Nobody comes any more; what is on the belt goes on."""
         self.catch_up()
         self._stopped = True
-        core = self.world.core[0]
-        n = int(core["n_travel"])
-        keys, payloads = core["travel_keys"][:n], core["travel_payloads"][:n]
-        stay = payloads & KIND_MASK != ENTER
-        order = np.lexsort((payloads[stay], keys[stay]))  # what is sorted is a heap too
-        core["n_travel"] = n_stay = len(order)
-        keys[:n_stay], payloads[:n_stay] = keys[stay][order], payloads[stay][order]
+        for belt in self.world.belts:
+            events = belt["travel_payloads"][: belt["n_travel"]]
+            _keep_events(belt, np.flatnonzero(events & KIND_MASK != ENTER))
         self.next_ns = next_ns(self.world)
 
     def is_drained(self) -> bool:
@@ -145,3 +134,12 @@ class Plant:
         now_ns = self.catch_up()
         if self.world.core[0]["chute_diverter"][chute] >= 0:
             write_output(self.world, chute, on, now_ns)
+
+
+def _keep_events(belt: Any, rows: npt.NDArray[np.intp]) -> None:
+    """Of a belt's events only these are still awaited."""
+    keys, events = belt["travel_keys"][rows], belt["travel_payloads"][rows]
+    order = np.lexsort((events, keys))  # what is sorted is a heap too
+    belt["n_travel"] = len(rows)
+    belt["travel_keys"][: len(rows)], belt["travel_payloads"][: len(rows)] = keys[order], events[order]
+    look_ahead(belt)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.tables import CompiledPlan, Layout
+from hubctl.sim.matter import TAKEN_OFF
 from hubctl.sim.watch import INVARIANTS, Watch
-from hubctl.sim.world import TAKEN_OFF
 
 JOIN_NS_MAX = 64_000_000  # an induct edge and its parcel are no further apart: half the least spacing
 FLIGHT_NS_MAX = 2_000_000_000  # from a fire to the paddle taking the parcel

@@ -19,12 +19,13 @@ from hubctl.core.preadvice import PreAdvice
 from hubctl.sim import draw
 from hubctl.sim.arrivals import Arrivals, scaled
 from hubctl.sim.faults import Faults
-from hubctl.sim.world import PARCEL, READ, Outcome
+from hubctl.sim.matter import MISHAP, READ, Mishap, Outcome, blank_parcels
 
 Ints = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.bytes_]
 
 UM_PER_MM = 1000
+NS_PER_S = 1_000_000_000
 GAP_MM_MIN = 200  # the induct keeps parcels so far apart
 BESIDE_MM_MIN = 150  # room a person leaves beside a parcel put on by hand
 HAND_MM = (120, 200)  # length of one put on by hand
@@ -33,6 +34,7 @@ MARGIN_MM = 50  # nobody puts a parcel closer to an eye than this
 LATENCY_MS = (40, 60)  # from the scan line to the telegram
 LATE_MS = (200, 2000)  # and so much more when it is late
 SLIP_PPM = (-200, 200)
+LINK_DOWN_NS = 2_000_000_000  # a dropped link comes back after so long
 N_FIRES_DRAWN = 65_521  # fates of fires, used round and round; a prime, so that they fall on no pattern
 # Length quantiles at 0, 10, ... 100 %, mm.
 LENGTHS_MM = np.array([120, 160, 170, 200, 210, 250, 300, 350, 410, 530, 1050], np.int64)
@@ -55,6 +57,24 @@ class Traffic(NamedTuple):
     preadvice: PreAdvice
     seed: int
     note: str
+    mishaps: npt.NDArray[Any]  # MISHAP, in order of the parcels that they begin with
+    harm_s: int = 0  # faults come for so long from the start, and then
+    heal_s: int = 0  # for so long they do not, and so on; 0: always
+
+
+def rows_of(traffic: Traffic, rows: slice) -> Traffic:
+    """The parcels of some rows, and what befalls devices with them."""
+    first, behind_last, _ = rows.indices(len(traffic.parcels))
+    parcels = traffic.parcels[rows].copy()
+    is_there = (traffic.mishaps["parcel"] >= first) & (traffic.mishaps["parcel"] < behind_last)
+    mishaps = traffic.mishaps[is_there]
+    mishaps["parcel"] -= first
+    with_mishap = parcels["mishap"] >= 0
+    parcels["mishap"][with_mishap] -= np.searchsorted(traffic.mishaps["parcel"], first)
+    parcels["beside"] = np.where(parcels["beside"] >= first, parcels["beside"] - first, -1)
+    return traffic._replace(
+        parcels=parcels, mishaps=mishaps, reads=traffic.reads[rows], labels=traffic.labels[rows]
+    )
 
 
 def lane_weights(n_lanes: int) -> Ints:
@@ -175,7 +195,7 @@ def _put_on(seed: int, hub: Hub, belt: Belt, parcels: npt.NDArray[Any], faults: 
     fits = gaps >= lengths + 2 * BESIDE_MM_MIN * UM_PER_MM
     chance = min(faults.put_on * n // max(int(fits.sum()), 1), 1_000_000)
     rows = np.flatnonzero(fits & draw.happens(seed, "put_on", n, chance)[:-1])
-    put = np.zeros(len(rows), PARCEL)
+    put = blank_parcels(len(rows))
     put["length_um"] = lengths[rows]
     free = gaps[rows] - lengths[rows]
     put["start_um"] = parcels["start_um"][rows] + parcels["length_um"][rows] + free // 2
@@ -183,8 +203,6 @@ def _put_on(seed: int, hub: Hub, belt: Belt, parcels: npt.NDArray[Any], faults: 
     put["label_um"] = put["length_um"] // 2
     put["lane"] = parcels["lane"][rows]
     put["slip_ppm"] = parcels["slip_ppm"][rows]
-    put["removed_um"] = -1
-    put["drops_link"] = -1
     return put
 
 
@@ -199,11 +217,11 @@ def _inducted(
     seed: int, hub: Hub, run_mm: Ints, starts_um: Ints, lengths_mm: Ints, lanes: Ints, faults: Faults
 ) -> npt.NDArray[Any]:
     n = len(starts_um)
-    parcels = np.zeros(n, PARCEL)
+    parcels = blank_parcels(n)
     parcels["start_um"] = starts_um
     parcels["length_um"] = lengths_mm * UM_PER_MM
     parcels["label_um"] = parcels["length_um"] * draw.between(seed, "label_place", n, 200, 800) // 1000
-    parcels["put_um"] = -1
+    parcels["gap_um"] = GAP_MM_MIN * UM_PER_MM
     off = draw.happens(seed, "taken_off", n, faults.taken_off)
     way_mm = run_mm[lanes] - TAKEN_FROM_MM
     place_mm = TAKEN_FROM_MM + draw.between(seed, "taken_place", n, 0, 999) * way_mm // 1000
@@ -211,8 +229,6 @@ def _inducted(
     parcels["slip_ppm"] = draw.between(seed, "slip", n, *SLIP_PPM)
     parcels["lane"] = lanes
     parcels["fills_chute"] = draw.happens(seed, "chute_full", n, faults.chute_full)
-    drops = draw.happens(seed, "link_drop", n, faults.link_drop)
-    parcels["drops_link"] = np.where(drops, draw.between(seed, "which_link", n, 0, len(hub.links) - 1), -1)
     return parcels
 
 
@@ -221,6 +237,20 @@ def _entries_um(parcels: npt.NDArray[Any]) -> Ints:
     put_um = np.maximum(parcels["put_um"], 0)
     entries: Ints = parcels["start_um"] + put_um + put_um * parcels["slip_ppm"] // 1_000_000
     return entries
+
+
+def _mishaps(seed: int, hub: Hub, parcels: npt.NDArray[Any], faults: Faults) -> npt.NDArray[Any]:
+    """What befalls devices as parcels are inducted; each parcel's row learns of its first."""
+    n = len(parcels)
+    drops = draw.happens(seed, "link_drop", n, faults.link_drop) & (parcels["put_um"] < 0)
+    rows = np.flatnonzero(drops)
+    mishaps = np.zeros(len(rows), MISHAP)
+    mishaps["parcel"] = rows
+    mishaps["kind"] = Mishap.LINK_DROP
+    mishaps["device"] = draw.between(seed, "which_link", n, 0, len(hub.links) - 1)[rows]
+    mishaps["for_ns"] = LINK_DOWN_NS
+    parcels["mishap"][rows] = np.arange(len(rows))
+    return mishaps
 
 
 class _Wants(NamedTuple):
@@ -306,13 +336,13 @@ def make_traffic(
     parcels = np.concatenate([inducted, _put_on(seed, hub, belt, inducted, faults)])
     parcels = parcels[np.argsort(_entries_um(parcels), kind="stable")]
     labels, preadvice = _labels(seed, plan, parcels["lane"].astype(np.int64))
-    n_scanners = sum(scanner.belt == belt.name for scanner in hub.scanners)
     return Traffic(
         parcels=parcels,
-        reads=_reads(seed, len(parcels), n_scanners, faults),
+        reads=_reads(seed, len(parcels), len(hub.scanners), faults),
         labels=labels,
         fire_fails=draw.happens(seed, "divert_fails", N_FIRES_DRAWN, faults.divert_fails),
         preadvice=preadvice,
         seed=seed,
         note=wants.note,
+        mishaps=_mishaps(seed, hub, parcels, faults),
     )

@@ -18,23 +18,25 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 import numpy.typing as npt
-from numba.extending import register_jitable
 
 from hubctl._kernel import Kernel
 from hubctl.core import events
-from hubctl.core.events import RECORD, Kind, Reason, Records, empty
+from hubctl.core.events import NO_INDEX, RECORD, TEXT_MAX, Kind, Reason, Records, empty
 from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import SortPlan, compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim import calls, draw, watch, world
-from hubctl.sim.calls import address_of, borrowed, call_deadline, call_step
+from hubctl.sim import calls, draw, heap, matter, mishaps, motion, places, watch, world
+from hubctl.sim.calls import address_of, call_deadline, call_step
 from hubctl.sim.hub import make_world
-from hubctl.sim.jitable import register_marked
+from hubctl.sim.jitable import jitable, register_marked
+from hubctl.sim.matter import NOT_YET, Happens, World
+from hubctl.sim.motion import NEVER_NS
+from hubctl.sim.places import travel_at
 from hubctl.sim.referee import Truth, Wrong, judge
 from hubctl.sim.traffic import Traffic
 from hubctl.sim.watch import Watch, new_watch, watch_input, watch_record
-from hubctl.sim.world import NEVER_NS, NOT_YET, Happens, World, next_ns, run_next, travel_at, write_output
+from hubctl.sim.world import next_ns, run_next, write_output
 
 SAMPLE_NS = 20_000_000  # the encoder is read at least so often
 FRESH_NS = 10_000_000  # and with every event if the last sample is older
@@ -84,10 +86,13 @@ class Joint(NamedTuple):
     link_of_scanner: npt.NDArray[np.int64]
     drops: npt.NDArray[np.int64]  # drops under way on each link
     tell_ns: npt.NDArray[np.int64]  # when the kernel learns of a link's change; NEVER_NS: nothing to tell
-    encoder: npt.NDArray[np.int64]  # [counts a metre, mask, node]
+    counts_per_m: npt.NDArray[np.int64]  # of each belt
+    counter_mask: npt.NDArray[np.int64]
+    encoder_node: npt.NDArray[np.int64]  # -1: the belt has no encoder
+    eye_belt: npt.NDArray[np.int64]
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _input(j: Joint, kind: int, t_ns: int) -> Any:
     """The next input record, cleared."""
     k = j.clock[N_IN]
@@ -99,26 +104,30 @@ def _input(j: Joint, kind: int, t_ns: int) -> Any:
     return record
 
 
-@register_jitable(forceinline=True)
-def _raw_counter(j: Joint, w: World, t_ns: int) -> int:
-    return int((COUNTER_START + travel_at(w, t_ns) * j.encoder[0] // 1_000_000) & j.encoder[1])
+@jitable
+def _raw_counter(j: Joint, w: World, b: int, t_ns: int) -> int:
+    counts = travel_at(w, b, t_ns) * j.counts_per_m[b] // 1_000_000
+    return int((COUNTER_START + counts) & j.counter_mask[b])
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _is_dead(j: Joint, node: int) -> bool:
     return node >= 0 and j.drops[j.link_of_node[node]] > 0
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _sample(j: Joint, w: World, t_ns: int) -> None:
-    """The encoder's count, if its node answers."""
+    """The count of each encoder whose node answers."""
     j.clock[NEXT_SAMPLE] = t_ns + SAMPLE_NS
     j.clock[LAST_SAMPLE] = t_ns
-    if not _is_dead(j, j.encoder[2]):
-        _input(j, _ENCODER, t_ns)["counts"] = _raw_counter(j, w, t_ns)
+    for b in range(len(j.encoder_node)):
+        if j.encoder_node[b] >= 0 and not _is_dead(j, j.encoder_node[b]):
+            record = _input(j, _ENCODER, t_ns)
+            record["device"] = b
+            record["counts"] = _raw_counter(j, w, b, t_ns)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _edge(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
     if _is_dead(j, j.eye_node[eye]):
         return
@@ -129,11 +138,11 @@ def _edge(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
     record["device"] = eye
     record["value"] = value
     if j.eye_latched[eye]:
-        record["counts"] = _raw_counter(j, w, told_ns)
+        record["counts"] = _raw_counter(j, w, j.eye_belt[eye], told_ns)
         record["flags"] = 1
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _telegram(j: Joint, scanner: int, value: int, parcel: int, t_ns: int) -> None:
     if j.drops[j.link_of_scanner[scanner]] > 0:
         return
@@ -141,10 +150,11 @@ def _telegram(j: Joint, scanner: int, value: int, parcel: int, t_ns: int) -> Non
     record["device"] = scanner
     if value:
         record["n_text"] = j.label_lengths[parcel]
-        j.input_bytes[j.clock[N_IN] - 1, _TEXT_AT:] = j.labels[parcel]
+        for k in range(TEXT_MAX):
+            j.input_bytes[j.clock[N_IN] - 1, _TEXT_AT + k] = j.labels[parcel, k]
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _chute_input(j: Joint, kind: int, chute: int, value: int, t_ns: int) -> None:
     if _is_dead(j, j.confirm_node[chute]):
         return
@@ -153,7 +163,7 @@ def _chute_input(j: Joint, kind: int, chute: int, value: int, t_ns: int) -> None
     record["value"] = value
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _link(j: Joint, link: int, value: int, t_ns: int) -> None:
     j.drops[link] += 1 if value == 0 else -1
     if value == 0 and j.drops[link] == 1:
@@ -162,7 +172,7 @@ def _link(j: Joint, link: int, value: int, t_ns: int) -> None:
         j.tell_ns[link] = t_ns + TOLD_UP_NS
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _tell(j: Joint, t_ns: int) -> None:
     """What the reactor has found out about links by now."""
     for link in range(len(j.tell_ns)):
@@ -175,7 +185,7 @@ def _tell(j: Joint, t_ns: int) -> None:
                     record["value"] = 1 if j.drops[link] == 0 else 0
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _notice(j: Joint, w: World, row: Any) -> None:
     kind, device, value, t_ns = row["kind"], row["device"], row["value"], row["t_ns"]
     if kind == Happens.EYE:
@@ -186,11 +196,11 @@ def _notice(j: Joint, w: World, row: Any) -> None:
         _chute_input(j, _CONFIRM, device, value, t_ns)
     elif kind == Happens.LEVEL:
         _chute_input(j, _LEVEL, device, value, t_ns)
-    else:
+    elif kind == Happens.LINK:
         _link(j, device, value, t_ns)
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _fire(j: Joint, w: World, record: Any, t_ns: int) -> None:
     """Writes an output and answers as the reactor would; a dead node's write is lost, and nobody knows yet."""
     chute = record["chute"]
@@ -205,14 +215,14 @@ def _fire(j: Joint, w: World, record: Any, t_ns: int) -> None:
     result["due_ns"] = record["due_ns"]
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _keep(j: Joint, record: Any) -> None:
     if j.is_kept[record["kind"]]:
         j.log[j.clock[N_LOGGED]] = record
         j.clock[N_LOGGED] += 1
 
 
-@register_jitable(forceinline=True)
+@jitable
 def _step(j: Joint, w: World, seen: Watch, t_ns: int) -> None:
     """Feeds the inputs gathered; what the kernel fires is done, and its results fed in turn."""
     while True:
@@ -235,14 +245,22 @@ def _step(j: Joint, w: World, seen: Watch, t_ns: int) -> None:
             return
 
 
-@register_jitable(forceinline=True)
+@jitable
+def _next_tell_ns(j: Joint) -> int:
+    at = NEVER_NS
+    for link in range(len(j.tell_ns)):
+        at = min(at, j.tell_ns[link])
+    return at
+
+
+@jitable
 def _run_until(j: Joint, w: World, seen: Watch, stop_ns: int) -> bool:
     """Runs to `stop_ns` or until the log is full; False once nothing more will happen."""
     while j.clock[N_LOGGED] < len(j.log) - len(j.out):
         event_ns = next_ns(w)
         due_ns = max(call_deadline(j.addresses[2], j.addresses[0]), j.clock[NOW])
         t_ns = min(event_ns, min(due_ns, j.clock[NEXT_SAMPLE]))
-        tell_ns = j.tell_ns.min()
+        tell_ns = _next_tell_ns(j)
         t_ns = min(t_ns, tell_ns)
         if event_ns == NEVER_NS and t_ns > j.clock[LAST_EVENT] + DRAIN_NS:
             return False
@@ -262,7 +280,7 @@ def _run_until(j: Joint, w: World, seen: Watch, stop_ns: int) -> bool:
 
 
 def _run_slice(j: Joint, w: World, seen: Watch, stop_ns: int) -> bool:
-    return _run_until(borrowed(j), borrowed(w), borrowed(seen), stop_ns)
+    return _run_until(j, w, seen, stop_ns)
 
 
 Loop = Callable[[Joint, World, Watch, int], bool]
@@ -284,8 +302,11 @@ def compiled_loop() -> Loop:
     return loop
 
 
+MODULES = (events, calls, heap, matter, mishaps, motion, places, watch, world)  # compiled with this one
+
+
 def _digest() -> str:
-    sources = [Path(module.__file__ or "").read_bytes() for module in (events, calls, watch, world)]
+    sources = [Path(module.__file__ or "").read_bytes() for module in MODULES]
     return hashlib.blake2b(b"".join([*sources, Path(__file__).read_bytes()]), digest_size=8).hexdigest()
 
 
@@ -293,8 +314,8 @@ def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel, kept
     links = [link.name for link in hub.links]
     clock = np.zeros(16, np.int64)
     inputs = np.zeros(256, RECORD)
-    belt = layout.belts[0]
-    eyes = layout.eyes
+    belts, eyes = layout.belts, layout.eyes
+    encoder_node = np.where(belts["encoder_node"] == NO_INDEX, -1, belts["encoder_node"].astype(np.int64))
     chute_node = np.where(layout.chutes["node"] == 0xFFFF, -1, layout.chutes["node"].astype(np.int64))
     confirm = np.where(layout.chutes["has_confirm"] == 0, -1, layout.chutes["confirm_node"].astype(np.int64))
     diverter = np.where(layout.chutes["diverter"] == 0xFFFF, 0, layout.chutes["diverter"])
@@ -313,7 +334,7 @@ def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel, kept
         label_lengths=np.char.str_len(traffic.labels).astype(np.int64),
         jitter_ns=draw.between(traffic.seed, "poll", N_JITTERS, -POLL_NS // 2, POLL_NS // 2),
         eye_node=eyes["node"].astype(np.int64),
-        eye_latched=eyes["node"] == belt["encoder_node"],
+        eye_latched=eyes["node"] == encoder_node[eyes["belt"]],
         chute_node=chute_node,
         confirm_node=confirm,
         chute_hold_ns=layout.diverters["hold_ns"][diverter],
@@ -321,9 +342,10 @@ def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel, kept
         link_of_scanner=np.array([links.index(scanner.link) for scanner in hub.scanners], np.int64),
         drops=np.zeros(len(links), np.int64),
         tell_ns=np.zeros(len(links), np.int64),
-        encoder=np.array(
-            [belt["counts_per_m"], (1 << int(belt["counter_bits"])) - 1, belt["encoder_node"]], np.int64
-        ),
+        counts_per_m=belts["counts_per_m"].astype(np.int64),
+        counter_mask=(np.int64(1) << belts["counter_bits"].astype(np.int64)) - 1,
+        encoder_node=encoder_node,
+        eye_belt=eyes["belt"].astype(np.int64),
     )
 
 

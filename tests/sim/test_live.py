@@ -19,8 +19,8 @@ from hubctl.core.preadvice import load_preadvice
 from hubctl.core.site import load_site
 from hubctl.sim.faults import NONE
 from hubctl.sim.live import LiveHub, live_traffic, write_preadvice, write_truth
+from hubctl.sim.matter import Outcome
 from hubctl.sim.traffic import Traffic
-from hubctl.sim.world import Outcome
 
 PATIENCE_S = 10
 READ_18_COUNTS = bytes.fromhex("0001 0000 0006 01 04 0000 0003")

@@ -9,10 +9,10 @@ from traffic_by_hand import traffic_of
 from hubctl.core.address import Space
 from hubctl.core.hubfile import Hub, resolve_hub
 from hubctl.sim.hub import make_world
+from hubctl.sim.matter import NOT_YET, Happens
 from hubctl.sim.node_image import NodeImage
 from hubctl.sim.plant import HEAD_START_NS, STEP_NS_MAX, Plant
 from hubctl.sim.wires import Counter, Wires
-from hubctl.sim.world import NOT_YET, Happens
 
 MS = 1_000_000
 UM = 1000

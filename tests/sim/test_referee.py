@@ -14,6 +14,7 @@ from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.faults import NONE
+from hubctl.sim.matter import ON_BELT, PARCEL, PROGRESS
 from hubctl.sim.referee import (
     BAD,
     TAKEN_OFF,
@@ -24,7 +25,6 @@ from hubctl.sim.referee import (
     judge,
 )
 from hubctl.sim.watch import new_watch
-from hubctl.sim.world import ON_BELT, PARCEL, PROGRESS
 
 C01, C02, C45, END = 0, 1, 44, 48
 

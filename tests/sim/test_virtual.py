@@ -13,8 +13,8 @@ import pytest
 from swarm import bad_of, run, traffic_of
 
 from hubctl.sim.faults import NONE, Faults
+from hubctl.sim.matter import TAKEN_OFF
 from hubctl.sim.traffic import Traffic
-from hubctl.sim.world import TAKEN_OFF
 
 N_PARCELS = 400
 QUIET = Faults(taken_off=0, put_on=0, divert_fails=0, chute_full=0)  # labels and scanners are as bad as ever

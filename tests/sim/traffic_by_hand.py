@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hubctl.core.preadvice import pre_advised
+from hubctl.sim.matter import MISHAP, READ, Outcome, blank_parcels
 from hubctl.sim.traffic import Traffic
-from hubctl.sim.world import PARCEL, READ, Outcome
 
 UM = 1000
 
@@ -14,13 +14,15 @@ UM = 1000
 def traffic_of(*starts_mm: int, length_mm: int = 250) -> Traffic:
     """Parcels that every scanner reads at once."""
     n = len(starts_mm)
-    parcels = np.zeros(n, PARCEL)
+    parcels = blank_parcels(n)
     parcels["start_um"] = np.array(starts_mm) * UM
     parcels["length_um"] = length_mm * UM
+    parcels["gap_um"] = -length_mm * UM  # no induct keeps them apart
     parcels["label_um"] = length_mm * UM // 2
-    parcels["put_um"] = parcels["removed_um"] = parcels["drops_link"] = -1
     reads = np.zeros((n, 2), READ)
     reads["outcome"] = Outcome.READ
     reads["delay_ms"] = 50
     labels = np.array([f"LABEL{k}" for k in range(n)], "S56")
-    return Traffic(parcels, reads, labels, np.zeros(1, np.bool_), pre_advised([]), 0, "by hand")
+    return Traffic(
+        parcels, reads, labels, np.zeros(1, np.bool_), pre_advised([]), 0, "by hand", np.zeros(0, MISHAP)
+    )

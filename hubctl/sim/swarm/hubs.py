@@ -9,13 +9,13 @@ from typing import Any
 from hubctl.core.config import Source
 from hubctl.core.hubfile import Hub, hub_of
 from hubctl.sim.swarm.drawn import Drawn
-from hubctl.sim.world import SLIDE_UM
 
 Entry = dict[str, Any]
 
 SIZES = ((4, 16, 45), (16, 60, 35), (60, 160, 15), (160, 300, 5))  # chutes from, to, seeds of a hundred
 WRAP_S_MIN = 10  # a counter that wraps sooner could wrap unseen while its link is down
 SCANNER_LATENCY_MS = 50
+SLIDE_UM = 775_000  # from a paddle to its chute eye
 PERIOD_MS = 5
 N_CHUTES_OF_NODE = 16
 FULL_FROM = 100  # discrete inputs of a node: confirm eyes from 0, full eyes from here, eyes of the belt
