@@ -9,15 +9,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 from llvmlite.binding import ModuleRef
-from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
+_numba: Any = numba  # its inner parts have no types
+_Lowering: Any = NativeLowering
+_builder: Any = DefaultPassBuilder
+_Library: Any = JITCodeLibrary
+_register: Any = register_pass
 
-class _PartLibrary(JITCodeLibrary):
+
+class _PartLibrary(_Library):  # type: ignore[misc]
     """Code that waits to be linked."""
 
     def _optimize_functions(self, ll_module: ModuleRef) -> None:
@@ -32,8 +38,8 @@ class _PartLibrary(JITCodeLibrary):
         self._finalized = True
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _PartLowering(NativeLowering):
+@_register(mutates_CFG=True, analysis_only=False)
+class _PartLowering(_Lowering):  # type: ignore[misc]
     """Makes code, but no function that Python could call."""
 
     _name = "part_lowering"
@@ -44,7 +50,7 @@ class _PartLowering(NativeLowering):
         super().run_pass(state)
         made = state["cr"]
         name = made.fndesc.qualname
-        stand_in = _dynfunc.make_function(
+        stand_in = _numba._dynfunc.make_function(
             made.fndesc.lookup_module(), name, name, 0, made.env, (state.library,)
         )
         state.targetctx.insert_user_function(stand_in, made.fndesc, [state.library])
@@ -56,7 +62,7 @@ class Part(CompilerBase):
     """Numba's pipeline for such a function."""
 
     def define_pipelines(self) -> list[Any]:
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager = _builder.define_nopython_pipeline(self.state)
         manager.passes = [
             (_PartLowering if step is NativeLowering else step, what) for step, what in manager.passes
         ]
