@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from hubctl.core.hubfile import Hub
 from hubctl.core.plan import SortPlan
 from hubctl.sim.faults import NONE, Faults
+from hubctl.sim.motion import NEVER_NS
 from hubctl.sim.referee import BAD
 from hubctl.sim.swarm.calm import Calm, harmed
 from hubctl.sim.swarm.drawn import Drawn
@@ -16,7 +17,6 @@ from hubctl.sim.swarm.hubs import any_hub
 from hubctl.sim.swarm.plans import any_plan
 from hubctl.sim.traffic import Traffic, make_traffic
 from hubctl.sim.virtual import Run, Virtual
-from hubctl.sim.world import NEVER_NS
 
 N_PARCELS = 2000
 SHARE_ON = 60  # of a hundred seeds, those in which a class of faults is on
