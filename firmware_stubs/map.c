@@ -104,6 +104,10 @@ static uint16_t status(const struct node *node, unsigned at)
         return node->encoder_faults;
     case HUB_AT_STATUS_BAD_FRAMES:
         return node->modbus.bad_frames;
+    case HUB_AT_STATUS_N_EDGES:
+        return node->edge_ring.n;
+    case HUB_AT_STATUS_N_OUTCOMES:
+        return node->outcome_ring.n;
     default:
         return at < HUB_AT_STATUS_EYES ? half(long_status(node, at & ~1u), at & 1)
                                        : half(node->last_seq, at - HUB_AT_STATUS_LAST_SEQ);

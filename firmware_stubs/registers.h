@@ -50,7 +50,7 @@
 
 /* How it is now, taken in one piece. */
 #define HUB_STATUS_ADDRESS 100u
-#define HUB_STATUS_WORDS 21u
+#define HUB_STATUS_WORDS 23u
 #define HUB_AT_STATUS_HOST_SEQ 0u
 #define HUB_AT_STATUS_RESULT 1u
 #define HUB_AT_STATUS_STATE 2u
@@ -65,10 +65,12 @@
 #define HUB_AT_STATUS_N_ARMED 16u
 #define HUB_AT_STATUS_ENCODER_FAULTS 17u
 #define HUB_AT_STATUS_BAD_FRAMES 18u
-#define HUB_AT_STATUS_LAST_SEQ 19u
+#define HUB_AT_STATUS_N_EDGES 19u
+#define HUB_AT_STATUS_N_OUTCOMES 20u
+#define HUB_AT_STATUS_LAST_SEQ 21u
 
 /* Edges of the eyes, oldest first, from the first not taken. */
-#define HUB_EDGES_ADDRESS 121u
+#define HUB_EDGES_ADDRESS 123u
 #define HUB_EDGES_WORDS 52u
 #define HUB_AT_EDGES_HOST_SEQ 0u
 #define HUB_AT_EDGES_FIRST 1u
@@ -77,7 +79,7 @@
 #define HUB_AT_EDGES_EDGE 4u
 
 /* What became of armed diverts, oldest first, from the first not taken. */
-#define HUB_OUTCOMES_ADDRESS 173u
+#define HUB_OUTCOMES_ADDRESS 175u
 #define HUB_OUTCOMES_WORDS 44u
 #define HUB_AT_OUTCOMES_HOST_SEQ 0u
 #define HUB_AT_OUTCOMES_FIRST 1u

@@ -25,6 +25,7 @@ STATES = frozenset(r.NodeState)
 OUTCOME_KINDS = frozenset(r.OutcomeKind)
 STATE_AT = r.RESULT.at("state")  # in the status too
 SHOWN_WORDS = r.STATUS.n_words + r.EDGES.n_words + r.OUTCOMES.n_words
+N_EDGES_ASKED_MIN = 4  # with each poll, so that an edge seldom waits for the next one
 
 
 class NodeConfig(NamedTuple):
@@ -321,6 +322,7 @@ class NodeSession:
         self._events: list[Event] = []
         self._host_seq = first_host_seq
         self._edges_next = self._outcomes_next = 0
+        self._n_edges = self._n_outcomes = 0
         self._are_outcomes_lost = False
         self.connect()
 
@@ -441,6 +443,13 @@ class NodeSession:
         data = r.pack(block, {**values, "epoch": self.epoch})
         return Request(answer.address, n_words, block, data)
 
+    def _n_poll_words(self) -> int:
+        """As few registers as show what is kept, since a serial line takes its time."""
+        if self._n_outcomes > 0:
+            return SHOWN_WORDS
+        n_edges = min(max(self._n_edges, N_EDGES_ASKED_MIN), r.N_EDGES_SHOWN)
+        return r.STATUS.n_words + r.EDGES.at("edge") + n_edges * r.EDGE_WORDS
+
     def _next_request(self, now_ns: int) -> Request | None:
         if self.phase is Phase.IDENTIFY:
             return Request(r.IDENTITY.address, r.IDENTITY.n_words)
@@ -460,7 +469,8 @@ class NodeSession:
             return None
         self._next_poll_ns = now_ns + self.poll_ns
         taken = {"edges_taken": self._edges_next, "outcomes_taken": self._outcomes_next}
-        return self._stamped(self._write(r.POLL, r.STATUS, **taken))
+        poll = self._write(r.POLL, r.STATUS, **taken)
+        return self._stamped(poll._replace(n_words=self._n_poll_words()))
 
     def _stamped(self, request: Request) -> Request:
         self._host_seq = (self._host_seq + 1) % 2**16
@@ -576,14 +586,18 @@ class NodeSession:
         elif result == r.Result.NOT_TAKEN:
             self.phase = Phase.IDENTIFY
         else:
-            self._take_edges(edges, now_ns)
-            self._take_outcomes(outcomes, now_ns)
+            self._take_edges(edges)
+            self._take_outcomes(outcomes)
+            if self._n_edges > 0 or self._n_outcomes > 0:
+                self._next_poll_ns = now_ns
 
     def _take_status(self, words: list[int], now_ns: int) -> None:
         speed = r.get(r.STATUS, words, "speed")
         counts_per_s = speed - 2**32 if speed >= 2**31 else speed
         self.clock.fix(r.get(r.STATUS, words, "counts"), counts_per_s, self._sent_ns, now_ns)
         self.outputs = r.get(r.STATUS, words, "outputs")
+        self._n_edges = r.get(r.STATUS, words, "n_edges")
+        self._n_outcomes = r.get(r.STATUS, words, "n_outcomes")
         self._change_state(r.get(r.STATUS, words, "state"), r.get(r.STATUS, words, "safe_reason"))
 
     def _change_state(self, state: int, safe_reason: int) -> None:
@@ -603,19 +617,22 @@ class NodeSession:
         self._outcomes_next = r.get(r.OUTCOMES, outcomes, "first")
         self.phase = Phase.VERIFY
 
-    def _take_edges(self, words: list[int], now_ns: int) -> None:
+    def _take_edges(self, words: list[int]) -> None:
         first, n_kept = r.get(r.EDGES, words, "first"), r.get(r.EDGES, words, "n_kept")
         if n_lost := (first - self._edges_next) % 2**16:
             self._events.append(EdgesLost(n_lost))
-        n_shown = min(n_kept, r.N_EDGES_SHOWN)
-        for at in range(r.EDGES.at("edge"), r.EDGES.at("edge") + n_shown * r.EDGE_WORDS, r.EDGE_WORDS):
+        start = r.EDGES.at("edge")
+        n_shown = min(n_kept, (len(words[: r.EDGES.n_words]) - start) // r.EDGE_WORDS)
+        for at in range(start, start + n_shown * r.EDGE_WORDS, r.EDGE_WORDS):
             what, high, low = words[at : at + r.EDGE_WORDS]
             is_blocked = bool(what & r.EDGE_BLOCKED)
             self._events.append(EdgeSeen(what % r.EDGE_BLOCKED, is_blocked, high << 16 | low))
         self._edges_next = (first + n_shown) % 2**16
-        self._poll_again_if(n_kept > n_shown, now_ns)
+        self._n_edges -= n_shown
 
-    def _take_outcomes(self, words: list[int], now_ns: int) -> None:
+    def _take_outcomes(self, words: list[int]) -> None:
+        if not words:
+            return
         first, n_kept = r.get(r.OUTCOMES, words, "first"), r.get(r.OUTCOMES, words, "n_kept")
         if n_lost := (first - self._outcomes_next) % 2**16:
             self._events.append(OutcomesLost(n_lost))
@@ -625,17 +642,13 @@ class NodeSession:
         for at in range(start, start + n_shown * r.OUTCOME_WORDS, r.OUTCOME_WORDS):
             self._take_outcome(words[at : at + r.OUTCOME_WORDS])
         self._outcomes_next = (first + n_shown) % 2**16
-        self._poll_again_if(n_kept > n_shown, now_ns)
+        self._n_outcomes -= n_shown
         if self._are_outcomes_lost and n_kept == n_shown:
             self._are_outcomes_lost = False
             self._forget([seq for seq, divert in self._diverts.items() if self._has_passed(divert)])
 
     def _has_passed(self, divert: Divert) -> bool:
         return (self.clock.counts - divert.void_counts) % 2**32 in range(1, 2**31)
-
-    def _poll_again_if(self, there_is_more: bool, now_ns: int) -> None:
-        if there_is_more:
-            self._next_poll_ns = now_ns
 
     def _take_outcome(self, words: list[int]) -> None:
         seq, counts = words[0] << 16 | words[1], words[3] << 16 | words[4]

@@ -209,11 +209,13 @@ STATUS = Block(
         Field("n_armed", "diverts that are armed now"),
         Field("encoder_faults", "changes of both lines at once, modulo 2**16"),
         Field("bad_frames", "frames refused by length or CRC, modulo 2**16"),
+        Field("n_edges", "edges kept, to see whether to ask for more of them"),
+        Field("n_outcomes", "outcomes kept"),
         Field("last_seq", "highest sequence number armed since it was taken", 2),
     ),
 )
 EDGES = Block(
-    *("edges", 121, False, "Edges of the eyes, oldest first, from the first not taken."),
+    *("edges", 123, False, "Edges of the eyes, oldest first, from the first not taken."),
     (
         HOST_SEQ,
         Field("first", "running number of the first edge shown, modulo 2**16"),
@@ -223,7 +225,7 @@ EDGES = Block(
     ),
 )
 OUTCOMES = Block(
-    *("outcomes", 173, False, "What became of armed diverts, oldest first, from the first not taken."),
+    *("outcomes", 175, False, "What became of armed diverts, oldest first, from the first not taken."),
     (
         HOST_SEQ,
         Field("first", "running number of the first outcome shown, modulo 2**16"),

@@ -38,6 +38,10 @@ def test_the_page_names_what_a_plain_master_reads() -> None:
     counts, eyes = (r.STATUS.address + r.STATUS.at(name) for name in ("counts", "eyes"))
     assert f"`n1/input/{counts}`" in page
     assert f"`n1/input/{eyes}.3`" in page
+    assert f"-r {r.COMMAND.address} " in page
+    assert f"-r {r.CONFIG.address} " in page
+    assert f"-r {r.OUTCOMES.address} " in page
+    assert f"up to {r.OUTCOMES.address + r.OUTCOMES.n_words - 1}" in page
 
 
 def test_blocks_that_are_written_begin_alike() -> None:
