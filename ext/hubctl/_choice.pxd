@@ -41,7 +41,6 @@ from hubctl._records cimport (
 from hubctl._state cimport (
     BARRED,
     CODED_LABEL,
-    COMES_OVER,
     FIRED_TRACK,
     LABELLED,
     N_CANDIDATES_MAX,
@@ -49,11 +48,13 @@ from hubctl._state cimport (
     Paddle,
     ROUTED,
     STRAY,
+    UNPROVED,
     State,
     Track,
     say,
 )
 from hubctl._tables cimport STATION, Belt, Chute, Diverter
+from hubctl._window cimport latest
 
 
 cdef inline void close_track(State* s, int32_t t, uint16_t reason, uint16_t disposition) noexcept nogil:
@@ -168,13 +169,6 @@ cdef inline void arm_timer(State* s, int32_t t) noexcept nogil:
     set_timer(s, t, at)
 
 
-cdef inline int64_t eye_window(const State* s, const Track* track, int e) noexcept nogil:
-    """How far off an edge may be at an eye by the hub file: further for a parcel just come from another belt."""
-    cdef int64_t wide = s.belt_table[track.belt].transfer_window_counts
-    cdef int64_t window = s.eye_table[e].window_counts
-    return wide if track.marks & COMES_OVER and wide > window else window
-
-
 cdef inline int64_t eye_deadline(const State* s, const Track* track) noexcept nogil:
     """Count at which the next eye (or the belt's end) must have spoken of a track: its edge may be told late."""
     cdef const Belt* belt = &s.belt_table[track.belt]
@@ -182,7 +176,7 @@ cdef inline int64_t eye_deadline(const State* s, const Track* track) noexcept no
     cdef int64_t at_counts
     if track.next_eye != NO_INDEX:
         at_counts = s.eye_table[track.next_eye].at_counts
-        return track.origin_counts + at_counts + eye_window(s, track, track.next_eye) + told_late
+        return track.origin_counts + at_counts + latest(s, track, track.next_eye) + told_late
     if s.chute_table[belt.end_chute].to_belt != NO_INDEX and track.state != FIRED_TRACK:
         return track.origin_counts + belt.length_counts
     return track.origin_counts + belt.length_counts + told_late
@@ -197,7 +191,7 @@ cdef inline void assign(State* s, int32_t t, uint16_t chute, uint16_t reason) no
     track.exit = exit_to(s, track, chute)
     diverts = s.chute_table[track.exit].diverter != NO_INDEX
     track.reason = reason
-    track.state = ROUTED if diverts else ON_BELT
+    track.state = ROUTED if diverts and not track.marks & UNPROVED else ON_BELT
     if s.belt_table[track.belt].kind != STATION:
         arm_timer(s, t)
     if track.said_chute == chute and track.said_reason == reason:

@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t
 
 from hubctl._choice cimport close_track
 from hubctl._motion cimport is_timed, take_counter
-from hubctl._order cimport clear_timer
+from hubctl._order cimport clear_timer, next_expected
 from hubctl._records cimport (
     ALARM_CLEARED,
     ALARM_ENCODER_JUMPED,
@@ -46,11 +46,11 @@ cdef inline void say_alarm(State* s, int32_t* is_raised, bint is_so, uint16_t al
 cdef inline void follow_no_more(State* s, int32_t t) noexcept nogil:
     """No eye can prove fired track `t` any more: its chute eye settles it alone."""
     cdef int e
+    s.tracks[t].next_eye = NO_INDEX
     for e in range(s.head.n_eyes):
         if s.eyes[e].expected == t:
-            s.eyes[e].expected = s.tracks[t].behind
+            s.eyes[e].expected = next_expected(s, e, t)
     clear_timer(s, t)
-    s.tracks[t].next_eye = NO_INDEX
     s.tracks[t].marks |= EYE_PASSED
     conclude_fired(s, t)
 

@@ -41,6 +41,7 @@ from hubctl._records cimport (
     DIVERTER,
     ENCODER,
     EYE,
+    EYE_IN_USE,
     FIRE_RESULT,
     FLUSH,
     FLUSHED,
@@ -80,6 +81,7 @@ from hubctl._state cimport (
 from hubctl._tables cimport INDUCT, LINE, Belt, Chute, Diverter, Eye, Scanner
 from hubctl._tables cimport Machine as MachineTable
 from hubctl._tracking cimport take_eye, turn_wheel
+from hubctl._unproved cimport take_eye_in_use
 
 cdef uint64_t MAGIC = 0x6875626374310006  # "hubct1", format 6
 cdef int DIGEST_SIZE = 16
@@ -148,6 +150,8 @@ cdef void take(State* s, const Record* input) noexcept nogil:
         take_diverter(s, input)
     elif input.kind == HOME:
         take_home(s, input)
+    elif input.kind == EYE_IN_USE:
+        take_eye_in_use(s, input)
     elif input.kind == FLUSH:
         s.head.flushing = 1
 

@@ -8,6 +8,7 @@ from hubctl._records cimport (
     DIVERTER,
     ENCODER,
     EYE,
+    EYE_IN_USE,
     FAULT,
     FIRE_RESULT,
     FLUSH,
@@ -37,7 +38,7 @@ cdef inline bint is_of_a_chute(const State* s, const Record* input) noexcept nog
 
 cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nogil:
     """Whether every index of an input is one of this hub's: nothing else may reach memory by it."""
-    if input.kind == EYE:
+    if input.kind == EYE or input.kind == EYE_IN_USE:
         return input.device < s.head.n_eyes
     if input.kind == ENCODER:
         return input.device < s.head.n_belts and not is_timed(&s.belt_table[input.device])

@@ -15,6 +15,7 @@ cdef enum:
     NOBODY = -1
     N_SAMPLES = 16            # encoder samples kept for the speed
     N_STANDING_EDGES = 4      # blocked eyes, each another than before, while the counts stand: they are frozen
+    N_BLIND = 4               # parcels in a row that an eye missed and the next one saw: it is blind
     N_IMPOSSIBLE = 2          # samples in a row that no belt can have run to: the counter has begun anew
     SAMPLE_SPACING_NS = 10000000  # 16 samples 10 ms apart: speed over 160 ms
     SLOT_SHIFT = 6            # a slot of the wheel is 64 counts: few enough slots to stay in the cache
@@ -39,6 +40,7 @@ cdef enum TrackMark:
     CONTRADICTED = 32    # two different doubtful reads
     CODED_LABEL = 64     # a person or the host said which label it carries: scanners change it no more
     COMES_OVER = 128     # from another belt, and no eye of this one has seen it yet
+    UNPROVED = 256       # the last eye did not see it: it is lost, or the eye is blind
 
 cdef struct Track:
     int64_t parcel
@@ -73,6 +75,7 @@ cdef struct Track:
     uint16_t marks
     uint16_t belt
     uint16_t next_eye         # eye index; NO_INDEX past the last
+    uint16_t missed_eye       # unproved: the last eye that did not see it
     uint16_t chute            # where it is to end
     uint16_t exit             # the chute by which it leaves the present belt on its way there
     uint16_t reason
@@ -106,13 +109,17 @@ cdef struct BeltState:
     int32_t silent            # ENCODER_SILENT is raised
     int32_t standing_eye      # the last eye that was blocked while the counts stood still
     int32_t standing_edges    # so often another one than before
-    int32_t reserved
+    int32_t watch             # its eyes are to be looked at: it has run on by a slot of the wheel
 
 cdef struct EyeState:
     int32_t expected          # the track furthest down that has not passed this eye
     int32_t under             # the track whose leading edge blocked it
     int64_t blocked_counts
     int32_t blocked           # by the last edge
+    int32_t n_unseen          # parcels in a row that it missed and the next eye saw
+    int32_t blind             # EYE_BLIND is raised
+    int32_t jammed            # JAM is raised: blocked for longer than any parcel takes
+    int32_t out_of_use        # a person says that it is not well: its edges prove nothing
     int32_t reserved
 
 cdef struct ScannerState:

@@ -1,26 +1,25 @@
 """Following: eyes open, correct and miss tracks; a wheel looks at each track when its belt reaches a count.
 
-A parcel seen where nobody is expected becomes a stray: followed, never diverted. A parcel not seen in its
-window is lost, and only that one.
+A parcel seen where nobody is expected becomes a stray: followed, never diverted. What becomes of one not seen in its
+window, `_unproved.pxd` says.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
-from hubctl._choice cimport arm_timer, assign, bar, close_track, commit_counts_at, eye_deadline, eye_window, route
-from hubctl._doubt cimport relieve
+from hubctl._choice cimport arm_timer, assign, bar, close_track, commit_counts_at, eye_deadline, route
 from hubctl._identity cimport hold_number
-from hubctl._health cimport note_standing
+from hubctl._health cimport note_standing, say_alarm
 from hubctl._motion cimport can_have_run, counts_at, is_timed, shown, take_counter, time_of, was_blind
 from hubctl._order cimport (
     clear_timer,
     due_in_slot,
     leave_plans,
-    next_expected,
     say_used_up,
     take_track,
 )
 from hubctl._paddle cimport divert_failed, plan_divert
 from hubctl._records cimport (
+    ALARM_JAM,
     DIVERT_FAILED,
     LOST,
     LOST_PARCEL,
@@ -41,7 +40,6 @@ from hubctl._records cimport (
 from hubctl._schedule cimport commit, conclude_fired, reach_commit_point
 from hubctl._state cimport (
     BARRED,
-    COMES_OVER,
     COMMITTED_TRACK,
     EYE_PASSED,
     FIRED_TRACK,
@@ -50,6 +48,7 @@ from hubctl._state cimport (
     ROUTED,
     SLOT_SHIFT,
     STRAY,
+    UNPROVED,
     BeltState,
     EyeState,
     State,
@@ -61,40 +60,9 @@ from hubctl._state cimport (
 )
 from hubctl._stamps cimport trigger_scanners
 from hubctl._tables cimport END, INDUCT, Eye
-from hubctl._transfer cimport arrive, enter, first_eye_from, follower, leads_on
-
-
-cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
-    return a if a < b else b
-
-
-cdef inline uint16_t eye_after(const State* s, int e) noexcept nogil:
-    """The next eye down the same belt that proves tracks; NO_INDEX after the last."""
-    return first_eye_from(s, s.eye_table[e].belt, s.eye_table[e].at_counts)
-
-
-cdef inline int64_t expected_counts(const State* s, int32_t t, int e) noexcept nogil:
-    return s.tracks[t].origin_counts + s.eye_table[e].at_counts
-
-
-cdef inline int64_t window_counts(const State* s, int32_t t, int e) noexcept nogil:
-    """How far off an edge may be and still be this track's: the eye's window, or half the gap to a neighbour."""
-    cdef const Track* track = &s.tracks[t]
-    cdef int64_t window = eye_window(s, track, e)
-    cdef int64_t gap
-    if track.ahead != NOBODY:
-        gap = track.origin_counts - s.tracks[track.ahead].origin_counts - s.tracks[track.ahead].length_counts
-        window = least(window, gap // 2)
-    if track.behind != NOBODY:
-        gap = s.tracks[track.behind].origin_counts - track.origin_counts - track.length_counts
-        window = least(window, gap // 2)
-    return window if window > 0 else 0
-
-
-cdef inline bint is_in_window(const State* s, int32_t t, int e, int64_t counts) noexcept nogil:
-    cdef int64_t error = counts - expected_counts(s, t, e)
-    cdef int64_t window = window_counts(s, t, e)
-    return error >= -window and error <= window
+from hubctl._transfer cimport arrive, enter, follower, leads_on
+from hubctl._unproved cimport acquit, give_up, lose_displaced, may_be_there, pass_eye, prove, unprove, watch_eyes
+from hubctl._window cimport expected_counts, is_in_window, least, window_for
 
 
 cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int64_t from_counts, int32_t behind) noexcept nogil:
@@ -157,13 +125,6 @@ cdef inline int32_t open_stray(State* s, int e, int64_t counts, int32_t behind) 
     return t
 
 
-cdef inline void pass_eye(State* s, int32_t t, int e) noexcept nogil:
-    s.tracks[t].next_eye = eye_after(s, e)
-    s.tracks[t].marks &= ~COMES_OVER
-    if s.eyes[e].expected == t:
-        s.eyes[e].expected = next_expected(s, e, s.tracks[t].behind)
-
-
 cdef inline bint is_blind_for(const State* s, int32_t t, int e) noexcept nogil:
     """Whether the eye's node was down for any of the time in which track `t` should have come."""
     cdef int64_t from_ns = time_of(s, s.tracks[t].belt, expected_counts(s, t, e) - s.eye_table[e].window_counts)
@@ -178,7 +139,7 @@ cdef inline bint is_beyond_divert(const State* s, int32_t t, int e) noexcept nog
 
 
 cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
-    """Track `t` was not seen at an eye. A blind eye proves nothing; a fired parcel has probably left."""
+    """Track `t` was not seen at an eye. One whose node was down proves nothing; a fired parcel has probably left."""
     if is_blind_for(s, t, e) or (s.tracks[t].state == FIRED_TRACK and not is_beyond_divert(s, t, e)):
         pass_eye(s, t, e)
         arm_timer(s, t)
@@ -187,9 +148,10 @@ cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
         s.tracks[t].marks |= EYE_PASSED
         clear_timer(s, t)
         conclude_fired(s, t)
+    elif may_be_there(s, t, e):
+        unprove(s, t, e)
     else:
-        relieve(s, t)
-        close_track(s, t, LOST, LOST_PARCEL)
+        give_up(s, t)
 
 
 cdef inline void reschedule(State* s, int32_t t, int64_t by_counts) noexcept nogil:
@@ -207,7 +169,7 @@ cdef inline void say_seen(State* s, int32_t t, int e, int64_t counts, int64_t er
     cdef Record* record = say(s, SEEN, s.tracks[t].parcel)
     record.device = e
     record.counts = counts
-    record.limit = window_counts(s, t, e)
+    record.limit = window_for(s, t, e, error_counts)
     record.error_um = <int>(error_counts * 1000000 // s.belt_table[s.eye_table[e].belt].counts_per_m)
 
 
@@ -217,6 +179,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     cdef int64_t error_counts = counts - expected_counts(s, t, e)
     say_seen(s, t, e, counts, error_counts)
     pass_eye(s, t, e)
+    acquit(s, e)
     s.eyes[e].under = t
     if track.state == COMMITTED_TRACK:
         reschedule(s, t, error_counts)
@@ -233,7 +196,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
 cdef inline void miss_overdue(State* s, int e, int64_t counts) noexcept nogil:
     """Everybody who should have passed this eye before `counts` did not."""
     cdef int32_t t = s.eyes[e].expected
-    while t != NOBODY and counts > expected_counts(s, t, e) + window_counts(s, t, e) and room(s) >= 8:
+    while t != NOBODY and counts > expected_counts(s, t, e) + window_for(s, t, e, 1) and room(s) >= 8:
         miss(s, t, e)
         t = s.eyes[e].expected
 
@@ -249,12 +212,18 @@ cdef inline int64_t time_at_end(const State* s, const Track* track) noexcept nog
     cdef int64_t end_ns = time_of(s, track.belt, track.origin_counts + s.belt_table[track.belt].length_counts)
     cdef int64_t first_ns = last_ns - s.belt_table[track.belt].stale_ns
     return least(end_ns if end_ns > first_ns else first_ns, last_ns)
+cdef inline int32_t find_stray(State* s, int e, int64_t counts, int32_t behind) noexcept nogil:
+    """A stray, in whose place nobody else can be."""
+    cdef int32_t t = open_stray(s, e, counts, behind)
+    if t != NOBODY:
+        lose_displaced(s, t, e)
+    return t
 
 
 cdef inline void close_at_end(State* s, int32_t t) noexcept nogil:
     """Track `t` has left at the belt's end; a divert that was still planned for it has been missed."""
     cdef Track* track = &s.tracks[t]
-    if track.state != ON_BELT:
+    if track.state != ON_BELT or track.marks & UNPROVED:
         leave_plans(s, t)
         track.state = ON_BELT
         track.chute = s.belt_table[track.belt].end_chute
@@ -277,7 +246,7 @@ cdef inline void block_eye(State* s, int e, int64_t counts) noexcept nogil:
     if t != NOBODY and is_in_window(s, t, e, counts):
         seen(s, t, e, counts)
     else:
-        s.eyes[e].under = open_stray(s, e, counts, t)
+        s.eyes[e].under = find_stray(s, e, counts, t)
     t = s.eyes[e].under
     if s.eye_table[e].role == END and t != NOBODY and s.tracks[t].state != FIRED_TRACK and not end_leads_on(s, t):
         close_at_end(s, t)
@@ -314,12 +283,15 @@ cdef inline void clear_eye(State* s, int e, int64_t counts) noexcept nogil:
         return
     if s.tracks[t].length_counts < 0:
         measure(s, t, length_counts)
+        s.tracks[t].marks &= ~UNPROVED
         return
     if s.tracks[t].state == FIRED_TRACK:
         return
     difference = length_counts - s.tracks[t].length_counts
     if difference > s.eye_table[e].length_window_counts or difference < -s.eye_table[e].length_window_counts:
         disown(s, t, e, length_counts)
+    elif s.tracks[t].marks & UNPROVED:
+        prove(s, t)
 
 
 cdef inline int64_t counts_told(State* s, int b, const Record* input, int64_t late_ns) noexcept nogil:
@@ -355,6 +327,8 @@ cdef inline void take_eye(State* s, const Record* input) noexcept nogil:
     cdef int e = input.device
     cdef int b = s.eye_table[e].belt
     cdef int64_t counts
+    if s.eyes[e].out_of_use:
+        return
     note_standing(s, e, input)
     if not is_placed(s, b, input):
         s.eyes[e].under = NOBODY
@@ -364,6 +338,8 @@ cdef inline void take_eye(State* s, const Record* input) noexcept nogil:
     if is_seen_again(s, e, input, counts):
         return
     s.eyes[e].blocked = input.value != 0
+    if not input.value:
+        say_alarm(s, &s.eyes[e].jammed, False, ALARM_JAM, e)
     if input.value:
         block_eye(s, e, counts)
         trigger_scanners(s, e, counts)
@@ -393,6 +369,9 @@ cdef inline void turn_wheel(State* s, int b) noexcept nogil:
     cdef int64_t counts = s.belts[b].counts
     cdef int64_t slot
     cdef int32_t t
+    if s.belts[b].watch:
+        s.belts[b].watch = 0
+        watch_eyes(s, b)
     if counts - s.belts[b].wheel_counts > <int64_t>s.head.n_slots << SLOT_SHIFT:
         s.belts[b].wheel_counts = counts - (<int64_t>s.head.n_slots << SLOT_SHIFT)
     while True:
@@ -408,3 +387,4 @@ cdef inline void turn_wheel(State* s, int b) noexcept nogil:
             return
         else:
             s.belts[b].wheel_counts = (slot + 1) << SLOT_SHIFT
+            s.belts[b].watch = 1

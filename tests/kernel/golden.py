@@ -102,6 +102,7 @@ class Stage:
         self.kernel = Kernel(self.layout, self._plan(story.head["plan"][0]), n_tracks_max=n_tracks_max)
         self.belt = LittleBelt(self.hub)
         self.silent: set[str] = set()
+        self.blind: set[str] = set()
         self.frozen: dict[int, int] = {}
         self.glitches: int | None = None
         self.voids = False
@@ -176,6 +177,12 @@ class Stage:
         if state == "frozen":
             self.frozen[index] = self._raw(index)
         self.glitches = index if state == "glitches" else None
+
+    def _do_blind(self, eye: str) -> None:
+        self.blind.add(eye)
+
+    def _do_sees(self, eye: str) -> None:
+        self.blind.remove(eye)
 
     def _do_sticks(self, diverter: str) -> None:
         self.belt.stick(diverter, True)
@@ -281,6 +288,8 @@ class Stage:
         self.inputs.append(told)
 
     def _tell_eye(self, name: str, told: str) -> None:
+        if name in self.blind:
+            return
         index = self.names.eyes.index(name)
         belt = self.layout.eyes["belt"][index]
         is_latched = self.layout.eyes["node"][index] == self.layout.belts["encoder_node"][belt]

@@ -1,0 +1,162 @@
+"""Unproved: a track that one eye did not see. Either it is lost, or the eye is blind: the next eye tells.
+
+Its divert is off, for nothing fires for a parcel that may not be there. Seen at the next eye, in its place and
+of its length, it is sorted on from there, and the miss counts against the eye: after N_BLIND of them in a row it is
+known to be blind, until it sees somebody expected again. Not seen there either, the track is lost. If a stray lies
+where it ought to be, the eye was not blind, and it is lost at once.
+
+What comes behind a blind eye is proved one eye later, in a window as wide as those of both eyes; the diverts
+between the two are missed, since of two evils that one harms nobody.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
+
+from hubctl._choice cimport arm_timer, close_track, route
+from hubctl._doubt cimport relieve
+from hubctl._health cimport say_alarm
+from hubctl._order cimport leave_plans, next_expected
+from hubctl._records cimport ALARM_EYE_BLIND, ALARM_JAM, LOST, LOST_PARCEL, MISSED_WINDOW, NO_INDEX, NONE, Record
+from hubctl._state cimport COMES_OVER, FIRED_TRACK, N_BLIND, NOBODY, ON_BELT, STRAY, UNPROVED, State, Track
+from hubctl._transfer cimport first_eye_from
+from hubctl._window cimport earliest, expected_counts
+
+
+cdef inline uint16_t eye_after(const State* s, int e) noexcept nogil:
+    """The next eye down the same belt that proves tracks; NO_INDEX after the last."""
+    return first_eye_from(s, s.eye_table[e].belt, s.eye_table[e].at_counts)
+
+
+cdef inline void pass_eye(State* s, int32_t t, int e) noexcept nogil:
+    s.tracks[t].next_eye = eye_after(s, e)
+    s.tracks[t].marks &= ~COMES_OVER
+    if s.eyes[e].expected == t:
+        s.eyes[e].expected = next_expected(s, e, s.tracks[t].behind)
+
+
+cdef inline bint is_covered(const State* s, int32_t t, int e) noexcept nogil:
+    """Whether the eye has been blocked since before track `t` could come: it cannot see it."""
+    if not s.eyes[e].blocked or s.eyes[e].under == t:
+        return False
+    return s.eyes[e].blocked_counts < expected_counts(s, t, e) - earliest(s, &s.tracks[t], e)
+
+
+cdef inline bint lies_in_place_of(const State* s, int32_t other, int32_t t, int e) noexcept nogil:
+    """Whether `other` is a stray that eye `e` has seen about where track `t` ought to be."""
+    cdef int64_t away
+    if other == NOBODY or not s.tracks[other].marks & STRAY or s.tracks[other].next_eye != eye_after(s, e):
+        return False
+    away = s.tracks[other].origin_counts - s.tracks[t].origin_counts
+    return (away if away >= 0 else -away) < s.belt_table[s.tracks[t].belt].parcel_counts_max
+
+
+cdef inline bint is_displaced(const State* s, int32_t t, int e) noexcept nogil:
+    return lies_in_place_of(s, s.tracks[t].ahead, t, e) or lies_in_place_of(s, s.tracks[t].behind, t, e)
+
+
+cdef inline bint may_be_there(const State* s, int32_t t, int e) noexcept nogil:
+    """Whether track `t`, not seen at an eye, may be on the belt all the same."""
+    cdef bint is_excused = s.eyes[e].blind or is_covered(s, t, e)
+    if s.tracks[t].marks & STRAY or (is_displaced(s, t, e) and not is_excused):
+        return is_excused
+    return is_excused or (eye_after(s, e) != NO_INDEX and not s.tracks[t].marks & UNPROVED)
+
+
+cdef inline void give_up(State* s, int32_t t) noexcept nogil:
+    relieve(s, t)
+    close_track(s, t, LOST, LOST_PARCEL)
+
+
+cdef inline void recall(State* s, int32_t t) noexcept nogil:
+    """Takes back the divert of track `t` that is planned or committed."""
+    if s.tracks[t].state != FIRED_TRACK:
+        leave_plans(s, t)
+        s.tracks[t].state = ON_BELT
+
+
+cdef inline void unprove(State* s, int32_t t, int e) noexcept nogil:
+    """Track `t` was not seen at an eye: it goes on undiverted. An eye that missed nobody yet is believed of its reads."""
+    if s.eyes[e].n_unseen == 0 and not is_covered(s, t, e):
+        relieve(s, t)
+        s.tracks[t].answered = <uint32_t>-1
+    recall(s, t)
+    pass_eye(s, t, e)
+    s.tracks[t].marks |= UNPROVED
+    s.tracks[t].missed_eye = e
+    arm_timer(s, t)
+
+
+cdef inline void blame(State* s, int e) noexcept nogil:
+    """Eye `e` missed a parcel that the next one sees."""
+    s.eyes[e].n_unseen += 1
+    if s.eyes[e].n_unseen >= N_BLIND:
+        say_alarm(s, &s.eyes[e].blind, True, ALARM_EYE_BLIND, e)
+
+
+cdef inline void acquit(State* s, int e) noexcept nogil:
+    """Eye `e` sees whom it should."""
+    s.eyes[e].n_unseen = 0
+    if not s.eyes[e].out_of_use:
+        say_alarm(s, &s.eyes[e].blind, False, ALARM_EYE_BLIND, e)
+
+
+cdef inline void prove(State* s, int32_t t) noexcept nogil:
+    """Unproved track `t` is seen in its place and of its length: sorted on, by the chutes that are still to come."""
+    cdef Track* track = &s.tracks[t]
+    track.marks &= ~UNPROVED
+    if not s.eyes[track.missed_eye].blocked:
+        blame(s, track.missed_eye)
+    if track.marks & STRAY or track.state == FIRED_TRACK:
+        return
+    track.candidate = 0
+    track.first_skip = NONE
+    route(s, t, MISSED_WINDOW)
+
+
+cdef inline void lose_displaced(State* s, int32_t stray, int e) noexcept nogil:
+    """A stray has been found at an eye: a neighbour just missed there, in whose place it lies, is lost."""
+    cdef int32_t ahead = s.tracks[stray].ahead
+    cdef int32_t behind = s.tracks[stray].behind
+    cdef uint16_t after = eye_after(s, e)
+    if after == NO_INDEX:
+        return
+    if ahead != NOBODY and s.tracks[ahead].marks & UNPROVED and s.tracks[ahead].next_eye == after:
+        if lies_in_place_of(s, stray, ahead, e) and not s.eyes[e].blind:
+            give_up(s, ahead)
+    if behind != NOBODY and s.tracks[behind].marks & UNPROVED and s.tracks[behind].next_eye == after:
+        if lies_in_place_of(s, stray, behind, e) and not s.eyes[e].blind:
+            give_up(s, behind)
+
+
+cdef inline void jam(State* s, int e) noexcept nogil:
+    """Eye `e` has been blocked for longer than any parcel takes: who blocked it goes nowhere until another eye sees it."""
+    cdef int32_t t = s.eyes[e].under
+    say_alarm(s, &s.eyes[e].jammed, True, ALARM_JAM, e)
+    s.eyes[e].under = NOBODY
+    if t == NOBODY or s.tracks[t].state == FIRED_TRACK:
+        return
+    recall(s, t)
+    s.tracks[t].marks |= UNPROVED
+    s.tracks[t].missed_eye = e
+    arm_timer(s, t)
+
+
+cdef inline void watch_eyes(State* s, int b) noexcept nogil:
+    """Eyes of belt `b` that no parcel can block for so long."""
+    cdef int64_t counts = s.belts[b].counts
+    cdef int e
+    for e in range(s.head.n_eyes):
+        if s.eye_table[e].belt != b or not s.eyes[e].blocked or s.eyes[e].jammed or s.eye_table[e].jam_counts == 0:
+            continue
+        if counts - s.eyes[e].blocked_counts > s.eye_table[e].jam_counts:
+            jam(s, e)
+
+
+cdef inline void take_eye_in_use(State* s, const Record* input) noexcept nogil:
+    """A person says that an eye is well, or its jam cleared; or that it is not, and then it proves nothing."""
+    cdef int e = input.device
+    s.eyes[e].out_of_use = input.value == 0
+    s.eyes[e].blocked = 0
+    s.eyes[e].under = NOBODY
+    s.eyes[e].n_unseen = 0
+    say_alarm(s, &s.eyes[e].jammed, False, ALARM_JAM, e)
+    say_alarm(s, &s.eyes[e].blind, input.value == 0, ALARM_EYE_BLIND, e)
