@@ -20,6 +20,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def target(request: pytest.FixtureRequest, line: str) -> Iterator[Target]:
     """The node, ended afterwards if it was ours."""
     started = start(request.config.getoption("--node"), line)
+    started.refresh()
     yield started
     started.close()
 

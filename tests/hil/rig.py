@@ -29,7 +29,7 @@ class Rig:
         self.target = target
         self.modbus = target.modbus()
         self.world: Line | None = None
-        self.session = NodeSession(epoch, config, rtu=target.rtu, timeout_ns=TIMEOUT_NS)
+        self.session = NodeSession(target.epoch_before + epoch, config, rtu=target.rtu, timeout_ns=TIMEOUT_NS)
         self.events: list[n.Event] = []
         self.said: list[w.WorldEvent] = []
         self._world_line = w.WorldLine()
