@@ -62,6 +62,7 @@ def make_layout(n_tracks: int) -> Layout:
         chutes=chutes,
         n_nodes=1,
         hops=find_hops(belts, diverters, chutes),
+        rings=np.zeros(1, tables.RING),
     )
 
 

@@ -8,10 +8,11 @@ or for two lanes, are MULTI_LABEL.
 from libc.stdint cimport int32_t, int64_t, uint16_t
 from libc.string cimport memcpy
 
+from hubctl._carriers cimport can_be_routed, has_deadline, is_loop, is_unread, middle_comes, ride_deadline
 from hubctl._identity cimport drop_identity, hold_identity
 from hubctl._lookup cimport Reading, resolve
 from hubctl._motion cimport planning_speed, travel
-from hubctl._order cimport give_back, set_timer
+from hubctl._order cimport clear_timer, give_back, set_timer
 from hubctl._silence cimport miss_answers
 from hubctl._records cimport (
     AMBIGUOUS_READ,
@@ -127,7 +128,10 @@ cdef inline int64_t fire_counts_at(const State* s, const Track* track, const Div
     """Count at which to write the output so that the paddle's time in the way is centred on the parcel's centre."""
     cdef int64_t lead_ns = diverter.latency_ns + diverter.hold_ns // 2
     cdef int64_t half = track.length_counts // 2 if track.length_counts > 0 else 0
-    return track.origin_counts + diverter.at_counts + half - travel(planning_speed(s, track.belt), lead_ns)
+    cdef int64_t lead = travel(planning_speed(s, track.belt), lead_ns)
+    if is_loop(s, track.belt):
+        return middle_comes(s, track, diverter.at_counts) - lead
+    return track.origin_counts + diverter.at_counts + half - lead
 
 
 cdef inline int64_t earliest_commit(const State* s, const Track* track, int64_t commit_counts) noexcept nogil:
@@ -156,9 +160,13 @@ cdef inline bint can_be_told(const State* s, const Track* track, int c) noexcept
 cdef inline void arm_timer(State* s, int32_t t) noexcept nogil:
     """Sets track `t`'s timer to the first of its commit point and the end of its window at the next eye."""
     cdef Track* track = &s.tracks[t]
-    cdef int64_t at = eye_deadline(s, track)
+    cdef int64_t at
     cdef int64_t commit
     cdef int64_t early
+    if is_loop(s, track.belt) and not has_deadline(s, track):
+        clear_timer(s, t)
+        return
+    at = eye_deadline(s, track)
     if track.state == ROUTED:
         commit = commit_counts_at(s, track, track.exit)
         early = earliest_commit(s, track, commit)
@@ -174,6 +182,8 @@ cdef inline int64_t eye_deadline(const State* s, const Track* track) noexcept no
     cdef const Belt* belt = &s.belt_table[track.belt]
     cdef int64_t told_late = travel(planning_speed(s, track.belt), belt.told_late_ns)
     cdef int64_t at_counts
+    if is_loop(s, track.belt):
+        return ride_deadline(s, track)
     if track.next_eye != NO_INDEX:
         at_counts = s.eye_table[track.next_eye].at_counts
         return track.origin_counts + at_counts + latest(s, track, track.next_eye) + told_late
@@ -185,7 +195,6 @@ cdef inline int64_t eye_deadline(const State* s, const Track* track) noexcept no
 cdef inline void assign(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:
     """Routes track `t` to a chute for a reason, and says so if that is new."""
     cdef Track* track = &s.tracks[t]
-    cdef Record* record
     cdef bint diverts
     track.chute = chute
     track.exit = exit_to(s, track, chute)
@@ -194,24 +203,57 @@ cdef inline void assign(State* s, int32_t t, uint16_t chute, uint16_t reason) no
     track.state = ROUTED if diverts and not track.marks & UNPROVED else ON_BELT
     if s.belt_table[track.belt].kind != STATION:
         arm_timer(s, t)
-    if track.said_chute == chute and track.said_reason == reason:
+    say_decided(s, t)
+
+
+cdef inline void say_decided(State* s, int32_t t) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    cdef Record* record
+    if track.said_chute == track.chute and track.said_reason == track.reason:
         return
-    track.said_chute = chute
-    track.said_reason = reason
+    track.said_chute = track.chute
+    track.said_reason = track.reason
     record = say(s, DECIDED, track.parcel)
-    record.chute = chute
-    record.reason = reason
+    record.chute = track.chute
+    record.reason = track.reason
     record.plan = track.plan
     record.value = track.lane
 
 
+cdef inline void ride_on(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """A parcel of a loop stays on it for the rest of its lap, and is decided anew in the next."""
+    cdef Track* track = &s.tracks[t]
+    track.chute = NO_INDEX
+    track.exit = NO_INDEX
+    track.reason = reason
+    track.state = ON_BELT
+    arm_timer(s, t)
+    say_decided(s, t)
+
+
+cdef inline void send_to_end(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """To the chute at the belt's end; of a loop to the chute that stands for it, if it can be had in this lap."""
+    cdef Track* track = &s.tracks[t]
+    cdef uint16_t chute = s.belt_table[track.belt].end_chute
+    if is_loop(s, track.belt) and (not can_be_told(s, track, chute) or chute_refusal(s, chute) != NONE):
+        ride_on(s, t, reason)
+    else:
+        assign(s, t, chute, reason)
+
+
 cdef inline void send_to_exception(State* s, int32_t t, uint16_t reason) noexcept nogil:
-    """The exception chute of a reason, or the belt's end if that chute cannot be had."""
+    """The exception chute of a reason, or the belt's end if that chute cannot be had.
+
+    On a loop nobody is sent off before the scanners of its first lap have had their say.
+    """
     cdef Track* track = &s.tracks[t]
     cdef uint16_t chute = s.plan.exceptions[reason] if s.plan.version else <uint16_t>NO_INDEX
-    if chute == NO_INDEX or not can_be_told(s, track, chute) or way_refusal(s, chute, exit_to(s, track, chute)) != NONE:
-        chute = s.belt_table[track.belt].end_chute
-    assign(s, t, chute, reason)
+    if is_loop(s, track.belt) and is_unread(s, track):
+        ride_on(s, t, reason)
+    elif chute == NO_INDEX or not can_be_told(s, track, chute) or way_refusal(s, chute, exit_to(s, track, chute)) != NONE:
+        send_to_end(s, t, reason)
+    else:
+        assign(s, t, chute, reason)
 
 
 cdef inline uint16_t skip_reason(const State* s, const Track* track, int c, uint16_t too_late) noexcept nogil:
@@ -273,6 +315,8 @@ cdef inline void find_lane(State* s, int32_t t) noexcept nogil:
 cdef inline void route(State* s, int32_t t, uint16_t too_late) noexcept nogil:
     """Chooses for track `t` by what is known now. A track of an older plan is looked up again."""
     cdef Track* track = &s.tracks[t]
+    if is_loop(s, track.belt) and not can_be_routed(s, track):
+        return
     if track.marks & BARRED or not track.marks & LABELLED:
         send_to_exception(s, t, track.reason)
         return

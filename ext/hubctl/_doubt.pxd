@@ -14,6 +14,7 @@ soon after is doubted for good.
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from hubctl._carriers cimport carrier_after, carrier_of, has_come_by, is_loop, lead_at
 from hubctl._choice cimport bar, look_up, route, take_label
 from hubctl._identity cimport track_of
 from hubctl._lookup cimport Reading
@@ -37,6 +38,7 @@ from hubctl._state cimport (
     N_WILD,
     NOBODY,
     ON_BELT,
+    RIDING,
     ROUTED,
     STRAY,
     ScannerState,
@@ -45,6 +47,11 @@ from hubctl._state cimport (
     WildLabel,
     say,
 )
+from hubctl._tables cimport Scanner
+
+
+cdef enum:
+    N_CARRIERS_LATE = 24  # carriers that pass a scanner while a telegram may be late
 
 
 cdef inline void understand(State* s, const Record* input, Reading* reading) noexcept nogil:
@@ -104,17 +111,45 @@ cdef inline int n_owed(const State* s, int32_t t, int n, int64_t counts) noexcep
     return found
 
 
+cdef inline int n_owed_on_ring(const State* s, int32_t t, int n, int64_t counts) noexcept nogil:
+    """The same for a loop: parcels on carriers ahead that came by scanner `n`."""
+    cdef const Scanner* scanner = &s.scanner_table[n]
+    cdef int64_t late = travel(planning_speed(s, scanner.belt), LATE_READ_NS)
+    cdef int32_t last = t
+    cdef int32_t other
+    cdef int found = 0
+    cdef int k
+    for k in range(1, N_CARRIERS_LATE):
+        other = carrier_of(s, scanner.belt, carrier_after(s, scanner.belt, s.rides[t].carrier, -k)).track
+        if other == t:
+            break
+        if other == NOBODY or other == last or s.tracks[other].marks & STRAY:
+            continue
+        last = other
+        if s.rides[other].stage != RIDING or not has_come_by(s, &s.tracks[other], scanner.at_counts, counts):
+            continue
+        if s.tracks[other].answered >> n & 1 or lead_at(s, &s.tracks[other], scanner.at_counts, counts) > late:
+            break
+        found += 1
+    return found
+
+
+cdef inline void owe(State* s, int32_t t, int n, int n_parcels) noexcept nogil:
+    """Scanner `n` owes answers for so many parcels ahead of track `t`: from now on it is in doubt."""
+    cdef ScannerState* scanner = &s.scanners[n]
+    cdef bint is_of_one = n_parcels == 1 and s.now_ns >= scanner.doubt_until_ns and not is_loop(s, s.tracks[t].belt)
+    scanner.owed_parcel = s.tracks[inducted_ahead(s, t)].parcel if is_of_one else 0
+    scanner.doubt_until_ns = s.now_ns + LATE_READ_NS
+
+
 cdef inline bint is_in_doubt(State* s, int32_t t, int n, int64_t counts) noexcept nogil:
     """Notes that scanner `n` answers for track `t`; whether the telegram may be another's."""
-    cdef ScannerState* scanner = &s.scanners[n]
-    cdef int owed = n_owed(s, t, n, counts)
+    cdef bint on_ring = is_loop(s, s.tracks[t].belt)
+    cdef int owed = n_owed_on_ring(s, t, n, counts) if on_ring else n_owed(s, t, n, counts)
     if owed > 0:
-        scanner.owed_parcel = s.tracks[inducted_ahead(s, t)].parcel
-        if owed > 1 or s.now_ns < scanner.doubt_until_ns:
-            scanner.owed_parcel = 0
-        scanner.doubt_until_ns = s.now_ns + LATE_READ_NS
+        owe(s, t, n, owed)
     s.tracks[t].answered |= <uint32_t>1 << n
-    return s.now_ns < scanner.doubt_until_ns
+    return s.now_ns < s.scanners[n].doubt_until_ns
 
 
 cdef inline void end_doubt(State* s, uint32_t scanners) noexcept nogil:

@@ -18,8 +18,9 @@ import numpy as np
 
 from hubctl.core import tables
 from hubctl.core.events import NO_INDEX, RECORD, Reason
-from hubctl.core.tables import CompiledPlan, Layout
+from hubctl.core.tables import BeltKind, CompiledPlan, Layout
 
+from hubctl._carriers cimport is_loop
 from hubctl._choice cimport close_track, is_full
 from hubctl._coding cimport take_code
 from hubctl._lookup cimport LaneTable
@@ -35,6 +36,7 @@ from hubctl._records cimport (
     ALARM_CLEARED,
     ALARM_NODE_DOWN,
     ALARM_RAISED,
+    CARRIER,
     CHUTE_LEVEL,
     CODE,
     CONFIRM,
@@ -62,6 +64,7 @@ from hubctl._state cimport (
     NOBODY,
     SLOT_SHIFT,
     BeltState,
+    Carrier,
     ChuteStatus,
     Drive,
     EyeState,
@@ -72,15 +75,19 @@ from hubctl._state cimport (
     Paddle,
     Place,
     Plan,
+    Ride,
+    RingEye,
+    RingState,
     ScannerState,
     State,
     Track,
     room,
     say,
 )
-from hubctl._tables cimport INDUCT, LINE, Belt, Chute, Diverter, Eye, Scanner
+from hubctl._tables cimport INDUCT, LINE, Belt, Chute, Diverter, Eye, Ring, Scanner
 from hubctl._tables cimport Machine as MachineTable
 from hubctl._tracking cimport take_eye, turn_wheel
+from hubctl._turning cimport lose_ring, run_ring, take_carrier, take_ring_eye
 from hubctl._unproved cimport take_eye_in_use
 
 cdef uint64_t MAGIC = 0x6875626374310006  # "hubct1", format 6
@@ -124,7 +131,10 @@ cdef void take(State* s, const Record* input) noexcept nogil:
     if not is_acceptable(s, input):
         s.head.n_inputs_refused += 1
     elif input.kind == EYE:
-        take_eye(s, input)
+        if is_loop(s, s.eye_table[input.device].belt):
+            take_ring_eye(s, input)
+        else:
+            take_eye(s, input)
     elif input.kind == ENCODER:
         take_encoder(s, input)
     elif input.kind == READ:
@@ -152,6 +162,8 @@ cdef void take(State* s, const Record* input) noexcept nogil:
         take_home(s, input)
     elif input.kind == EYE_IN_USE:
         take_eye_in_use(s, input)
+    elif input.kind == CARRIER:
+        take_carrier(s, input)
     elif input.kind == FLUSH:
         s.head.flushing = 1
 
@@ -173,11 +185,16 @@ cdef void run_what_is_due(State* s) noexcept nogil:
     s.head.backlog = 0
     for b in range(s.head.n_belts):
         watch_encoder(s, b)
+        if s.belts[b].flushing and is_loop(s, b):
+            lose_ring(s, b)
+            s.belts[b].flushing = 0
         if s.belts[b].flushing:
             flush_belt(s, b)
         if not s.belts[b].flushing:
             turn_wheel(s, b)
             run_fires(s, b)
+        if is_loop(s, b):
+            run_ring(s, b)
     run_confirms(s)
     run_watches(s)
     if s.head.flushing:
@@ -252,9 +269,14 @@ cdef size_t lay_out(State* s, char* block, const Head* head) noexcept nogil:
     s.chute_table = <Chute*>carve(&at, head.n_chutes * sizeof(Chute))
     s.hops = <uint16_t*>carve(&at, <size_t>head.n_belts * head.n_chutes * sizeof(uint16_t))
     s.machine_table = <MachineTable*>carve(&at, sizeof(MachineTable))
+    s.ring_table = <Ring*>carve(&at, head.n_belts * sizeof(Ring))
     s.belts = <BeltState*>carve(&at, head.n_belts * sizeof(BeltState))
     s.eyes = <EyeState*>carve(&at, head.n_eyes * sizeof(EyeState))
     s.scanners = <ScannerState*>carve(&at, head.n_scanners * sizeof(ScannerState))
+    s.rings = <RingState*>carve(&at, head.n_belts * sizeof(RingState))
+    s.ring_eyes = <RingEye*>carve(&at, head.n_eyes * sizeof(RingEye))
+    s.carriers = <Carrier*>carve(&at, head.n_carriers * sizeof(Carrier))
+    s.rides = <Ride*>carve(&at, (head.n_tracks_max if head.n_carriers else 0) * sizeof(Ride))
     s.chutes = <ChuteStatus*>carve(&at, head.n_chutes * sizeof(ChuteStatus))
     s.paddles = <Paddle*>carve(&at, head.n_diverters * sizeof(Paddle))
     s.drives = <Drive*>carve(&at, head.n_belts * sizeof(Drive))
@@ -294,6 +316,9 @@ cdef void make_ready(State* s) noexcept nogil:
     for i in range(s.head.n_belts):
         s.belts[i].first = NOBODY
         s.belts[i].last = NOBODY
+        s.rings[i].length_counts = s.belt_table[i].length_counts
+    for i in range(s.head.n_carriers):
+        s.carriers[i].track = NOBODY
     for i in range(s.head.n_eyes):
         s.eyes[i].expected = NOBODY
         s.eyes[i].under = NOBODY
@@ -314,7 +339,7 @@ cdef void copy_table(void* to, object table) except *:
 
 def _check_tables(layout: Layout) -> None:
     """Each table has the layout that compiled code gives it."""
-    for row in ("BELT", "EYE", "SCANNER", "DIVERTER", "CHUTE", "MACHINE"):
+    for row in ("BELT", "EYE", "SCANNER", "DIVERTER", "CHUTE", "MACHINE", "RING"):
         name = "machine" if row == "MACHINE" else f"{row.lower()}s"
         table = getattr(layout, name)
         if table.dtype != getattr(tables, row):
@@ -345,6 +370,7 @@ def _check_layout(layout: Layout) -> None:
     _check_indices("chutes.confirm_node", layout.chutes["confirm_node"], layout.n_nodes, none=True)
     _check_ranges(layout)
     _check_hops(layout)
+    _check_rings(layout)
 
 
 def _check_hops(layout: Layout) -> None:
@@ -367,6 +393,23 @@ def _check_hops(layout: Layout) -> None:
         raise ValueError(f"chutes.to_counts = {led_on['to_counts'].tolist()}: must be on the belt they lead onto")
 
 
+def _check_rings(layout: Layout) -> None:
+    """Loops and rings are the same belts; a ring's carriers and eyes are its own."""
+    loops = layout.belts["kind"] == BeltKind.LOOP
+    rings = layout.rings
+    if len(rings) != len(loops) or ((rings["n_carriers"] > 0) != loops).any():
+        raise ValueError("layout.rings: must be one for each belt, with carriers for each loop and no other")
+    if (rings["first_carrier"] != np.cumsum(rings["n_carriers"]) - rings["n_carriers"]).any():
+        raise ValueError("layout.rings: the carriers of one ring must follow those of the one before")
+    if (layout.belts["length_counts"][loops] < 4 * rings["n_carriers"][loops]).any():
+        raise ValueError("belts.length_counts: a loop must be 4 counts or more for each of its carriers")
+    for belt in np.flatnonzero(loops):
+        first, n_eyes = int(rings["first_eye"][belt]), int(rings["n_eyes"][belt])
+        own = np.flatnonzero(layout.eyes["belt"] == belt)
+        if n_eyes > 32 or own.tolist() != list(range(first, first + n_eyes)):
+            raise ValueError(f"layout.rings: belt {belt} has {len(own)} eyes, of which its ring knows others")
+
+
 def _check_ranges(layout: Layout) -> None:
     bits, per_m = layout.belts["counter_bits"], layout.belts["counts_per_m"]
     if ((bits < 1) | (bits > 48)).any():
@@ -375,8 +418,9 @@ def _check_ranges(layout: Layout) -> None:
         raise ValueError(f"belts.counts_per_m = {per_m.tolist()}: must be 1 or more")
     if (layout.belts["speed_counts_s"] < 1).any():
         raise ValueError(f"belts.speed_counts_s = {layout.belts['speed_counts_s'].tolist()}: must be 1 or more")
-    if (layout.chutes["diverter"][layout.belts["end_chute"]] != NO_INDEX).any():
-        raise ValueError("belts.end_chute: must be a chute without a diverter")
+    end_diverts = layout.chutes["diverter"][layout.belts["end_chute"]] != NO_INDEX
+    if (end_diverts != (layout.belts["kind"] == BeltKind.LOOP)).any():
+        raise ValueError("belts.end_chute: must be a chute without a diverter, and with one on a loop")
     diverts = layout.chutes["diverter"] != NO_INDEX
     _check_indices("chutes.node", layout.chutes["node"][diverts], layout.n_nodes)
     confirms = layout.chutes["has_confirm"] != 0
@@ -460,6 +504,7 @@ cdef class Kernel:
         head.n_diverters = len(layout.diverters)
         head.n_chutes = len(layout.chutes)
         head.n_nodes = layout.n_nodes
+        head.n_carriers = int(layout.rings["n_carriers"].sum())
         head.n_tracks_max = n_tracks_max
         head.n_slots = _slots_for(layout)
         head.n_places = 1 << (2 * n_tracks_max - 1).bit_length()
@@ -495,6 +540,7 @@ cdef class Kernel:
         copy_table(self.state.chute_table, layout.chutes)
         copy_table(self.state.hops, layout.hops)
         copy_table(self.state.machine_table, layout.machine)
+        copy_table(self.state.ring_table, layout.rings)
         return 0
 
     cdef int _restore(self, bytes snapshot) except -1:

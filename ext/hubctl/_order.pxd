@@ -7,6 +7,7 @@ so that setting, clearing and finding a timer cost the same with ten tracks and 
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
+from hubctl._carriers cimport is_loop, leave_carriers
 from hubctl._identity cimport drop_identity, drop_number
 from hubctl._records cimport ALARM_CLEARED, ALARM_RAISED, ALARM_TRACKS_USED_UP, NO_COUNTS, Record
 from hubctl._state cimport (
@@ -215,6 +216,8 @@ cdef inline void have_tracks_again(State* s) noexcept nogil:
 cdef inline void give_back(State* s, int32_t t) noexcept nogil:
     """Back into the pool: track `t` is over."""
     leave_plans(s, t)
+    if is_loop(s, s.tracks[t].belt):
+        leave_carriers(s, t)
     clear_timer(s, t)
     forget(s, t)
     drop_identity(s, t)

@@ -3,6 +3,7 @@
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from hubctl._carriers cimport is_loop, lead_at, rider_at
 from hubctl._choice cimport bar, close_where_sent, hold_label, route
 from hubctl._doubt cimport blur, is_in_doubt, is_wild, n_owed, note_wild, take_certain, take_doubtful, understand
 from hubctl._identity cimport track_of_parcel
@@ -33,7 +34,9 @@ cdef inline int64_t beyond(const State* s, int32_t t, const Scanner* scanner, in
     cdef const Track* track = &s.tracks[t]
     cdef int64_t length = track.length_counts
     cdef int64_t lead = counts - track.origin_counts - scanner.at_counts
-    if scanner.at_counts + scanner.reach_counts < track.from_counts:
+    if is_loop(s, track.belt):
+        lead = lead_at(s, track, scanner.at_counts, counts)
+    elif scanner.at_counts + scanner.reach_counts < track.from_counts:
         return INT64_MAX  # it came onto the belt beyond this scanner
     if length < 0:
         length = s.belt_table[track.belt].parcel_counts_max
@@ -50,10 +53,23 @@ cdef inline bint reaches(const State* s, int32_t t, const Scanner* scanner, int6
     return -scanner.reach_counts <= off <= scanner.reach_counts
 
 
+cdef inline int32_t nearest_rider(const State* s, const Scanner* scanner, int64_t counts, int32_t but) noexcept nogil:
+    """Who lies under a scanner of a loop, or reaches under it from the carriers beside, but for one; NOBODY if nobody does."""
+    cdef int32_t t
+    cdef int k
+    for k in range(3):
+        t = rider_at(s, scanner.belt, scanner.at_counts, counts, k if k < 2 else -1)
+        if t != but and reaches(s, t, scanner, counts):
+            return t
+    return NOBODY
+
+
 cdef inline int32_t nearest(State* s, int n, int64_t counts) noexcept nogil:
     """The track at the scan line of scanner `n`, or the last one before it; moves with the parcels."""
     cdef const Scanner* scanner = &s.scanner_table[n]
     cdef int32_t t = s.scanners[n].near
+    if is_loop(s, scanner.belt):
+        return nearest_rider(s, scanner, counts, NOBODY)
     if t == NOBODY:
         return NOBODY
     while beyond(s, t, scanner, counts) > scanner.reach_counts and s.tracks[t].behind != NOBODY:
@@ -192,6 +208,8 @@ cdef inline void place_read(State* s, int32_t t, int n, const Record* input, int
 
 cdef inline int32_t other_in_reach(State* s, int32_t t, const Scanner* scanner, int64_t counts) noexcept nogil:
     """A neighbour of track `t` whom a read fits as well; NOBODY if there is none."""
+    if is_loop(s, scanner.belt):
+        return nearest_rider(s, scanner, counts, t)
     if reaches(s, s.tracks[t].behind, scanner, counts):
         return s.tracks[t].behind
     if reaches(s, s.tracks[t].ahead, scanner, counts):

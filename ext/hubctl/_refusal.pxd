@@ -2,6 +2,7 @@
 
 from hubctl._motion cimport is_timed
 from hubctl._records cimport (
+    CARRIER,
     CHUTE_LEVEL,
     CODE,
     CONFIRM,
@@ -46,6 +47,8 @@ cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nog
         return input.n_text <= TEXT_MAX
     if input.kind == READ:
         return input.device < s.head.n_scanners and input.n_text <= TEXT_MAX
+    if input.kind == CARRIER:
+        return input.device < s.head.n_belts and 0 <= input.counts < s.ring_table[input.device].n_carriers
     if input.kind == NODE:
         return input.device < s.head.n_nodes
     if input.kind == CONFIRM or input.kind == CHUTE_LEVEL or input.kind == OPERATE or input.kind == FIRE_RESULT:

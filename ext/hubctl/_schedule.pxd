@@ -5,13 +5,15 @@ Late is never done late: a fire whose time is over becomes MISSED_WINDOW and the
 
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t
 
+from hubctl._carriers cimport is_loop
 from hubctl._choice cimport (
     arm_timer,
-    assign,
     close_track,
     close_where_sent,
     fire_counts_at,
+    ride_on,
     route,
+    send_to_end,
     skip,
     way_refusal,
 )
@@ -77,6 +79,8 @@ cdef inline uint16_t place_refusal(const State* s, int32_t t, const Diverter* di
     cdef int64_t fire_counts = fire_counts_at(s, &s.tracks[t], diverter)
     if fire_counts < s.belts[s.tracks[t].belt].counts:
         return MISSED_WINDOW
+    if is_loop(s, s.tracks[t].belt):
+        return NONE
     if not has_room_beside(s, t, diverter.clear_counts, diverter.hold_ns):
         return GAP_TOO_SMALL
     return NONE if is_ready(s, &s.tracks[t], fire_counts) else GAP_TOO_SMALL
@@ -105,8 +109,10 @@ cdef inline void next_best(State* s, int32_t t, uint16_t reason) noexcept nogil:
     if track.reason == OK:
         track.candidate += 1
         route(s, t, MISSED_WINDOW)
+    elif is_loop(s, track.belt) and track.chute == s.belt_table[track.belt].end_chute:
+        ride_on(s, t, track.reason)
     else:
-        assign(s, t, s.belt_table[track.belt].end_chute, track.reason)
+        send_to_end(s, t, track.reason)
 
 
 cdef inline void commit(State* s, int32_t t) noexcept nogil:
@@ -233,7 +239,9 @@ cdef inline void run_fires(State* s, int b) noexcept nogil:
 
 
 cdef inline bint can_be_seen_again(const State* s, const Track* track) noexcept nogil:
-    """Whether an eye further down could still prove that a fired parcel is on the belt."""
+    """Whether an eye further down, or a load eye, could still prove that a fired parcel is on the belt."""
+    if is_loop(s, track.belt):
+        return True
     return s.belt_table[track.belt].kind != STATION and track.next_eye != NO_INDEX
 
 
@@ -303,12 +311,13 @@ cdef inline void take_fire_result(State* s, const Record* input) noexcept nogil:
 cdef inline int64_t confirm_error(const State* s, int32_t t, int64_t t_ns) noexcept nogil:
     """How far an instant is from the middle of the track's confirm window, ns; -1 outside it.
 
-    The window is for the parcel's centre; the chute eye sees its leading edge, half a length before.
+    The window is for the parcel's centre; the chute eye sees its leading edge, half a length before. A carrier
+    discharges sideways, so that the length of its parcel makes no difference.
     """
     cdef const Track* track = &s.tracks[t]
     cdef const Chute* chute = &s.chute_table[track.exit]
-    cdef int64_t half_ns = track.length_counts // 2 * NS_PER_S // planning_speed(s, track.belt)
-    cdef int64_t after_ns = t_ns - track.fired_ns + half_ns
+    cdef int64_t half = 0 if is_loop(s, track.belt) else track.length_counts // 2
+    cdef int64_t after_ns = t_ns - track.fired_ns + half * NS_PER_S // planning_speed(s, track.belt)
     cdef int64_t error_ns = 2 * after_ns - chute.confirm_from_ns - chute.confirm_until_ns
     if after_ns < chute.confirm_from_ns or after_ns > chute.confirm_until_ns:
         return -1
@@ -341,6 +350,9 @@ cdef inline void take_confirm(State* s, const Record* input) noexcept nogil:
     record = say(s, CONFIRMED, 0 if t == NOBODY else s.tracks[t].parcel)
     record.chute = input.chute
     record.reason = UNEXPECTED if t == NOBODY else OK
-    if t != NOBODY:
-        divert_worked(s, &s.tracks[t])
-        arrive(s, t, input.t_ns)
+    if t == NOBODY:
+        return
+    divert_worked(s, &s.tracks[t])
+    if is_loop(s, s.tracks[t].belt):
+        s.rides[t].is_off = 1
+    arrive(s, t, input.t_ns)

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
+from hubctl._carriers cimport has_come_by, is_loop, is_riding
 from hubctl._records cimport ALARM_CLEARED, ALARM_RAISED, ALARM_SCANNER_SILENT, Record
 from hubctl._state cimport ScannerState, State, Track, say
 from hubctl._tables cimport Scanner
@@ -24,7 +25,11 @@ cdef inline void hear_scanner(State* s, int n) noexcept nogil:
 cdef inline bint has_passed(const State* s, const Track* track, const Scanner* scanner) noexcept nogil:
     """Whether a track has come by a scanner of its belt, and has had no answer of it."""
     cdef int64_t beyond = s.belts[track.belt].counts - track.origin_counts - scanner.at_counts - track.length_counts
-    return scanner.belt == track.belt and scanner.silent_after > 0 and beyond > scanner.reach_counts
+    if scanner.belt != track.belt or scanner.silent_after == 0:
+        return False
+    if is_loop(s, track.belt):
+        return is_riding(s, track) and has_come_by(s, track, scanner.at_counts, s.belts[track.belt].counts)
+    return beyond > scanner.reach_counts
 
 
 cdef inline void miss_answers(State* s, int32_t t) noexcept nogil:

@@ -8,7 +8,7 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64
 from libc.string cimport memset
 
 from hubctl._records cimport NO_COUNTS, NO_INDEX, N_REASONS, Record
-from hubctl._tables cimport Belt, Chute, Diverter, Eye, Scanner
+from hubctl._tables cimport Belt, Chute, Diverter, Eye, Ring, Scanner
 from hubctl._tables cimport Machine as MachineTable
 
 cdef enum:
@@ -87,6 +87,64 @@ cdef struct Track:
     uint16_t said_chute       # what the last DECIDED said
     uint16_t said_reason
     char[56] text
+
+cdef enum RideStage:
+    AT_INDUCTION = 0  # ready, and waits for a carrier
+    BOOKED = 1        # a carrier comes for it
+    RIDING = 2        # its launch was commanded
+    OFF_RING = 3      # fired when the ring was lost, or never to be launched
+
+cdef struct Ride:
+    int64_t lap_counts        # count at which its lap ends
+    int64_t launch_counts     # count at which its middle is put onto the carrier's
+    int64_t read_counts       # count at which every scanner of its lap must have spoken; 0: they have
+    int32_t carrier           # the first of its carriers, by number; NOBODY without
+    uint16_t n_carriers
+    uint16_t eye              # where it got on
+    uint16_t stage
+    uint16_t is_proved        # a load eye saw it where it should be
+    uint16_t is_off           # proved to have left its carriers
+    uint16_t first_empty      # a load eye saw its first carrier empty, and has still to see the second
+
+cdef enum CarrierState:
+    UNKNOWN_CARRIER = 0       # nobody knows what lies on it
+    EMPTY_CARRIER = 1         # a load eye or a chute eye proved that nothing does
+
+cdef enum CarrierUse:
+    IN_USE = 0
+    TAKEN_OUT = 1             # by a person: it is not booked
+    FAILED_CARRIER = 2        # it does not discharge: not booked, and not fired
+
+cdef struct Carrier:
+    int32_t track             # that rides on it or has booked it
+    uint16_t state
+    uint16_t use
+    uint16_t n_failures       # discharges in a row that failed
+    uint16_t reserved
+    uint32_t touched          # bit n: the loop's eye n was blocked while the middle of it passed
+
+cdef struct RingState:
+    int64_t zero_counts       # carrier 0 was, or will be, at 0 mm then
+    int64_t length_counts     # once round, as measured
+    int64_t origin_counts     # last edge of the origin eye
+    int64_t carrier_counts    # last edge of the carrier eye
+    int64_t turn_counts       # the next carrier comes to 0 mm then
+    int32_t n_counted         # carriers since the origin
+    int32_t n_good            # rings in a row that were right
+    int32_t has_origin        # the origin was seen since it was last lost
+    int32_t is_synchronised
+    int32_t is_lost           # RING_LOST is raised
+    int32_t n_given_up        # once lost: carriers that have been given up so far
+
+cdef struct RingEye:
+    int64_t blocked_counts    # load eye: since when it is blocked
+    int64_t due_counts        # the verdict on `carrier` is due then
+    int32_t carrier
+    int32_t is_blocked
+    int32_t is_jammed         # blocked for longer than anything that lies on carriers
+    int32_t n_misses          # loads in a row that it should have seen
+    int32_t is_blind          # EYE_BLIND is raised
+    int32_t n_launches        # induct eye: launches in a row after which the parcel still stood there
 
 cdef struct BeltState:
     int64_t counts            # extended, at t_ns
@@ -220,6 +278,7 @@ cdef struct Head:
     int32_t n_nodes
     int32_t n_inducts         # that an output holds
     int32_t n_driven          # belts that are told to run: all or none
+    int32_t n_carriers        # of all loops
     int32_t n_tracks_max
     int32_t n_slots           # of each belt's wheel, a power of two
     int32_t n_places          # of each table of `_identity.pxd`, a power of two
@@ -255,6 +314,11 @@ cdef struct State:
     ScannerState* scanners
     ChuteStatus* chutes
     NodeStatus* nodes
+    Ring* ring_table          # one for each belt
+    RingState* rings
+    RingEye* ring_eyes        # one for each eye
+    Carrier* carriers         # of all loops
+    Ride* rides               # one for each track, if there is a loop
     Track* tracks
     Place* labels             # [n_places] tracks by the identity of their label
     Place* parcels            # [n_places] tracks by their number

@@ -5,11 +5,15 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 cdef enum BeltKind:
     LINE = 0
     STATION = 1
+    LOOP = 2
 
 cdef enum EyeRole:
     INDUCT = 0
     TRACK = 1
     END = 2
+    ORIGIN = 3
+    CARRIER_EYE = 4
+    LOAD = 5
 
 cdef enum Stamp:
     STAMP_NONE = 0
@@ -53,6 +57,7 @@ cdef packed struct Eye:
     int64_t jam_counts
     int64_t merge_counts
     int64_t merge_gap_counts
+    int64_t launch_ns
 
 cdef packed struct Scanner:
     uint16_t belt
@@ -131,6 +136,16 @@ cdef packed struct Machine:
     uint32_t reserved2
     int64_t warning_ns
     int64_t drain_ns
+
+cdef packed struct Ring:
+    int32_t n_carriers
+    int32_t first_carrier
+    uint16_t first_eye
+    uint16_t n_eyes
+    uint16_t carrier_eye
+    uint16_t failures_max
+    int64_t carrier_counts
+    int64_t pair_counts
 
 cdef packed struct Link:
     uint16_t kind

@@ -6,6 +6,7 @@ window, `_unproved.pxd` says.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
+from hubctl._carriers cimport is_loop
 from hubctl._choice cimport arm_timer, assign, bar, close_track, commit_counts_at, eye_deadline, route
 from hubctl._identity cimport hold_number
 from hubctl._health cimport note_standing, say_alarm
@@ -37,6 +38,7 @@ from hubctl._records cimport (
     UNEXPECTED_TRACK,
     Record,
 )
+from hubctl._riding cimport reach_ride_point
 from hubctl._schedule cimport commit, conclude_fired, reach_commit_point
 from hubctl._state cimport (
     BARRED,
@@ -355,6 +357,8 @@ cdef inline void look_at(State* s, int32_t t) noexcept nogil:
         reach_commit_point(s, t)
     elif eye_deadline(s, track) > counts:
         arm_timer(s, t)
+    elif is_loop(s, track.belt):
+        reach_ride_point(s, t)
     elif track.next_eye != NO_INDEX:
         miss(s, t, track.next_eye)
     elif track.state == FIRED_TRACK:

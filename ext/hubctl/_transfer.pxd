@@ -6,6 +6,7 @@ confirms it, or, should that eye be blind, when it would have. On a belt that it
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
+from hubctl._carriers cimport is_loop, leave_carriers
 from hubctl._choice cimport assign, close_where_sent, route, skip_reason
 from hubctl._motion cimport counts_at
 from hubctl._order cimport clear_timer, expect_at_eyes, forget, leave_plans, link_before, unlink
@@ -78,6 +79,8 @@ cdef inline void enter(
 cdef inline void leave_belt(State* s, int32_t t) noexcept nogil:
     """Track `t` stands on no belt, in no plan and under no eye."""
     leave_plans(s, t)
+    if is_loop(s, s.tracks[t].belt):
+        leave_carriers(s, t)
     clear_timer(s, t)
     forget(s, t)
     unlink(s, s.tracks[t].belt, t)

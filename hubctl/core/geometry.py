@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hubctl.core.address import parse_address
 from hubctl.core.config import Source
+from hubctl.core.loops import check_loop, refuse_loop_things
 from hubctl.core.references import entries, resolves
 from hubctl.core.shape import known
 from hubctl.core.transfers import check_transfers, led_on_mm
@@ -113,6 +114,10 @@ def _check_belt(hub: Hub, source: Source, index: int, belt: Belt) -> None:
         _check_pitch(hub, source, belt)
         _check_stamps(hub, source, belt)
         _check_notices(hub, source, index, belt)
+    if belt.kind == "loop":
+        check_loop(hub, source, index, belt)
+    else:
+        refuse_loop_things(hub, source, index, belt)
 
 
 def _refuse_beyond(hub: Hub, source: Source, belt: Belt) -> None:

@@ -77,15 +77,29 @@ class Encoder(Section):
     )
 
 
+class Carriers(Section):
+    """The carriers of a loop: trays that tilt, or short belts across."""
+
+    n: int = Field(ge=4, le=4096, description="how many")
+    pitch_mm: int = Field(ge=100, le=5000, description="from one middle to the next; n of them make the loop")
+    carrier_mm: int = Field(ge=50, le=5000, description="longest parcel for one; a longer one takes two")
+    failures_max: int = Field(
+        3, ge=1, le=100, description="out of use after so many discharges in a row that failed"
+    )
+
+
 class Belt(Section):
     """A moving surface."""
 
     name: Name = Field(description="unique among belts")
-    kind: Literal["line", "station"] = Field(
+    kind: Literal["line", "station", "loop"] = Field(
         "line",
-        description="line: past every diverter once; station: one parcel at a time, diverted at its read",
+        description="line: past every diverter once; station: one parcel at a time, diverted at its read; "
+        "loop: a ring of carriers",
     )
-    length_mm: int = Field(ge=100, le=LENGTH_MM_MAX, description="from 0, where positions start, to its end")
+    length_mm: int = Field(
+        ge=100, le=LENGTH_MM_MAX, description="from 0, where positions start, to its end, or once round"
+    )
     speed_mm_s: int = Field(ge=10, le=10_000, description="design speed")
     speed_mm_s_min: int | None = Field(
         None, ge=1, le=10_000, description="below it nothing is diverted; default half the design speed"
@@ -99,7 +113,10 @@ class Belt(Section):
         150, ge=0, le=2000, description="window of the first eye for a parcel that came from another belt"
     )
     encoder: Encoder | None = Field(None, description="absent: positions are guessed from the clock")
-    end_chute: Name = Field(description="the chute at the belt's end")
+    end_chute: Name = Field(
+        description="the chute at the belt's end; of a loop one that takes what nobody knows or wants"
+    )
+    carriers: Carriers | None = Field(None, description="of a loop; a belt of another kind has none")
     run: CoilAddress | None = Field(None, description="coil that lets the belt run")
     stop_on_jam: bool = Field(False, description="true: a jam at one of its eyes stops the belt")
 
@@ -180,8 +197,14 @@ class Eye(Section):
     name: Name = Field(description="unique among eyes")
     belt: Name = Field(description="the belt it looks at")
     at_mm: PositionMm = Field(description="from the start of the belt")
-    role: Literal["induct", "track", "end"] = Field(
-        "track", description="induct: opens tracks; track: proves them; end: proves what leaves the belt"
+    role: Literal["induct", "track", "end", "origin", "carrier", "load"] = Field(
+        "track",
+        description="induct: opens tracks; track: proves them; end: proves what leaves the belt; of a loop, "
+        "origin: sees carrier 0; carrier: sees each one; load: sees what lies on them; and its induct eyes "
+        "are blocked by a parcel that waits for a carrier",
+    )
+    launch_ms: Milliseconds = Field(
+        300, description="induct eye of a loop: from the command to the parcel on its carrier"
     )
     input: BitAddress = Field(description='where it is wired, like "io1/discrete/16" or "head/input/2.0"')
     window_mm: int = Field(80, ge=1, le=1000, description="a parcel is the expected one if no further off")

@@ -140,6 +140,7 @@ def compile_layout(hub: Hub) -> Layout:
         n_nodes=len(hub.nodes),
         hops=find_hops(belts, diverters, chutes),
         machine=_table([_machine(hub)], tables.MACHINE),
+        rings=_table(map(maker.ring, hub.belts), tables.RING),
     )
 
 
@@ -160,6 +161,8 @@ class _LayoutMaker:
         self.timeout_ms = {node.name: node.timeout_ms for node in hub.nodes}
         self.told_late_ms = max((_detected_ms(node) for node in hub.nodes), default=0)
         self.outputs = {chute.diverter: chute.output for chute in reversed(hub.chutes)}
+        self.ordered_eyes = eyes_in_order(hub)
+        self.first_carriers = _first_carriers(hub)
 
     def belt(self, belt: Belt) -> dict[str, int]:
         counts = self._counts(belt.name)
@@ -184,6 +187,23 @@ class _LayoutMaker:
             "transfer_window_counts": counts(belt.transfer_window_mm),
         }
 
+    def ring(self, belt: Belt) -> dict[str, int]:
+        if belt.carriers is None:
+            return {}
+        counts = self._counts(belt.name)
+        roles = [eye.role for eye in self.ordered_eyes if eye.belt == belt.name]
+        first_eye = next((i for i, eye in enumerate(self.ordered_eyes) if eye.belt == belt.name), 0)
+        return {
+            "n_carriers": belt.carriers.n,
+            "first_carrier": self.first_carriers[belt.name],
+            "first_eye": first_eye,
+            "n_eyes": len(roles),
+            "carrier_eye": first_eye + roles.index("carrier") if "carrier" in roles else NO_INDEX,
+            "failures_max": belt.carriers.failures_max,
+            "carrier_counts": counts(belt.carriers.carrier_mm),
+            "pair_counts": counts(belt.carriers.carrier_mm + belt.carriers.pitch_mm),
+        }
+
     def eye(self, eye: Eye) -> dict[str, int]:
         counts = self._counts(eye.belt)
         return {
@@ -201,6 +221,7 @@ class _LayoutMaker:
                 self.debounce_mm[eye.belt] if eye.debounce_mm is None else eye.debounce_mm
             ),
             "jam_counts": counts(self.jam_mm[eye.belt] if eye.jam_mm is None else eye.jam_mm),
+            "launch_ns": eye.launch_ms * NS_PER_MS,
         }
 
     def scanner(self, scanner: Scanner) -> dict[str, int]:
@@ -271,6 +292,12 @@ def _machine(hub: Hub) -> dict[str, int]:
         "warning_ns": hub.machine.start_warning_ms * NS_PER_MS,
         "drain_ns": hub.machine.drain_ms * NS_PER_MS,
     }
+
+
+def _first_carriers(hub: Hub) -> dict[str, int]:
+    """Where each belt's carriers begin among those of all loops."""
+    n_carriers = [belt.carriers.n if belt.carriers else 0 for belt in hub.belts]
+    return {belt.name: sum(n_carriers[:i]) for i, belt in enumerate(hub.belts)}
 
 
 def _detected_ms(node: Node) -> int:

@@ -214,7 +214,7 @@ def _refuse_overlap(
 
 def _check_chutes(hub: Hub, source: Source) -> None:
     _refuse_side_twice(hub, source)
-    ends = {belt.end_chute for _, belt in entries(hub, "belts", "end_chute")}
+    ends = {belt.end_chute for _, belt in entries(hub, "belts", "end_chute", "kind") if belt.kind != "loop"}
     ends_known = resolves(hub, source, "belts", "end_chute", "chutes")
     for index, chute in entries(hub, "chutes", "name", "diverter"):
         if chute.diverter is None and ends_known and chute.name not in ends:

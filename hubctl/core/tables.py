@@ -22,6 +22,7 @@ class BeltKind(IntEnum):
 
     LINE = 0  # past every diverter once, off at the end
     STATION = 1  # one parcel at a time: the read opens the track and its divert is due at once
+    LOOP = 2  # a ring of carriers: round and round until it is discharged
 
 
 class EyeRole(IntEnum):
@@ -30,6 +31,9 @@ class EyeRole(IntEnum):
     INDUCT = 0  # opens tracks
     TRACK = 1  # corrects positions, finds lost and unexpected parcels
     END = 2  # the same, and closes what leaves the belt there
+    ORIGIN = 3  # of a loop: blocked while the middle of carrier 0 is there
+    CARRIER = 4  # of a loop: blocked while the middle of any carrier is there
+    LOAD = 5  # of a loop: looks across the carriers, and is blocked by what lies on them
 
 
 class Stamp(IntEnum):
@@ -76,6 +80,7 @@ EYE = np.dtype(
         ("jam_counts", "<i8"),  # blocked for longer than this it is jammed
         ("merge_counts", "<i8"),  # belt travel from the release of a held induct to its eye blocked
         ("merge_gap_counts", "<i8"),  # kept free around what comes in
+        ("launch_ns", "<i8"),  # induct of a loop: from the command to the parcel on its carrier
     ]
 )
 
@@ -185,6 +190,19 @@ MACHINE = np.dtype(
     ]
 )
 
+RING = np.dtype(
+    [
+        ("n_carriers", "<i4"),  # 0: the belt is no loop
+        ("first_carrier", "<i4"),  # where its carriers begin among those of all loops
+        ("first_eye", "<u2"),  # its eyes stand together
+        ("n_eyes", "<u2"),
+        ("carrier_eye", "<u2"),  # NO_INDEX: it has only an origin eye
+        ("failures_max", "<u2"),  # so many discharges in a row that fail take a carrier out of use
+        ("carrier_counts", "<i8"),  # the longest parcel that one carrier takes
+        ("pair_counts", "<i8"),  # and the longest that two take
+    ]
+)
+
 
 class Layout(NamedTuple):
     """What the kernel knows of a hub. Each field is a numpy array of the dtype of the same name."""
@@ -199,6 +217,7 @@ class Layout(NamedTuple):
         np.uint16
     ]  # shape (n_belts, n_chutes): exit of a belt on the way to a chute; NO_INDEX: none
     machine: Table = np.zeros(1, MACHINE)  # one row
+    rings: Table = np.zeros(1, RING)  # one row a belt
 
 
 class LinkKind(IntEnum):

@@ -149,7 +149,7 @@ ONE_MISTAKE = [
         "is taken",
     ),
     (('end_chute = "END"', 'end_chute = "EMD"'), 'did you mean "END"?'),
-    (('end_chute = "END", ', ""), "end_chute: missing (the chute at the belt's end)"),
+    (('end_chute = "END", ', ""), "end_chute: missing (the chute at the belt's end;"),
     (
         ('{ name = "END", no = 99 },', '{ name = "END", no = 99 }, { name = "X", no = 9999 },'),
         "no diverter serves it",

@@ -30,6 +30,7 @@ STRUCTS = [
     ("_tables", "Lane", tables.LANE),
     ("_tables", "Wave", tables.WAVE),
     ("_tables", "Machine", tables.MACHINE),
+    ("_tables", "Ring", tables.RING),
     ("_tables", "Link", tables.LINK),
     ("_tables", "NodeWire", tables.NODE_WIRE),
     ("_tables", "Poll", tables.POLL),
@@ -67,6 +68,7 @@ RENAMED = {
     "LOST_PARCEL": "LOST",
     "REMOVED_PARCEL": "REMOVED",
     "CLOSED_BY_OPERATOR": "CLOSED",
+    "CARRIER_EYE": "CARRIER",
 }
 
 

@@ -119,13 +119,16 @@ class Stage:
     def perform(self, script: list[tuple[int, list[str]]]) -> None:
         end_ms = max(at_ms for at_ms, _ in script)
         for self.now_ms in range(end_ms + 1):
-            if self.now_ms:
-                for event in self.belt.advance(self.now_ms):
-                    self._tell(event)
-            for at_ms, words in script:
-                if at_ms == self.now_ms:
-                    self._happen(words)
-            self._step_if_due()
+            self._pass_millisecond(script)
+
+    def _pass_millisecond(self, script: list[tuple[int, list[str]]]) -> None:
+        if self.now_ms:
+            for event in self.belt.advance(self.now_ms):
+                self._tell(event)
+        for at_ms, words in script:
+            if at_ms == self.now_ms:
+                self._happen(words)
+        self._step_if_due()
 
     def _happen(self, words: list[str]) -> None:
         getattr(self, f"_do_{words[0]}")(*words[1:])
@@ -339,7 +342,7 @@ class Stage:
         for record in self._feed(self.now_ms * MS, records(*given)):
             self.said.append(record)
             self.lines.append(f"> {self.now_ms} {Teller(self.names, record)}")
-            if record["kind"] == Kind.FIRE_OUTPUT:
+            if record["kind"] in (Kind.FIRE_OUTPUT, Kind.LAUNCH):
                 self._obey(record)
             if record["kind"] == Kind.RUN_BELT:
                 self.belt.speed_mm_s[self.names.belts[record["device"]]] = int(record["value"])
@@ -458,10 +461,3 @@ class Teller:
         chute = [] if self.record["chute"] == NO_INDEX else [self._chute]
         reason = [self._reason] if self.record["reason"] else []
         return [*chute, *fields, *reason, *([self._text] if self._text else [])]
-
-
-def perform(story: Story) -> Stage:
-    """The stage after the story."""
-    stage = Stage(story)
-    stage.perform(story.script)
-    return stage

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from golden import CUT, TRACES, load, perform
+from golden import CUT, TRACES, load
+from golden_ring import perform
 
 from hubctl.core.events import Reason
 

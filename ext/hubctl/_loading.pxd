@@ -1,0 +1,266 @@
+"""Load eyes: what really lies on each carrier as it passes, against what should.
+
+A carrier is loaded if the eye was blocked while the middle half of it passed. Seen as expected, a parcel is
+proved; a carrier that should be loaded and is empty has lost its parcel; one that should be empty and is loaded
+carries somebody unknown, who is discharged where unknown parcels go. A fired parcel that is still there was not
+discharged. An eye that sees none of many loads in a row is blind, and one that sees nothing but load is jammed:
+what they say proves nothing.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
+
+from hubctl._booking cimport open_ride
+from hubctl._carriers cimport (
+    carrier_after,
+    carrier_at,
+    carrier_comes,
+    carrier_of,
+    pitch_counts,
+    take_carriers,
+)
+from hubctl._choice cimport close_track, send_to_exception
+from hubctl._motion cimport planning_speed, time_of, travel, was_blind
+from hubctl._order cimport clear_timer
+from hubctl._records cimport (
+    ALARM_CLEARED,
+    ALARM_EYE_BLIND,
+    ALARM_JAM,
+    ALARM_RAISED,
+    LOADED,
+    LOST,
+    LOST_PARCEL,
+    NONE,
+    UNEXPECTED,
+    Record,
+)
+from hubctl._riding cimport discharge_failed, get_on, stand_again
+from hubctl._schedule cimport conclude_fired
+from hubctl._state cimport (
+    BARRED,
+    EMPTY_CARRIER,
+    EYE_PASSED,
+    FAILED_CARRIER,
+    FIRED_TRACK,
+    NOBODY,
+    RIDING,
+    STRAY,
+    UNKNOWN_CARRIER,
+    Carrier,
+    Ride,
+    RingEye,
+    State,
+    Track,
+    room,
+    say,
+)
+from hubctl._tables cimport LOAD
+from hubctl._tracking cimport say_opened
+
+cdef enum:
+    N_MISSES_BLIND = 4
+    N_TOUCHED_MAX = 8    # carriers that one load can touch, and more
+
+
+cdef inline uint32_t bit_of(const State* s, int b, int e) noexcept nogil:
+    return <uint32_t>1 << (e - s.ring_table[b].first_eye)
+
+
+cdef inline void say_loaded(State* s, int b, int32_t carrier, int32_t t, bint is_loaded, uint16_t reason) noexcept nogil:
+    cdef Record* record = say(s, LOADED, 0 if t == NOBODY else s.tracks[t].parcel)
+    record.device = b
+    record.counts = carrier
+    record.value = is_loaded
+    record.reason = reason
+
+
+cdef inline void raise_or_clear(State* s, int e, uint16_t kind, int64_t alarm) noexcept nogil:
+    cdef Record* record = say(s, kind, 0)
+    record.value = alarm
+    record.device = e
+
+
+cdef inline void start_looking(State* s, int b) noexcept nogil:
+    """The ring is synchronised: each load eye judges every carrier that comes from now on."""
+    cdef RingEye* eye
+    cdef int e
+    for e in range(s.ring_table[b].first_eye, s.ring_table[b].first_eye + s.ring_table[b].n_eyes):
+        if s.eye_table[e].role != LOAD:
+            continue
+        eye = &s.ring_eyes[e]
+        eye.carrier = carrier_after(s, b, carrier_at(s, b, s.eye_table[e].at_counts, s.belts[b].counts), 1)
+        eye.due_counts = carrier_comes(s, b, eye.carrier, s.eye_table[e].at_counts, s.belts[b].counts)
+
+
+cdef inline void touch(State* s, int b, int e, int64_t from_counts, int64_t until_counts) noexcept nogil:
+    """Something lay across the eye from one count to another: on each carrier whose middle half passed meanwhile."""
+    cdef int64_t at = s.eye_table[e].at_counts
+    cdef int64_t quarter = pitch_counts(s, b) // 4
+    cdef int32_t carrier = carrier_at(s, b, at, from_counts)
+    cdef int64_t middle = carrier_comes(s, b, carrier, at, from_counts - 2 * quarter - 1)
+    cdef int k
+    for k in range(N_TOUCHED_MAX):
+        if middle - quarter > until_counts:
+            return
+        if middle + quarter >= from_counts:
+            carrier_of(s, b, carrier).touched |= bit_of(s, b, e)
+        carrier = carrier_after(s, b, carrier, 1)
+        middle = carrier_comes(s, b, carrier, at, middle + 1)
+
+
+cdef inline void take_load_edge(State* s, int e, bint is_blocked, int64_t counts) noexcept nogil:
+    cdef RingEye* eye = &s.ring_eyes[e]
+    cdef int b = s.eye_table[e].belt
+    if eye.is_blocked and not is_blocked and not eye.is_jammed and s.rings[b].is_synchronised:
+        touch(s, b, e, eye.blocked_counts, counts)
+    if eye.is_jammed and not is_blocked:
+        eye.is_jammed = 0
+        raise_or_clear(s, e, ALARM_CLEARED, ALARM_JAM)
+    if is_blocked:
+        eye.blocked_counts = counts
+    eye.is_blocked = is_blocked
+
+
+cdef inline void meet_unknown(State* s, int b, int e, int32_t number, int64_t middle_counts) noexcept nogil:
+    """A carrier that should be empty is not: whoever lies on it goes where unknown parcels go."""
+    cdef int32_t t
+    if carrier_of(s, b, number).use == FAILED_CARRIER:
+        return
+    t = open_ride(s, b, e, middle_counts)
+    if t == NOBODY:
+        return
+    s.tracks[t].marks = STRAY | BARRED
+    s.tracks[t].answered = <uint32_t>-1
+    s.tracks[t].reason = UNEXPECTED
+    s.tracks[t].length_counts = s.ring_table[b].carrier_counts // 2
+    take_carriers(s, t, number, 1)
+    s.rides[t].launch_counts = middle_counts
+    s.rides[t].is_proved = 1
+    say_opened(s, t, e, middle_counts)
+    say_loaded(s, b, number, t, True, UNEXPECTED)
+    get_on(s, t)
+    send_to_exception(s, t, UNEXPECTED)
+
+
+cdef inline bint should_be_on(const State* s, int32_t t, int64_t middle_counts) noexcept nogil:
+    """Whether the rider of a carrier had been put on it when it passed."""
+    return t != NOBODY and s.rides[t].stage == RIDING and s.rides[t].launch_counts <= middle_counts
+
+
+cdef inline bint should_be_off(const State* s, int32_t t, int64_t middle_counts) noexcept nogil:
+    """Whether it had been fired by then."""
+    return s.tracks[t].state == FIRED_TRACK and s.tracks[t].fire_counts < middle_counts
+
+
+cdef inline void prove(State* s, int b, int e, int32_t number, int32_t t) noexcept nogil:
+    s.ring_eyes[e].n_misses = 0
+    if s.ring_eyes[e].is_blind:
+        s.ring_eyes[e].is_blind = 0
+        raise_or_clear(s, e, ALARM_CLEARED, ALARM_EYE_BLIND)
+    if not s.rides[t].is_proved:
+        s.rides[t].is_proved = 1
+        say_loaded(s, b, number, t, True, NONE)
+
+
+cdef inline void see_load(State* s, int b, int e, int32_t number, int64_t middle_counts) noexcept nogil:
+    cdef int32_t t = carrier_of(s, b, number).track
+    if not should_be_on(s, t, middle_counts):
+        if t != NOBODY:
+            stand_again(s, t)
+        carrier_of(s, b, number).state = UNKNOWN_CARRIER
+        meet_unknown(s, b, e, number, middle_counts)
+        return
+    s.rides[t].first_empty = 0
+    if should_be_off(s, t, middle_counts):
+        say_loaded(s, b, number, t, True, UNEXPECTED)
+        discharge_failed(s, t)
+    else:
+        prove(s, b, e, number, t)
+
+
+cdef inline bint is_half_seen(State* s, int32_t t, int32_t number) noexcept nogil:
+    """Of two carriers the first is empty: the second will tell, unless it has told already."""
+    cdef Ride* ride = &s.rides[t]
+    if ride.n_carriers == 1:
+        return False
+    if number == ride.carrier:
+        ride.first_empty = 1
+        return True
+    return not ride.first_empty
+
+
+cdef inline void miss_load(State* s, int b, int e, int32_t number, int32_t t) noexcept nogil:
+    """Track `t` is not on its carrier; an eye that misses many in a row is blind."""
+    cdef RingEye* eye = &s.ring_eyes[e]
+    eye.n_misses += 1
+    if eye.n_misses == N_MISSES_BLIND:
+        eye.is_blind = 1
+        raise_or_clear(s, e, ALARM_RAISED, ALARM_EYE_BLIND)
+    if eye.is_blind:
+        return
+    say_loaded(s, b, number, t, False, UNEXPECTED)
+    close_track(s, t, LOST, LOST_PARCEL)
+
+
+cdef inline void see_empty(State* s, int b, int e, int32_t number, int64_t middle_counts) noexcept nogil:
+    cdef int32_t t = carrier_of(s, b, number).track
+    if not should_be_on(s, t, middle_counts):
+        if not s.ring_eyes[e].is_blind:
+            carrier_of(s, b, number).state = EMPTY_CARRIER
+        return
+    if is_half_seen(s, t, number):
+        return
+    if not should_be_off(s, t, middle_counts):
+        miss_load(s, b, e, number, t)
+        return
+    s.rides[t].is_off = not s.ring_eyes[e].is_blind
+    s.tracks[t].marks |= EYE_PASSED
+    clear_timer(s, t)
+    conclude_fired(s, t)
+
+
+cdef inline bint is_jammed(State* s, int b, int e, int64_t counts) noexcept nogil:
+    """Blocked for longer than the longest parcel and a carrier to spare."""
+    cdef RingEye* eye = &s.ring_eyes[e]
+    if not eye.is_blocked or counts - eye.blocked_counts < s.ring_table[b].pair_counts + 2 * pitch_counts(s, b):
+        return False
+    if not eye.is_jammed:
+        eye.is_jammed = 1
+        raise_or_clear(s, e, ALARM_RAISED, ALARM_JAM)
+    return True
+
+
+cdef inline void judge(State* s, int b, int e, int32_t number, int64_t middle_counts) noexcept nogil:
+    """The verdict of a load eye on the carrier that has passed it."""
+    cdef RingEye* eye = &s.ring_eyes[e]
+    cdef Carrier* carrier = carrier_of(s, b, number)
+    cdef int64_t quarter = pitch_counts(s, b) // 4
+    cdef bint is_loaded = carrier.touched & bit_of(s, b, e) or (
+        eye.is_blocked and eye.blocked_counts <= middle_counts + quarter
+    )
+    carrier.touched &= ~bit_of(s, b, e)
+    if is_jammed(s, b, e, middle_counts) or was_blind(
+        s, s.eye_table[e].node, time_of(s, b, middle_counts - quarter)
+    ):
+        return
+    if is_loaded:
+        see_load(s, b, e, number, middle_counts)
+    else:
+        see_empty(s, b, e, number, middle_counts)
+
+
+cdef inline void run_load_eye(State* s, int b, int e) noexcept nogil:
+    """Judges every carrier of which the eye must have told by now."""
+    cdef RingEye* eye = &s.ring_eyes[e]
+    cdef int64_t told_late = travel(planning_speed(s, b), s.belt_table[b].told_late_ns)
+    cdef int64_t quarter = pitch_counts(s, b) // 4
+    while s.belts[b].counts > eye.due_counts + quarter + told_late and room(s) >= 64:
+        judge(s, b, e, eye.carrier, eye.due_counts)
+        eye.carrier = carrier_after(s, b, eye.carrier, 1)
+        eye.due_counts = carrier_comes(s, b, eye.carrier, s.eye_table[e].at_counts, eye.due_counts + 2 * quarter)
+
+
+cdef inline void run_load_eyes(State* s, int b) noexcept nogil:
+    cdef int e
+    for e in range(s.ring_table[b].first_eye, s.ring_table[b].first_eye + s.ring_table[b].n_eyes):
+        if s.eye_table[e].role == LOAD:
+            run_load_eye(s, b, e)
