@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from rig import Rig
@@ -17,9 +18,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def target(request: pytest.FixtureRequest, line: str) -> Iterator[Target]:
+def target(request: pytest.FixtureRequest, line: str, tmp_path: Path) -> Iterator[Target]:
     """The node, ended afterwards if it was ours."""
-    started = start(request.config.getoption("--node"), line)
+    started = start(request.config.getoption("--node"), line, tmp_path)
     started.refresh()
     yield started
     started.close()

@@ -13,7 +13,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -161,9 +160,8 @@ def wait_for_socket(path: Path, process: subprocess.Popen[str]) -> None:
     pytest.fail(f"QEMU ended: {process.stderr.read() if process.stderr else ''}")
 
 
-def start(node: str, line: str) -> Target:
-    """The node that `--node` names."""
-    folder = Path(tempfile.mkdtemp(prefix="hub"))
+def start(node: str, line: str, folder: Path) -> Target:
+    """The node that `--node` names; its sockets are in a folder of its own."""
     if node == "host":
         return start_host(line, folder)
     if node == "qemu":

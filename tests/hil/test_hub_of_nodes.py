@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rig import CONFIG, Rig
@@ -82,12 +83,15 @@ class Hub:
 
 
 @pytest.fixture
-def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hub]:
     """Nodes of the kind that `--node` names, if it can be had four times."""
     node = request.config.getoption("--node")
     if node not in {"host", "qemu"}:
         pytest.skip("four nodes can be started of host or qemu only")
-    targets = [start(node, "tcp") for _ in range(N_NODES)]
+    folders = [tmp_path / str(number) for number in range(N_NODES)]
+    for folder in folders:
+        folder.mkdir()
+    targets = [start(node, "tcp", folder) for folder in folders]
     yield Hub([Rig(target, config=CONFIG._replace(watchdog_ms=60_000)).ready() for target in targets])
     for target in targets:
         target.close()
