@@ -81,6 +81,7 @@ def _belt(length_counts: int) -> npt.NDArray[np.void]:
         end_chute=END_CHUTE,
         counter_bits=32,
         counts_per_m=1000,
+        run_node=NO_INDEX,
         length_counts=length_counts,
         speed_counts_s=SPEED_COUNTS_S,
         speed_counts_s_min=SPEED_COUNTS_S // 2,

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 from hubctl._batch cimport Batch, batch_add
-from hubctl._records cimport CHUTE_LEVEL, ENCODER, EYE, LATCHED, NO_INDEX, Record
+from hubctl._records cimport CHUTE_LEVEL, ENCODER, EYE, HOME, LATCHED, MACHINE, NO_INDEX, SAFETY, Record
 from hubctl._tables cimport Counter, Poll, Signal
 from hubctl._wires cimport Field, PollStatus
 
@@ -55,18 +55,24 @@ cdef void tell_signal(const Field* field, int poll, const Signal* signal, const 
                       Batch* batch) noexcept nogil:
     cdef Record* row = batch_add(batch, signal.kind, t_ns)
     row.value = bit_at(&field.polls[poll], data, signal.offset) ^ (signal.invert & 1)
-    if signal.kind == EYE:
+    if signal.kind == MACHINE:
+        row.value = signal.index
+    elif signal.kind == HOME:
+        row.device = signal.index
+    elif signal.kind == EYE:
         row.device = signal.index
         if field.poll_status[poll].has_image and signal.belt != NO_INDEX:
             latch_counts(field, poll, signal.belt, data, row)
-    else:
+    elif signal.kind != SAFETY:
         row.chute = signal.index
 
 
 cdef bint is_told(const Poll* poll, const PollStatus* status, const Signal* signal, const uint8_t* data) noexcept nogil:
     """An edge is told, and at first each level that means something by itself."""
     if not status.has_image:
-        return signal.kind == CHUTE_LEVEL
+        return signal.kind == CHUTE_LEVEL or signal.kind == HOME or signal.kind == SAFETY
+    if signal.kind == MACHINE and not bit_at(poll, data, signal.offset):
+        return False  # a button is let go
     return bit_at(poll, data, signal.offset) != bit_at(poll, status.image, signal.offset)
 
 

@@ -27,7 +27,7 @@ from hubctl._lookup cimport LaneTable
 from hubctl._health cimport flush_belt, take_encoder, watch_encoder
 from hubctl._induct cimport run_inducts
 from hubctl._jam cimport clear_jam, look_at_chute_eye
-from hubctl._machine cimport forget_told, go_on_by_itself, take_machine, take_safety, tell_belts, tell_light
+from hubctl._machine cimport forget_told, go_on_by_itself, lose_outputs, take_machine, take_safety, tell_belts, tell_light
 from hubctl._motion cimport is_timed, take_time, timed_reach
 from hubctl._order cimport next_look
 from hubctl._paddle cimport look_at_paddle, take_diverter, take_home
@@ -92,6 +92,7 @@ from hubctl._unproved cimport take_eye_in_use
 
 cdef uint64_t MAGIC = 0x6875626374310006  # "hubct1", format 6
 cdef int DIGEST_SIZE = 16
+cdef uint16_t NO_NODE = 0xFFFF
 cdef Plan NO_PLAN_YET
 memset(&NO_PLAN_YET, 0, sizeof(Plan))
 
@@ -105,6 +106,8 @@ cdef void take_node(State* s, const Record* input) noexcept nogil:
     node.since_ns = s.now_ns
     if node.up:
         forget_told(s)
+    else:
+        lose_outputs(s, input.device)
     record = say(s, ALARM_CLEARED if node.up else ALARM_RAISED, 0)
     record.device = input.device
     record.value = ALARM_NODE_DOWN
@@ -298,7 +301,7 @@ cdef void make_machine_ready(State* s) noexcept nogil:
     s.head.watch_ns = INT64_MAX
     s.machine.state = STATE_STOPPED if s.machine_table.is_there else STATE_EXECUTE
     for i in range(s.head.n_belts):
-        if s.belt_table[i].has_run or s.machine_table.is_there:
+        if s.belt_table[i].run_node != NO_NODE or s.machine_table.is_there:
             s.head.n_driven = s.head.n_belts
     for i in range(s.head.n_eyes):
         if s.eye_table[i].has_hold and s.eye_table[i].role == INDUCT:

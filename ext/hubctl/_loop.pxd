@@ -51,6 +51,7 @@ cdef struct Loop:
     int timer_fd
     int bell_fd
     int phase
+    int light                  # TowerLight last asked for
     int64_t armed_ns           # the timer rings then; INT64_MAX: it does not
     int64_t stepped_ns         # the kernel's last step
     uint64_t stop_by_ns        # asked for by Python; 0: run on

@@ -17,10 +17,11 @@ from hubctl._histogram cimport tally
 from hubctl._kernel cimport KERNEL_OUT_MIN, kernel_next_deadline, kernel_set_plan, kernel_step
 from hubctl._master cimport (
     N_FIRES_MAX, master_connect, master_disconnect, master_expire, master_fire, master_free, master_is_settled,
-    master_make_safe, master_new, master_next_deadline, master_pump, master_receive,
+    master_make_safe, master_new, master_next_deadline, master_pump, master_receive, set_level,
 )
 from hubctl._records cimport (
-    FIRE_OUTPUT, FIRE_RESULT, FLUSH, LATCHED, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN, OK, READ, TICK, TRIGGERED, Record,
+    FIRE_OUTPUT, FIRE_RESULT, FLUSH, HOLD_INDUCT, LAMP_RED_BLINKS, LAMP_YELLOW_BLINKS, LATCHED, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN, OK, READ,
+    RUN_BELT, SHOW_LIGHT, TICK, TRIGGERED, Record,
 )
 from hubctl._ring cimport hub_acquire, hub_release, ring_free, ring_init, ring_pop, ring_push
 from hubctl._system cimport (
@@ -37,6 +38,7 @@ cdef enum:
     N_POSTED_MAX = 64          # inputs from Python taken into one step
     N_REFUSED_MAX = 1024       # fires of one step that may be refused at once
 
+cdef int64_t BLINK_NS = 500_000_000  # on, and off
 cdef int64_t TICK_NS = 50_000_000  # the kernel hears of the time at least so often
 
 
@@ -143,6 +145,20 @@ cdef void obey_fire(Loop* l, const Record* command, int64_t now_ns) noexcept nog
     row.reason = NODE_DOWN
 
 
+cdef bint is_lit(int light, int lamp, int64_t now_ns) noexcept nogil:
+    """Whether a lamp, by its bits for steady and blinking light, is on at an instant."""
+    if light & lamp & (LAMP_RED_BLINKS | LAMP_YELLOW_BLINKS):
+        return now_ns // BLINK_NS % 2 == 0
+    return (light & lamp) != 0
+
+
+cdef void show_lamps(Loop* l, int64_t now_ns) noexcept nogil:
+    cdef int i
+    for i in range(l.field.n_levels):
+        if l.field.levels[i].kind == SHOW_LIGHT:
+            l.field.level_status[i].wanted = is_lit(l.light, l.field.levels[i].index, now_ns)
+
+
 cdef void obey(Loop* l, int n_out, int64_t now_ns) noexcept nogil:
     cdef int i
     cdef bint any_fire = False
@@ -150,6 +166,10 @@ cdef void obey(Loop* l, int n_out, int64_t now_ns) noexcept nogil:
         if l.out[i].kind == FIRE_OUTPUT:
             obey_fire(l, &l.out[i], now_ns)
             any_fire = True
+        elif l.out[i].kind == HOLD_INDUCT or l.out[i].kind == RUN_BELT:
+            set_level(l.field, l.out[i].kind, l.out[i].device, l.out[i].value != 0)
+        elif l.out[i].kind == SHOW_LIGHT:
+            l.light = <int>l.out[i].value
     if not any_fire:
         return
     for i in range(l.n_links):
@@ -386,6 +406,7 @@ cdef void serve(Loop* l) noexcept nogil:
     serve_stop(l, now_ns)
     # Fires first, then what may wait.
     serve_kernel(l, now_ns)
+    show_lamps(l, now_ns)
     serve_links(l, now_ns)
     absorb(l, now_ns)
     arm(l, earliest_due(l, now_ns))

@@ -13,9 +13,11 @@ from hubctl._records cimport (
     ALARM_SAFETY_TRIPPED,
     DO_ABORT,
     DO_CLEAR,
+    DO_HOLD,
     LAMP_BUZZER,
     LAMP_RED,
     LAMP_YELLOW,
+    NO_INDEX,
     RUN_BELT,
     SHOW_LIGHT,
     STATE_CHANGED,
@@ -96,7 +98,7 @@ cdef inline void tell_belt(State* s, int b) noexcept nogil:
     cdef Record* record
     if not may_run(s, b):
         speed_mm_s = 0
-    if s.drives[b].told_mm_s == speed_mm_s or not (s.belt_table[b].has_run or s.machine_table.is_there):
+    if s.drives[b].told_mm_s == speed_mm_s or not (s.belt_table[b].run_node != NO_INDEX or s.machine_table.is_there):
         return
     s.drives[b].told_mm_s = speed_mm_s
     record = say(s, RUN_BELT, 0)
@@ -189,6 +191,14 @@ cdef inline void do_if_there(State* s, int64_t command) noexcept nogil:
 cdef inline void take_machine(State* s, const Record* input) noexcept nogil:
     if not machine_do(s, input.value):
         s.head.n_inputs_refused += 1
+
+
+cdef inline void lose_outputs(State* s, int node) noexcept nogil:
+    """A node is down: a belt that it let run stands, and starts again by a person only."""
+    cdef int b
+    for b in range(s.head.n_belts):
+        if s.belt_table[b].run_node == node:
+            do_if_there(s, DO_HOLD)
 
 
 cdef inline void take_safety(State* s, const Record* input) noexcept nogil:

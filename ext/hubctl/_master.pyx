@@ -24,7 +24,7 @@ from hubctl._wire cimport (
 )
 from hubctl._wires cimport (
     ABSENT, BASELINE, CHECK_DUE, CHECK_SENT, CHECKING, CLEARING, HOLDING, IDLE, OFF_DUE, OFF_SENT, SAFE, UNSAFE, UP,
-    Field, NodeStatus, OutputStatus, PollStatus, Wires,
+    Field, LevelStatus, NodeStatus, OutputStatus, PollStatus, Wires,
 )
 
 cdef enum:
@@ -140,6 +140,58 @@ cdef void check_answered(Master* m, int chute, const Reply* reply) noexcept nogi
         output.phase = OFF_DUE if reply.data[0] & 1 else IDLE
 
 
+# Levels
+
+
+cdef void set_level(Field* field, int kind, int index, bint is_on) noexcept nogil:
+    cdef int i
+    for i in range(field.n_levels):
+        if field.levels[i].kind == kind and field.levels[i].index == index:
+            field.level_status[i].wanted = is_on
+
+
+cdef bint is_to_be_set(const Master* m, int level) noexcept nogil:
+    """Whether an output of this link's nodes stands otherwise than it should."""
+    cdef const LevelStatus* status = &m.field.level_status[level]
+    cdef int node = m.field.levels[level].node
+    if status.waiting or status.wanted == status.written:
+        return False
+    return m.field.nodes[node].link == m.link and m.field.node_status[node].state == UP
+
+
+cdef bint send_level(Master* m, int64_t now_ns) noexcept nogil:
+    cdef Request request
+    cdef LevelStatus* status
+    cdef int i
+    for i in range(m.field.n_levels):
+        if is_to_be_set(m, i):
+            status = &m.field.level_status[i]
+            status.waiting = True
+            status.sent = status.wanted
+            memset(&request, 0, sizeof(Request))
+            request.function = FC_WRITE_COIL
+            request.address = m.field.levels[i].coil
+            request.count = 1
+            request.value = COIL_ON if status.wanted else 0
+            return send(m, ACT_LEVEL, i, m.field.levels[i].node, &request, now_ns)
+    return False
+
+
+cdef void level_answered(Master* m, int level, bint confirmed) noexcept nogil:
+    """Unconfirmed it may stand either way; written anew it does no harm."""
+    cdef LevelStatus* status = &m.field.level_status[level]
+    status.written = status.sent if confirmed else -1
+
+
+cdef void forget_levels(Master* m, int node) noexcept nogil:
+    """All coils of a node that starts are written off."""
+    cdef int i
+    for i in range(m.field.n_levels):
+        if m.field.levels[i].node == node:
+            m.field.level_status[i].written = 0
+            m.field.level_status[i].waiting = False
+
+
 # Fires
 
 
@@ -215,6 +267,7 @@ cdef void start_node(Master* m, int node, int64_t now_ns) noexcept nogil:
     status.retry_ns = now_ns
     status.state = CLEARING if m.field.nodes[node].n_outputs else BASELINE
     forget_images(m, node, now_ns)
+    forget_levels(m, node)
 
 
 cdef void forget_images(Master* m, int node, int64_t now_ns) noexcept nogil:
@@ -386,12 +439,16 @@ cdef void poll_answered(Master* m, int poll, const Reply* reply, int64_t now_ns,
 cdef int node_of(const Master* m, int action, int index) noexcept nogil:
     if action == ACT_POLL:
         return m.field.polls[index].node
+    if action == ACT_LEVEL:
+        return m.field.levels[index].node
     return index if action >= ACT_CLEAR else m.field.outputs[index].node
 
 
 cdef void settle_request(Master* m, int action, int index) noexcept nogil:
     if action == ACT_POLL:
         m.field.poll_status[index].waiting = False
+    elif action == ACT_LEVEL:
+        m.field.level_status[index].waiting = False
     elif action >= ACT_CLEAR:
         m.field.node_status[index].waiting = False
 
@@ -403,6 +460,8 @@ cdef void answered(Master* m, int action, int index, const Reply* reply, int64_t
         off_answered(m, index, True)
     elif action == ACT_CHECK:
         check_answered(m, index, reply)
+    elif action == ACT_LEVEL:
+        level_answered(m, index, True)
     elif action == ACT_CLEAR:
         clear_answered(m, index, now_ns)
     elif action == ACT_VERIFY:
@@ -425,6 +484,8 @@ cdef void digest(Master* m, const Reply* reply, int64_t now_ns, Batch* batch) no
         off_answered(m, index, False)
     elif action == ACT_CHECK:
         check_answered(m, index, reply)
+    elif action == ACT_LEVEL and m.field.node_status[m.field.levels[index].node].state == UP:
+        level_answered(m, index, False)
 
 
 cdef void master_receive(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
@@ -445,7 +506,7 @@ cdef void master_expire(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
 cdef bint send_next(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
     if send_off(m, now_ns) or send_fire(m, now_ns, batch):
         return True
-    return send_check(m, now_ns) or send_any_clearing(m, now_ns) or send_poll(m, now_ns)
+    return send_level(m, now_ns) or send_check(m, now_ns) or send_any_clearing(m, now_ns) or send_poll(m, now_ns)
 
 
 cdef void raise_bare_nodes(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:

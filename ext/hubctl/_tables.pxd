@@ -31,7 +31,7 @@ cdef packed struct Belt:
     uint16_t encoder_node
     uint16_t counter_bits
     int32_t counts_per_m
-    uint16_t has_run
+    uint16_t run_node
     uint16_t stop_on_jam
     int64_t length_counts
     int64_t speed_counts_s
@@ -182,6 +182,12 @@ cdef packed struct Counter:
     uint16_t bits
     uint16_t low_word_first
     uint16_t belt
+
+cdef packed struct Level:
+    uint16_t kind
+    uint16_t index
+    uint16_t node
+    uint16_t coil
 
 cdef packed struct Output:
     uint16_t node

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t
 
-from hubctl._tables cimport Counter, Link, NodeWire, Output, Poll, Signal
+from hubctl._tables cimport Counter, Level, Link, NodeWire, Output, Poll, Signal
 
 cdef enum NodeState:
     ABSENT = 0             # no connection
@@ -44,6 +44,12 @@ cdef struct OutputStatus:
     bint listed            # in the master's list of active outputs
     int64_t due_ns
 
+cdef struct LevelStatus:
+    int wanted             # 1 on, 0 off
+    int written            # as the node confirmed it; -1: not known
+    int sent
+    bint waiting
+
 # What is wired, and how it stands; one for a hub, each row used by the one master of its link.
 cdef struct Field:
     const Link* links
@@ -52,16 +58,19 @@ cdef struct Field:
     const Signal* signals
     const Counter* counters
     const Output* outputs
+    const Level* levels
     int n_links
     int n_nodes
     int n_polls
     int n_signals
     int n_counters
     int n_outputs
+    int n_levels
     int64_t fire_due_ns    # a coil may have to be written then; INT64_MAX: none is foreseen
     NodeStatus* node_status
     PollStatus* poll_status
     OutputStatus* output_status
+    LevelStatus* level_status
 
 cdef class Wires:
     """The field of a hub's wiring, and the memory it stands on."""

@@ -6,7 +6,7 @@ from libc.stdlib cimport calloc, free
 import numpy as np
 
 from hubctl._records cimport NO_INDEX
-from hubctl._tables cimport Counter, Link, NodeWire, Output, Poll, Signal
+from hubctl._tables cimport Counter, Level, Link, NodeWire, Output, Poll, Signal
 
 cdef enum:
     N_COILS_MAX = 1968     # one write of function 15
@@ -36,13 +36,15 @@ cdef class Wires:
         f.node_status = <NodeStatus*>calloc(f.n_nodes + 1, sizeof(NodeStatus))
         f.poll_status = <PollStatus*>calloc(f.n_polls + 1, sizeof(PollStatus))
         f.output_status = <OutputStatus*>calloc(f.n_outputs + 1, sizeof(OutputStatus))
-        if f.node_status is NULL or f.poll_status is NULL or f.output_status is NULL:
+        f.level_status = <LevelStatus*>calloc(f.n_levels + 1, sizeof(LevelStatus))
+        if f.level_status is NULL or f.node_status is NULL or f.poll_status is NULL or f.output_status is NULL:
             raise MemoryError("no memory for the state of the wiring")
 
     def __dealloc__(self):
         free(self.field.node_status)
         free(self.field.poll_status)
         free(self.field.output_status)
+        free(self.field.level_status)
 
     cdef _join(self):
         """Gives each poll its rows of signals and counters, which are sorted by poll."""
@@ -65,6 +67,8 @@ cdef _point(Field* f, list tables):
     f.signals = <const Signal*>_address(tables[3], sizeof(Signal))
     f.counters = <const Counter*>_address(tables[4], sizeof(Counter))
     f.outputs = <const Output*>_address(tables[5], sizeof(Output))
+    f.levels = <const Level*>_address(tables[7], sizeof(Level))
+    f.n_levels = len(tables[7])
     f.n_links, f.n_nodes, f.n_polls, f.n_signals, f.n_counters, f.n_outputs = (len(t) for t in tables[:6])
 
 
@@ -82,6 +86,7 @@ def _check(wiring) -> None:
     _check_indices("counter", wiring.counters["poll"], len(wiring.polls))
     outputs = wiring.outputs["node"]
     _check_indices("output", outputs[outputs != NO_INDEX], len(wiring.nodes))
+    _check_indices("level", wiring.levels["node"], len(wiring.nodes))
     for name, rows in (("signal", wiring.signals["poll"]), ("counter", wiring.counters["poll"])):
         if len(rows) and (np.diff(rows.astype(np.int64)) < 0).any():
             raise ValueError(f"{name} rows: must be sorted by poll")

@@ -348,7 +348,8 @@ class Machine(Section):
     drain_ms: Milliseconds = Field(0, description="on a stop, how long belts may run on until they are empty")
     start: BitAddress | None = Field(None, description="button that starts")
     stop: BitAddress | None = Field(None, description="button that stops")
-    reset: BitAddress | None = Field(None, description="button that clears and resets; it never starts")
+    reset: BitAddress | None = Field(None, description="button that resets; it never starts")
+    clear: BitAddress | None = Field(None, description="button that clears what was aborted")
     safety: BitAddress | None = Field(
         None, description="input that is on while the hard-wired safety chain is closed"
     )

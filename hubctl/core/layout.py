@@ -14,9 +14,21 @@ import numpy as np
 
 from hubctl.core import tables
 from hubctl.core.address import Address, Space, parse_address
-from hubctl.core.events import NO_INDEX, Kind
+from hubctl.core.events import NO_INDEX, Kind, MachineCommand, TowerLight
 from hubctl.core.hops import find_hops
-from hubctl.core.hubfile import Belt, Chute, Diverter, Encoder, Eye, Hub, Link, ModbusTcpLink, Node, Scanner
+from hubctl.core.hubfile import (
+    Belt,
+    Chute,
+    Diverter,
+    Encoder,
+    Eye,
+    Hub,
+    Link,
+    Machine,
+    ModbusTcpLink,
+    Node,
+    Scanner,
+)
 from hubctl.core.tables import BeltKind, EyeRole, Layout, LinkKind, Stamp, Table, Wiring
 
 NS_PER_MS = 1_000_000
@@ -33,6 +45,14 @@ _LINK_KINDS = {
     "modbus-rtu": LinkKind.MODBUS_RTU,
     "scanner-tcp": LinkKind.SCANNER,
     "scanner-serial": LinkKind.SCANNER,
+}
+
+
+_LAMPS = {
+    "red": TowerLight.RED | TowerLight.RED_BLINKS,
+    "yellow": TowerLight.YELLOW | TowerLight.YELLOW_BLINKS,
+    "green": TowerLight.GREEN,
+    "buzzer": TowerLight.BUZZER,
 }
 
 
@@ -173,7 +193,7 @@ class _LayoutMaker:
             "encoder_node": self._node(encoder.address if encoder else None),
             "counter_bits": encoder.bits if encoder else TIMED_BITS,
             "counts_per_m": self.per_m[belt.name],
-            "has_run": belt.run is not None,
+            "run_node": self._node(belt.run),
             "stop_on_jam": belt.stop_on_jam,
             "length_counts": counts(belt.length_mm),
             "speed_counts_s": counts(belt.speed_mm_s),
@@ -354,6 +374,7 @@ def compile_wiring(hub: Hub) -> Wiring:
         ),
         outputs=_table(_outputs(hub), tables.OUTPUT),
         framings=_table(map(_framing, hub.scanners), tables.FRAMING),
+        levels=_table(_levels(hub), tables.LEVEL),
     )
 
 
@@ -369,6 +390,7 @@ def _link(hub: Hub, link: Link) -> dict[str, int]:
 
 def _node(hub: Hub, node: Node) -> dict[str, int]:
     coils = [parse_address(chute.output) for chute in hub.chutes if chute.output is not None]
+    coils += [parse_address(text) for _, _, text in _level_wants(hub)]
     return {
         "link": _index(hub.links)[node.link],
         "unit": node.unit,
@@ -393,10 +415,25 @@ def _wants(hub: Hub) -> Iterator[_Want]:
     for i, eye in enumerate(eyes_in_order(hub)):
         yield _Want(parse_address(eye.input), 1, Kind.EYE, i, belts[eye.belt], eye.invert)
     yield from _chute_wants(hub, {diverter.name: belts[diverter.belt] for diverter in hub.diverters})
+    for i, diverter in enumerate(diverters_in_order(hub)):
+        if diverter.home is not None:
+            yield _Want(parse_address(diverter.home), 1, Kind.HOME, i, NO_INDEX, False)
+    yield from _machine_wants(hub.machine)
     for i, belt in enumerate(hub.belts):
         if belt.encoder is not None:
             address = parse_address(belt.encoder.address)
             yield _Want(address, _n_registers(belt.encoder), Kind.ENCODER, i, i, False)
+
+
+def _machine_wants(machine: Machine | None) -> Iterator[_Want]:
+    if machine is None:
+        return
+    for command in (MachineCommand.START, MachineCommand.STOP, MachineCommand.RESET, MachineCommand.CLEAR):
+        text = getattr(machine, command.name.lower())
+        if text is not None:
+            yield _Want(parse_address(text), 1, Kind.MACHINE, command, NO_INDEX, False)
+    if machine.safety is not None:
+        yield _Want(parse_address(machine.safety), 1, Kind.SAFETY, 0, NO_INDEX, True)
 
 
 def _chute_wants(hub: Hub, belt_of_diverter: dict[str, int]) -> Iterator[_Want]:
@@ -483,6 +520,27 @@ def _outputs(hub: Hub) -> Iterator[dict[str, int]]:
             coil = parse_address(chute.output)
             hold_ns = hold_ms[chute.diverter or ""] * NS_PER_MS
             yield {"node": nodes[coil.node], "coil": coil.number, "hold_ns": hold_ns}
+
+
+def _level_wants(hub: Hub) -> Iterator[tuple[Kind, int, str]]:
+    """Command, index and address of every output that stays as it is told."""
+    for i, eye in enumerate(eyes_in_order(hub)):
+        if eye.hold is not None:
+            yield Kind.HOLD_INDUCT, i, eye.hold
+    for i, belt in enumerate(hub.belts):
+        if belt.run is not None:
+            yield Kind.RUN_BELT, i, belt.run
+    for name, bits in _LAMPS.items():
+        text = getattr(hub.machine, name, None)
+        if text is not None:
+            yield Kind.SHOW_LIGHT, bits, text
+
+
+def _levels(hub: Hub) -> Iterator[dict[str, int]]:
+    nodes = _index(hub.nodes)
+    for kind, index, text in _level_wants(hub):
+        coil = parse_address(text)
+        yield {"kind": kind, "index": index, "node": nodes[coil.node], "coil": coil.number}
 
 
 def _framing(scanner: Scanner) -> dict[str, int | bytes]:

@@ -36,7 +36,7 @@ SIGNALS = (
     ("eyes", "hold"),
     ("belts", "run"),
 )
-MACHINE_SIGNALS = ("start", "stop", "reset", "safety", "red", "yellow", "green", "buzzer")
+MACHINE_SIGNALS = ("start", "stop", "reset", "clear", "safety", "red", "yellow", "green", "buzzer")
 
 
 def check_references(hub: Hub, source: Source) -> None:

@@ -51,7 +51,7 @@ BELT = np.dtype(
         ("encoder_node", "<u2"),  # node whose counter follows the belt; NO_INDEX: counts come from the clock
         ("counter_bits", "<u2"),
         ("counts_per_m", "<i4"),
-        ("has_run", "<u2"),  # 1: an output lets it run
+        ("run_node", "<u2"),  # node of the output that lets it run; NO_INDEX: none does
         ("stop_on_jam", "<u2"),
         ("length_counts", "<i8"),
         ("speed_counts_s", "<i8"),  # design speed
@@ -265,8 +265,8 @@ SIGNAL = np.dtype(
             "offset",
             "<u2",
         ),  # bit offset in the reply's data: LSB first for bits; register*16+bit for registers
-        ("kind", "<u2"),  # Kind.EYE, CONFIRM or CHUTE_LEVEL
-        ("index", "<u2"),  # eye or chute
+        ("kind", "<u2"),  # Kind.EYE, CONFIRM, CHUTE_LEVEL, HOME, SAFETY or MACHINE
+        ("index", "<u2"),  # eye, chute, diverter, or the MachineCommand of a button
         ("invert", "<u2"),  # 1: the input is on while the eye is clear
         (
             "belt",
@@ -282,6 +282,15 @@ COUNTER = np.dtype(
         ("bits", "<u2"),  # 16, 24 or 32
         ("low_word_first", "<u2"),
         ("belt", "<u2"),
+    ]
+)
+
+LEVEL = np.dtype(
+    [
+        ("kind", "<u2"),  # the command that sets it: Kind.HOLD_INDUCT, RUN_BELT or SHOW_LIGHT
+        ("index", "<u2"),  # induct eye or belt; the lamp's bits of TowerLight, steady and blinking
+        ("node", "<u2"),
+        ("coil", "<u2"),
     ]
 )
 
@@ -324,6 +333,7 @@ class Wiring(NamedTuple):
     counters: Table  # COUNTER
     outputs: Table  # OUTPUT, one for each chute
     framings: Table  # FRAMING, one for each scanner
+    levels: Table = np.zeros(0, LEVEL)  # outputs that stay on or off until they are told otherwise
 
 
 class CompiledPlan(NamedTuple):

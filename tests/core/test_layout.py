@@ -48,7 +48,7 @@ def test_belt_in_counts(demo: Hub) -> None:
         "encoder_node": 0,
         "counter_bits": 32,
         "counts_per_m": 1000,
-        "has_run": 0,
+        "run_node": NO_INDEX,
         "stop_on_jam": 0,
         "length_counts": 30_000,
         "speed_counts_s": 2500,

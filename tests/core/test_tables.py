@@ -36,6 +36,7 @@ STRUCTS = [
     ("_tables", "Poll", tables.POLL),
     ("_tables", "Signal", tables.SIGNAL),
     ("_tables", "Counter", tables.COUNTER),
+    ("_tables", "Level", tables.LEVEL),
     ("_tables", "Output", tables.OUTPUT),
     ("_tables", "Framing", tables.FRAMING),
 ]

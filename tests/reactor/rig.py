@@ -198,7 +198,8 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 STATION = """
 hub = {{ name = "two" }}
-belts = [{{ name = "table", kind = "station", length_mm = 1000, speed_mm_s = 1000, end_chute = "END" }}]
+{machine}
+belts = [{{ name = "table", kind = "station", length_mm = 1000, speed_mm_s = 1000, end_chute = "END"{run} }}]
 links = [
   {{ name = "scanner", kind = "scanner-tcp", host = "127.0.0.1", port = {scanner} }},
   {first},
@@ -210,7 +211,7 @@ nodes = [
 ]
 scanners = [{{ name = "scanner", belt = "table", at_mm = 500, link = "scanner", latency_ms = 0 }}]
 diverters = [
-  {{ name = "D1", belt = "table", at_mm = 500, latency_ms = 0, hold_ms = {hold_ms}, commit_ms = 0 }},
+  {{ name = "D1", belt = "table", at_mm = 500, latency_ms = 0, hold_ms = {hold_ms}, commit_ms = 0{home} }},
   {{ name = "D2", belt = "table", at_mm = 500, latency_ms = 0, hold_ms = {hold_ms}, commit_ms = 0 }},
 ]
 chutes = [
@@ -219,6 +220,11 @@ chutes = [
   {{ name = "END", no = 9 }},
 ]
 """
+
+MACHINE = (
+    'machine = { start_warning_ms = 100, start = "io1/discrete/0", reset = "io1/discrete/1", '
+    'safety = "io1/discrete/2", red = "io1/coil/10", yellow = "io1/coil/11", green = "io1/coil/12" }'
+)
 
 STATION_PLAN = """
 plan = { name = "two" }
@@ -240,13 +246,22 @@ def station_file(
     second: int = 15021,
     hold_ms: int = 50,
     in_flight_max: int = 1,
+    machine: bool = False,
 ) -> Path:
     """A station hub file with its plan: ZIP 1 to coil 3 of io1, ZIP 2 to coil 0 of io2."""
     tcp = f'kind = "modbus-tcp", host = "127.0.0.1", port = {first}, in_flight_max = {in_flight_max}'
     link = f'kind = "modbus-rtu", device = "{first}"' if isinstance(first, str) else tcp
     file = directory / "two.toml"
     file.write_text(
-        STATION.format(scanner=scanner, first=f'{{ name = "io1", {link} }}', second=second, hold_ms=hold_ms)
+        STATION.format(
+            scanner=scanner,
+            first=f'{{ name = "io1", {link} }}',
+            second=second,
+            hold_ms=hold_ms,
+            machine=MACHINE if machine else "",
+            run=', run = "io1/coil/13"' if machine else "",
+            home=', home = "io1/discrete/3"' if machine else "",
+        )
     )
     (directory / "two.plan.toml").write_text(STATION_PLAN)
     return file
@@ -287,13 +302,16 @@ class Rig:
         hold_ms: int = 50,
         in_flight_max: int = 1,
         framing: dict[str, Any] | None = None,
+        machine: bool = False,
     ) -> None:
         self.nodes = NodeModel(), NodeModel()
         self.scanner = Scanner()
         serve_first = first if callable(first) else serve_node(self.nodes[0])
         self.servers = Serving(serve_first), Serving(serve_node(self.nodes[1]))
         device = first if isinstance(first, str) else self.servers[0].port
-        file = station_file(directory, first=device, hold_ms=hold_ms, in_flight_max=in_flight_max)
+        file = station_file(
+            directory, first=device, hold_ms=hold_ms, in_flight_max=in_flight_max, machine=machine
+        )
         self.site = load_site(str(file))
         assert self.site.plan is not None
         kernel = Kernel(compile_layout(self.site.hub), compile_plan(self.site.plan, self.site.hub))
