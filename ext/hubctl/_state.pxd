@@ -232,6 +232,8 @@ cdef struct Drive:
     int64_t told_mm_s         # what the belt was last told; -1: nothing yet
     int32_t n_halts           # things that stop it
     int32_t hold_reasons      # its inducts are held for: bits of HoldReason
+    int32_t n_jams            # of its eyes
+    int32_t reserved
 
 cdef struct Induct:
     int32_t eye

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t
 from hubctl._carriers cimport is_loop
 from hubctl._choice cimport arm_timer, assign, bar, close_track, commit_counts_at, eye_deadline, route
 from hubctl._identity cimport hold_number
-from hubctl._health cimport note_standing, say_alarm
+from hubctl._health cimport note_standing
 from hubctl._motion cimport can_have_run, counts_at, is_timed, shown, take_counter, time_of, was_blind
 from hubctl._order cimport (
     clear_timer,
@@ -20,7 +20,6 @@ from hubctl._order cimport (
 )
 from hubctl._paddle cimport divert_failed, plan_divert
 from hubctl._records cimport (
-    ALARM_JAM,
     DIVERT_FAILED,
     LOST,
     LOST_PARCEL,
@@ -63,7 +62,7 @@ from hubctl._state cimport (
 from hubctl._stamps cimport trigger_scanners
 from hubctl._tables cimport END, INDUCT, Eye
 from hubctl._transfer cimport arrive, enter, follower, leads_on
-from hubctl._unproved cimport acquit, give_up, lose_displaced, may_be_there, pass_eye, prove, unprove, watch_eyes
+from hubctl._unproved cimport acquit, give_up, lose_displaced, may_be_there, pass_eye, prove, set_jammed, unprove, watch_eyes
 from hubctl._window cimport expected_counts, is_in_window, least, window_for
 
 
@@ -341,7 +340,7 @@ cdef inline void take_eye(State* s, const Record* input) noexcept nogil:
         return
     s.eyes[e].blocked = input.value != 0
     if not input.value:
-        say_alarm(s, &s.eyes[e].jammed, False, ALARM_JAM, e)
+        set_jammed(s, e, False)
     if input.value:
         block_eye(s, e, counts)
         trigger_scanners(s, e, counts)

@@ -14,9 +14,11 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 from hubctl._choice cimport arm_timer, close_track, route
 from hubctl._doubt cimport relieve
 from hubctl._health cimport say_alarm
+from hubctl._induct cimport ask_hold
+from hubctl._machine cimport halt, release
 from hubctl._order cimport leave_plans, next_expected
 from hubctl._records cimport ALARM_EYE_BLIND, ALARM_JAM, LOST, LOST_PARCEL, MISSED_WINDOW, NO_INDEX, NONE, Record
-from hubctl._state cimport COMES_OVER, FIRED_TRACK, N_BLIND, NOBODY, ON_BELT, STRAY, UNPROVED, State, Track
+from hubctl._state cimport COMES_OVER, FIRED_TRACK, HOLD_FOR_JAM, N_BLIND, NOBODY, ON_BELT, STRAY, UNPROVED, State, Track
 from hubctl._transfer cimport first_eye_from
 from hubctl._window cimport earliest, expected_counts
 
@@ -127,10 +129,24 @@ cdef inline void lose_displaced(State* s, int32_t stray, int e) noexcept nogil:
             give_up(s, behind)
 
 
+cdef inline void set_jammed(State* s, int e, bint is_so) noexcept nogil:
+    """Eye `e` is jammed, or no longer. Meanwhile the inducts of its belt wait, and the belt stops if the hub says so."""
+    cdef int b = s.eye_table[e].belt
+    if s.eyes[e].jammed == is_so:
+        return
+    say_alarm(s, &s.eyes[e].jammed, is_so, ALARM_JAM, e)
+    s.drives[b].n_jams += 1 if is_so else -1
+    ask_hold(s, b, HOLD_FOR_JAM, s.drives[b].n_jams > 0)
+    if s.belt_table[b].stop_on_jam and is_so:
+        halt(s, b)
+    elif s.belt_table[b].stop_on_jam:
+        release(s, b)
+
+
 cdef inline void jam(State* s, int e) noexcept nogil:
     """Eye `e` has been blocked for longer than any parcel takes: who blocked it goes nowhere until another eye sees it."""
     cdef int32_t t = s.eyes[e].under
-    say_alarm(s, &s.eyes[e].jammed, True, ALARM_JAM, e)
+    set_jammed(s, e, True)
     s.eyes[e].under = NOBODY
     if t == NOBODY or s.tracks[t].state == FIRED_TRACK:
         return
@@ -158,5 +174,5 @@ cdef inline void take_eye_in_use(State* s, const Record* input) noexcept nogil:
     s.eyes[e].blocked = 0
     s.eyes[e].under = NOBODY
     s.eyes[e].n_unseen = 0
-    say_alarm(s, &s.eyes[e].jammed, False, ALARM_JAM, e)
+    set_jammed(s, e, False)
     say_alarm(s, &s.eyes[e].blind, input.value == 0, ALARM_EYE_BLIND, e)
