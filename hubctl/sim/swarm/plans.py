@@ -21,7 +21,7 @@ OFTEN = ("NO_READ", "AMBIGUOUS_READ", "DIVERT_FAILED", "CHUTE_FULL", "NO_LANE", 
 def any_plan(seed: int, hub: Hub) -> SortPlan:
     """The plan of a seed: every destination has a lane, a lane has one to three chutes and some overflow."""
     drawn = Drawn(seed)
-    chutes = [chute.name for chute in hub.chutes if chute.diverter is not None]
+    chutes = [chute.name for chute in hub.chutes if chute.diverter is not None and chute.to_belt is None]
     data = {
         "plan": {"name": f"seed-{seed}"},
         "labels": {"accept": _accepted(drawn)},
