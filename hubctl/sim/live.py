@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hubctl.core.config import ConfigError
 from hubctl.core.hubfile import Hub, Link
@@ -186,7 +187,20 @@ def write_truth(file: Path, live: LiveHub, traffic: Traffic) -> None:
     for key in ("inducted_ns", "landed_ns"):
         progress[key] = live.plant.host_ns(progress[key])
     with file.open("wb") as stream:
-        np.savez(stream, parcels=world.parcels[:n], progress=progress, labels=traffic.labels[:n])
+        np.savez(
+            stream,
+            parcels=world.parcels[:n],
+            progress=progress,
+            taken=_taken(live),
+            labels=traffic.labels[:n],
+        )
+
+
+def _taken(live: LiveHub) -> npt.NDArray[np.void]:
+    """What the paddles did, by the host's clock."""
+    taken = live.plant.world.taken[: live.plant.world.core[0]["n_taken"]].copy()
+    taken["t_ns"] = live.plant.host_ns(taken["t_ns"])
+    return taken
 
 
 def write_preadvice(file: Path, preadvice: PreAdvice) -> None:

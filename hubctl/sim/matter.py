@@ -176,10 +176,11 @@ PROGRESS = np.dtype(
 TAKEN = np.dtype(
     [
         ("t_ns", "<i8"),  # its centre was at the paddle
+        ("beside_um", "<i8"),  # from its centre to the nearest of its neighbours
         ("parcel", "<i4"),
         ("chute", "<i4"),
         ("cause", "<i4"),
-        ("reserved", "<i4"),
+        ("neighbour", "<i4"),  # -1: there is none
     ]
 )
 

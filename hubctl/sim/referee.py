@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim.matter import TAKEN_OFF
+from hubctl.sim.matter import TAKEN_OFF, Cause
 from hubctl.sim.watch import INVARIANTS, Watch
 
 JOIN_NS_MAX = 64_000_000  # an induct edge and its parcel are no further apart: half the least spacing
@@ -28,6 +28,7 @@ class Truth(NamedTuple):
 
     parcels: npt.NDArray[Any]  # PARCEL, shape (n,)
     progress: npt.NDArray[Any]  # PROGRESS, shape (n,)
+    taken: npt.NDArray[Any]  # TAKEN, in order of time
 
 
 def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
@@ -60,18 +61,18 @@ def _parcel_of_track(opened: Records, truth: Truth) -> npt.NDArray[np.int64]:
     return np.where(fits, rows[best], -1)
 
 
-def _fire_of_landing(fires: Records, chutes: Any, landed_ns: Any) -> npt.NDArray[np.int64]:
-    """The fire that took each parcel: the last for its chute before the instant given; -1 for none."""
+def _fire_of_divert(fires: Records, chutes: Any, t_ns: Any) -> npt.NDArray[np.int64]:
+    """The fire that moved the paddle: the last for its chute before an instant; -1 for none."""
+    if len(fires) == 0:
+        return np.full(len(chutes), -1, np.int64)
     key = fires["chute"].astype(np.int64) << 48
     order = np.lexsort((fires["t_ns"], fires["chute"]))
-    base = fires["t_ns"].min() if len(fires) else 0
+    base = fires["t_ns"].min()
     keys = (key + fires["t_ns"] - base)[order]
-    wanted = (chutes.astype(np.int64) << 48) + landed_ns - base
+    wanted = (chutes.astype(np.int64) << 48) + t_ns - base
     at = np.searchsorted(keys, wanted, side="right") - 1
-    found = order[np.maximum(at, 0)] if len(order) else np.zeros(len(at), np.int64)
-    good = (at >= 0) & (len(order) > 0)
-    if len(order):
-        good &= (fires["chute"][found] == chutes) & (landed_ns - fires["t_ns"][found] <= FLIGHT_NS_MAX)
+    found = order[np.maximum(at, 0)]
+    good = (at >= 0) & (fires["chute"][found] == chutes) & (t_ns - fires["t_ns"][found] <= FLIGHT_NS_MAX)
     return np.where(good, found, -1)
 
 
@@ -81,27 +82,52 @@ def _names(enum: Any, values: Any) -> dict[str, int]:
 
 
 class _Diverted(NamedTuple):
-    """Each physical parcel that a paddle took, and the parcel that the fire was for (-1: not known)."""
+    """Each divert that an output had moved the paddle for, and the parcel that its fire was for (-1: not known)."""
 
-    rows: npt.NDArray[np.int64]
+    taken: npt.NDArray[Any]  # TAKEN
     meant: npt.NDArray[np.int64]
 
 
 def _diverted(layout: Layout, truth: Truth, fires: Records, parcel_of: Mapping[int, int]) -> _Diverted:
-    landed = truth.progress["landed"]
-    has_diverter = np.append(layout.chutes["diverter"] != NO_INDEX, [False])
-    rows = np.flatnonzero((landed >= 0) & has_diverter[landed])
-    moved_ns = layout.diverters["latency_ns"][layout.chutes["diverter"][landed[rows]]]
-    found = _fire_of_landing(fires, landed[rows], truth.progress["landed_ns"][rows] - moved_ns)
+    taken = truth.taken[truth.taken["cause"] == Cause.FIRED]
+    moved_ns = layout.diverters["latency_ns"][layout.chutes["diverter"][taken["chute"]]]
+    found = _fire_of_divert(fires, taken["chute"], taken["t_ns"] - moved_ns)
     meant = [parcel_of.get(int(fires["parcel"][k]), -1) if k >= 0 else -1 for k in found]
-    return _Diverted(rows, np.array(meant, np.int64))
+    return _Diverted(taken, np.array(meant, np.int64))
 
 
 def _undetectable(truth: Truth, diverted: _Diverted) -> npt.NDArray[np.bool_]:
-    """A parcel put on by hand that took the divert of one taken off: no sensor can tell."""
-    put_on = truth.parcels["put_um"][diverted.rows] > 0
+    """A parcel put on by hand that took the divert of one taken off: no eye can tell."""
+    put_on = truth.parcels["put_um"][diverted.taken["parcel"]] >= 0
     taken_off = (diverted.meant >= 0) & (truth.progress["landed"][diverted.meant] == TAKEN_OFF)
     return np.asarray(put_on & taken_off)
+
+
+def _was_moved(parcels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Parcels that are not where they would be had nobody and nothing touched them."""
+    moved = (
+        (parcels["put_um"] >= 0)
+        | (parcels["slip_um"] > 0)
+        | (parcels["stands_ns"] > 0)
+        | (parcels["beside"] >= 0)
+    )
+    return np.asarray(moved)
+
+
+def _hit(
+    layout: Layout, truth: Truth, diverted: _Diverted, tracked: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Diverts of the right parcel whose paddle met a neighbour that the kernel followed too."""
+    taken = diverted.taken
+    diverters = layout.chutes["diverter"][taken["chute"]]
+    belts = layout.belts[layout.diverters["belt"][diverters]]
+    half_ns = layout.diverters["hold_ns"][diverters] // 2
+    sweep_um = half_ns // 1000 * (belts["speed_counts_s"] * 1000 // belts["counts_per_m"]) // 1000
+    known = (taken["neighbour"] >= 0) & tracked[taken["neighbour"]] & (diverted.meant == taken["parcel"])
+    moved = _was_moved(truth.parcels)
+    return np.asarray(
+        known & ~moved[taken["parcel"]] & ~moved[taken["neighbour"]] & (taken["beside_um"] < sweep_um)
+    )
 
 
 class Wrong(NamedTuple):
@@ -159,14 +185,19 @@ def _actions(
     """Parcels in a chute where they may not be, and diverts that took another parcel than they were for."""
     diverted = _diverted(layout, truth, fires, parcel_of)
     excused = _undetectable(truth, diverted)
-    lane = np.where(truth.parcels["put_um"] > 0, -1, truth.parcels["lane"])[diverted.rows]
-    astray = ~allowed_chutes(layout, plan)[lane, truth.progress["landed"][diverted.rows]] & ~excused
-    mistaken = (diverted.meant >= 0) & (diverted.meant != diverted.rows) & ~excused
+    rows = diverted.taken["parcel"]
+    lane = np.where(truth.parcels["put_um"] >= 0, -1, truth.parcels["lane"])[rows]
+    ends = layout.chutes["to_belt"][diverted.taken["chute"]] == NO_INDEX
+    astray = ends & ~allowed_chutes(layout, plan)[lane, diverted.taken["chute"]] & ~excused
+    mistaken = (diverted.meant >= 0) & (diverted.meant != rows) & ~excused
     tracks = {parcel: track for track, parcel in parcel_of.items()}
+    tracked = np.isin(np.arange(len(truth.parcels)), list(tracks))
+    into_neighbour = _hit(layout, truth, diverted, tracked)
+    kinds = (("wrong_chute", astray), ("wrong_action", mistaken), ("hit_neighbour", into_neighbour))
     wrong = [
-        Wrong(what, tracks.get(int(row), 0), int(truth.progress["landed_ns"][row]))
-        for what, which in (("wrong_chute", astray), ("wrong_action", mistaken))
-        for row in diverted.rows[which]
+        Wrong(what, tracks.get(int(row["parcel"]), 0), int(row["t_ns"]))
+        for what, which in kinds
+        for row in diverted.taken[which]
     ]
     return _Actions(wrong, int(excused.sum()))
 
@@ -208,11 +239,12 @@ def judge(
         "wrong_chute": n_wrong["wrong_chute"],
         "wrong_action": n_wrong["wrong_action"],
         "unaccounted": abs(len(opened) - len(all_closed) - n_open),
+        "hit_neighbour": n_wrong["hit_neighbour"],
         "misreported": n_wrong["misreported"],
         "doubled": n_wrong["doubled"],
         "undetectable": actions.n_undetectable,
         "taken_off": int((truth.progress["landed"] == TAKEN_OFF).sum()),
-        "put_on": int(((truth.parcels["put_um"] > 0) & (truth.progress["landed_ns"] > 0)).sum()),
+        "put_on": int(((truth.parcels["put_um"] >= 0) & (truth.progress["landed_ns"] > 0)).sum()),
         "unseen_at_induct": int(
             (truth.progress["inducted_ns"] > 0).sum() - len(np.unique(parcels[parcels >= 0]))
         ),
@@ -221,7 +253,15 @@ def judge(
     return Verdict(counts, (*wrong, *_broken(watch)))
 
 
-BAD = ("wrong_chute", "wrong_action", "unaccounted", "misreported", "doubled", "invariants_broken")
+BAD = (
+    "wrong_chute",
+    "wrong_action",
+    "hit_neighbour",
+    "unaccounted",
+    "misreported",
+    "doubled",
+    "invariants_broken",
+)
 
 
 def is_clean(counts: Mapping[str, Any]) -> bool:

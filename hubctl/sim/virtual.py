@@ -404,7 +404,8 @@ class Virtual:
         return self._joint.log[:n].copy()
 
     def _judged(self, records: Records, wall_s: float) -> Run:
-        truth = Truth(self._traffic.parcels, self._world.progress)
+        n_taken = int(self._world.core[0]["n_taken"])
+        truth = Truth(self._traffic.parcels, self._world.progress, self._world.taken[:n_taken])
         judged = judge(self._layout, self._plan, truth, records, self._watch, n_open=self._kernel.n_open)
         verdict = judged.counts | {
             "evidence_lost": self._kernel.n_evidence_lost,

@@ -8,6 +8,8 @@ compiled (virtual time) or as they stand (real time); `World` is a tuple of arra
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from hubctl.sim.heap import pop
@@ -56,6 +58,7 @@ from hubctl.sim.places import (
     link,
     look_where,
     notice,
+    place_of,
     plain,
     sees,
     set_down,
@@ -67,6 +70,7 @@ from hubctl.sim.places import (
 EMPTIED_NS = 20_000_000_000  # a full chute is emptied after so long
 HAND_ROOM_UM = 100_000  # nobody puts a parcel on with less room beside it
 PLAY_UM = 5_000  # gaps are kept but for so much: parcels slip on their first metres too
+FREE_UM = 1 << 40  # as far as from a parcel that is not there
 TEXT_SHIFT = 5  # a telegram's device is scanner | text << TEXT_SHIFT
 
 
@@ -288,6 +292,22 @@ def _write_down(w: World, p: int, chute: int, cause: int, t_ns: int) -> None:
         w.taken[k]["parcel"] = p
         w.taken[k]["chute"] = chute
         w.taken[k]["cause"] = cause
+        _write_beside(w, p, w.taken[k], travel_at(w, w.progress[p]["belt"], t_ns))
+
+
+@jitable
+def _write_beside(w: World, p: int, taken: Any, travel_um: int) -> None:
+    """How much belt was free beside the centre of parcel `p`."""
+    centre_um = place_of(w, p, travel_um) - w.parcels[p]["length_um"] // 2
+    taken["neighbour"] = -1
+    taken["beside_um"] = FREE_UM
+    for q in (w.progress[p]["ahead"], w.progress[p]["behind"]):
+        if q >= 0:
+            lead_um = place_of(w, q, travel_um)
+            beside_um = max(lead_um - w.parcels[q]["length_um"] - centre_um, centre_um - lead_um)
+            if beside_um < taken["beside_um"]:
+                taken["beside_um"] = beside_um
+                taken["neighbour"] = q
 
 
 @seldom

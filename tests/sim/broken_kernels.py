@@ -47,21 +47,21 @@ BREAKS = (
     ),
     Break(
         "whoever comes is the one expected",
-        "_tracking.pxd",
-        "    return error >= -window and error <= window",
+        "_window.pxd",
+        "    return (error if error >= 0 else -error) <= window_for(s, t, e, error)",
         "    return True",
     ),
     Break(
         "a window is not half the gap at most",
-        "_tracking.pxd",
-        "    return window if window > 0 else 0",
-        "    return eye_window(s, track, e)",
+        "_window.pxd",
+        "    return gap // 2 if gap > 0 else 0",
+        "    return <int64_t>1 << 62",
     ),
     Break(
         "neighbours are not spared",
         "_schedule.pxd",
-        "    return NONE if has_room_beside(s, t, diverter.clear_counts) else GAP_TOO_SMALL",
-        "    return NONE",
+        "    if not has_room_beside(s, t, diverter.clear_counts, diverter.hold_ns):\n        return GAP_TOO_SMALL\n",
+        "",
     ),
     Break(
         "a fire after its void count",
@@ -78,13 +78,13 @@ BREAKS = (
     Break(
         "a read is given to the parcel behind",
         "_reading.pxd",
-        "        place_read(s, t, n, input, counts)",
-        "        place_read(s, s.tracks[t].behind if s.tracks[t].behind != NOBODY else t, n, input, counts)",
+        "\n    place_read(s, t, n, input, counts, is_stamped)",
+        "\n    place_read(s, s.tracks[t].behind if s.tracks[t].behind != NOBODY else t, n, input, counts, is_stamped)",
     ),
     Break(
         "a late answer is never doubted",
         "_doubt.pxd",
-        "    return s.now_ns < scanner.doubt_until_ns\n",
+        "    return s.now_ns < s.scanners[n].doubt_until_ns\n",
         "    return False\n",
     ),
     Break(

@@ -14,7 +14,7 @@ from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.faults import NONE
-from hubctl.sim.matter import ON_BELT, PARCEL, PROGRESS
+from hubctl.sim.matter import ON_BELT, PARCEL, PROGRESS, TAKEN, Cause
 from hubctl.sim.referee import (
     BAD,
     TAKEN_OFF,
@@ -47,10 +47,22 @@ def truth_of(*lives: dict[str, Any]) -> Truth:
     for k, life in enumerate(lives):
         parcels[k]["put_um"] = 1 if life.get("put") else -1
         parcels[k]["lane"] = life["lane"]
+        parcels[k]["beside"] = -1
         progress[k]["inducted_ns"] = 0 if life.get("put") else (k + 1) * S
         progress[k]["landed"] = life["landed"]
         progress[k]["landed_ns"] = 0 if life["landed"] == ON_BELT else (k + 4) * S
-    return Truth(parcels, progress)
+    return Truth(parcels, progress, taken_of(progress))
+
+
+def taken_of(progress: Any) -> Any:
+    """A paddle took each who landed beside a diverter, far from all others."""
+    rows = np.flatnonzero((progress["landed"] >= 0) & (progress["landed"] < END))
+    taken = np.zeros(len(rows), TAKEN)
+    taken["t_ns"] = progress["landed_ns"][rows]
+    taken["parcel"], taken["chute"] = rows, progress["landed"][rows]
+    taken["cause"] = Cause.FIRED
+    taken["neighbour"] = -1
+    return taken
 
 
 def sorted_into(chute: int) -> list[dict[str, Any]]:
@@ -89,6 +101,29 @@ def test_a_fire_for_another_parcel_is_a_wrong_action(layout: Layout, plan: Compi
     rows.append(closed(2, END, Reason.LOST, Disposition.LOST, 7))
     verdict = judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts
     assert (verdict["wrong_chute"], verdict["wrong_action"]) == (0, 1)
+
+
+@pytest.mark.parametrize(("beside_mm", "n_hit"), [(126, 0), (124, 1), (-50, 1)])
+def test_a_paddle_that_meets_a_neighbour_is_seen(
+    layout: Layout, plan: CompiledPlan, beside_mm: int, n_hit: int
+) -> None:
+    """In the way for 100 ms at 2.5 m/s it sweeps 125 mm on each side of the parcel's centre."""
+    truth = truth_of({"lane": 0, "landed": C01}, {"lane": 5, "landed": END})
+    truth.taken["neighbour"], truth.taken["beside_um"] = 1, beside_mm * 1000
+    rows = [*sorted_into(C01), opened(2, 2), closed(2, END, Reason.NO_READ, Disposition.REJECTED, 6)]
+    verdict = judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts
+    assert (verdict["hit_neighbour"], verdict["wrong_action"]) == (n_hit, 0)
+
+
+def test_a_paddle_that_meets_one_put_on_by_hand_is_excused(layout: Layout, plan: CompiledPlan) -> None:
+    truth = truth_of({"lane": 0, "landed": C01}, {"lane": 5, "landed": END, "put": True})
+    truth.taken["neighbour"], truth.taken["beside_um"] = 1, 0
+    assert (
+        judge(layout, plan, truth, story(*sorted_into(C01)), new_watch(layout), n_open=0).counts[
+            "hit_neighbour"
+        ]
+        == 0
+    )
 
 
 def test_a_parcel_said_to_be_where_it_is_not_is_misreported(layout: Layout, plan: CompiledPlan) -> None:

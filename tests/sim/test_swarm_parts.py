@@ -33,8 +33,9 @@ def test_hubs_are_of_all_sorts() -> None:
     n_chutes = sorted(len(hub.chutes) for hub in hubs)
     assert n_chutes[0] <= 8
     assert n_chutes[-1] >= 200
-    assert {len(hub.scanners) for hub in hubs} == {1, 2, 3, 4, 6, 8}
-    assert {hub.belts[0].encoder.bits for hub in hubs if hub.belts[0].encoder} == {16, 24, 32}
+    assert {len(hub.belts) for hub in hubs} == {1, 2, 3, 4}
+    assert {sum(scanner.belt == "belt0" for scanner in hub.scanners) for hub in hubs} == {1, 2, 3, 4, 6, 8}
+    assert {belt.encoder.bits for hub in hubs for belt in hub.belts if belt.encoder} == {16, 24, 32}
 
 
 def test_a_seed_is_the_same_hub_and_plan_each_time() -> None:

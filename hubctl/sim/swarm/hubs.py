@@ -156,7 +156,7 @@ def _diverters(drawn: Drawn, k: int, belt: Entry, scanners: list[Entry], n: int)
     fastest_mm_s = belt["speed_mm_s"] * 11 // 10
     shape = {
         "latency_ms": drawn.one("latency", 20, 120),
-        "hold_ms": drawn.one("hold", 60, 160),
+        "hold_ms": drawn.one("hold", 60, 260),
         "commit_ms": drawn.one("commit", 30, 100),
         "void_ms": drawn.one("void", 5, 30),
         "fails_max": drawn.pick("fails at most", (0, 3, 6)),
