@@ -314,6 +314,30 @@ SENTENCES: dict[Reason, Sentence] = {
 }
 
 
+ALARM_SENTENCES: dict[Alarm, Sentence] = {
+    Alarm.NODE_DOWN: Sentence("the node does not answer", "控制节点无应答"),
+    Alarm.TRACKS_USED_UP: Sentence("more parcels than can be followed", "在线包裹数超过跟踪上限"),
+    Alarm.JAM: Sentence("blocked for longer than any parcel takes", "堵包"),
+    Alarm.EYE_BLIND: Sentence("parcels pass it unseen", "光电不触发"),
+    Alarm.EYE_CHATTERS: Sentence("edges too short for any parcel", "光电抖动"),
+    Alarm.ENCODER_SILENT: Sentence("the belt should run, and its encoder counts nothing", "编码器无脉冲"),
+    Alarm.ENCODER_JUMPED: Sentence("its encoder shows what no belt can have run", "编码器计数跳变"),
+    Alarm.BELT_DRIFTS: Sentence("parcels slip more than the windows bear", "包裹打滑超出跟踪窗口"),
+    Alarm.DIVERTER_FAILS: Sentence(
+        "failed so often in a row that it is out of use", "分拣机构连续失败，已停用"
+    ),
+    Alarm.DIVERTER_STUCK_OUT: Sentence("its paddle does not come home", "分拣机构未复位"),
+    Alarm.SCANNER_SILENT: Sentence("parcels pass, and it says nothing", "读码器无应答"),
+    Alarm.SAME_LABEL: Sentence("it read one label on two parcels", "两个包裹面单相同"),
+    Alarm.GRIDLOCK: Sentence("so many parcels go round that no more are let on", "循环包裹过多，暂停上件"),
+    Alarm.RING_LOST: Sentence("the carriers counted are not the ring's", "小车环校验失败"),
+    Alarm.CARRIER_FAILS: Sentence("the carrier does not let go of its parcels", "小车卸载失败"),
+    Alarm.CHUTE_NOT_EMPTIED: Sentence("full for too long", "格口满后长时间未清空"),
+    Alarm.SAFETY_TRIPPED: Sentence("the safety chain has tripped", "安全回路断开"),
+    Alarm.HOST_SILENT: Sentence("the host does not answer", "上位系统无应答"),
+}
+
+
 def empty(n: int) -> Records:
     """`n` zeroed records, shape (n,), with the "none" values where zero would mean something."""
     records = np.zeros(n, RECORD)

@@ -43,9 +43,22 @@ def check_geometry(hub: Hub, source: Source) -> None:
         if known(belt, "name", "kind"):
             _check_belt(hub, source, index, belt)
     check_transfers(hub, source)
+    _check_holds(hub, source)
     for index, chute in entries(hub, "chutes", "confirm_ms"):
         if chute.confirm_ms[0] >= chute.confirm_ms[1]:
             source.add(("chutes", index, "confirm_ms"), "must be [from, until] with from before until")
+
+
+def _check_holds(hub: Hub, source: Source) -> None:
+    """Only an induct is held, and only one that is held needs to know its merge."""
+    for index, eye in entries(hub, "eyes", "role", "hold"):
+        if eye.hold is not None and eye.role != "induct":
+            source.add(("eyes", index, "hold"), "is for induct eyes", f"this eye's role is {eye.role}")
+        for key in ("merge_mm", "merge_gap_mm"):
+            if eye.hold is None and key in eye.model_fields_set:
+                source.add(
+                    ("eyes", index, key), "has no use without hold", "name the coil that holds the induct"
+                )
 
 
 def notices(hub: Hub, belt: Belt) -> Iterator[tuple[int, Notice]]:

@@ -115,9 +115,11 @@ def line_of(status: dict[str, Any]) -> str:
     n_up = sum(link["state"] == "up" for link in links)
     reads, fires = status["read_to_command_us"], status["fire_lateness_us"]
     sorted_, rejected = (status["by_disposition"].get(name, 0) for name in ("SORTED", "REJECTED"))
+    machine = f"{status['machine']}, " if status["machine"] else ""
+    alarms = f"; {len(status['alarms'])} alarms" if status["alarms"] else ""
     return (
-        f"{status['rate_per_h']:,} parcels/h, {status['in_flight']} in flight, {sorted_:,} sorted, "
+        f"{machine}{status['rate_per_h']:,} parcels/h, {status['in_flight']} in flight, {sorted_:,} sorted, "
         f"{rejected:,} rejected; {n_up} of {len(links)} links up; read to command "
         f"p50 {reads['p50']:.0f} us p99 {reads['p99']:.0f} us; {status['fires']:,} fired, "
-        f"late p99 {fires['p99']:.0f} us, {status['fires_voided']:,} voided"
+        f"late p99 {fires['p99']:.0f} us, {status['fires_voided']:,} voided{alarms}"
     )

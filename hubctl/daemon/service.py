@@ -12,6 +12,7 @@ from hubctl.core.layout import compile_layout, compile_wiring, hub_names
 from hubctl.core.plan import compile_plan
 from hubctl.core.preadvice import PreAdvice
 from hubctl.core.site import Site
+from hubctl.daemon.alarms import AlarmBoard
 from hubctl.daemon.status import Tally, status_of
 from hubctl.io.links import Connector
 
@@ -49,6 +50,7 @@ class Service:
         self._connectors = [Connector(link, seed) for seed, link in enumerate(site.hub.links)]
         self._reactor = Reactor(Kernel(compile_layout(site.hub), plan), compile_wiring(site.hub))
         self._tally = Tally(self.names.chutes)
+        self._board = AlarmBoard(self.names)
         self._messages = [] if plan else ["no sort plan: every parcel goes to the end of its belt"]
 
     def start(self, *, cpu: int | None = None, fifo_priority: int | None = None) -> None:
@@ -73,11 +75,12 @@ class Service:
     def messages(self) -> list[str]:
         """What there is to say to a person since the last call."""
         said, self._messages = self._messages, []
+        said += self._board.messages()
         return said + [text for connector in self._connectors for text in connector.messages()]
 
     def status(self) -> dict[str, Any]:
         """How things stand, as JSON types."""
-        return status_of(self._tally, self._reactor.statistics(), self.names)
+        return status_of(self._tally, self._board, self._reactor.statistics(), self.names)
 
     def stop(self, now_ns: int) -> tuple[bool, Records]:
         """Close every track, switch every coil off, end the reactor.
@@ -95,6 +98,7 @@ class Service:
     def _drain(self, now_ns: int) -> Records:
         records = self._reactor.drain()
         self._tally.take(records, now_ns)
+        self._board.take(records)
         for record in records[(records["kind"] == Kind.LINK) & (records["value"] == 0)]:
             self._connectors[record["device"]].lost(LinkFault(record["reason"]), now_ns)
         return records

@@ -10,6 +10,7 @@ import numpy as np
 from hubctl._reactor import LinkStatistics, Spread, Statistics
 from hubctl.core.events import NO_INDEX, Disposition, Kind, Reason, Records
 from hubctl.core.layout import HubNames
+from hubctl.daemon.alarms import AlarmBoard
 
 RATE_WINDOW_NS = 10_000_000_000
 RATE_STEP_NS = 500_000_000
@@ -78,9 +79,11 @@ class Tally:
             self._recent.popleft()
 
 
-def status_of(tally: Tally, machine: Statistics, names: HubNames) -> dict[str, Any]:
+def status_of(tally: Tally, board: AlarmBoard, machine: Statistics, names: HubNames) -> dict[str, Any]:
     """The status object: JSON types only."""
     return {
+        "machine": None if board.machine is None else board.machine.name,
+        "alarms": board.standing,
         "inducted": tally.inducted,
         "closed": tally.closed,
         "in_flight": tally.inducted - tally.closed,

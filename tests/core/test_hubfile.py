@@ -187,6 +187,14 @@ ONE_MISTAKE = [
         ('preset = "sick"', 'preset = "sick", stamp = "encoder", stamp_digits = 9'),
         "must be 10 to 10: the belt's counter has 32 bits",
     ),
+    (
+        (
+            'at_mm = 2000, input = "head/input/2.1"',
+            'at_mm = 2000, input = "head/input/2.1", hold = "io1/coil/30"',
+        ),
+        "is for induct eyes (this eye's role is track)",
+    ),
+    (('role = "induct",', 'role = "induct", merge_mm = 300,'), "has no use without hold"),
 ]
 
 

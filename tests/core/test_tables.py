@@ -109,6 +109,10 @@ def test_every_reason_has_its_sentence() -> None:
     assert set(events.SENTENCES) == set(events.Reason) - {events.Reason.NONE}
 
 
+def test_every_alarm_has_its_sentence() -> None:
+    assert set(events.ALARM_SENTENCES) == set(events.Alarm)
+
+
 def test_empty_records_say_none() -> None:
     record = events.empty(1)[0]
     assert (record["counts"], record["chute"], record["kind"]) == (events.NO_COUNTS, events.NO_INDEX, 0)
