@@ -85,8 +85,8 @@ class AlarmBoard:
 
     def _about(self, alarm: Alarm, record: Any) -> str:
         if record["chute"] != NO_INDEX:
-            return self._names.chutes[record["chute"]]
+            return str(self._names.chutes[record["chute"]])
         if alarm is Alarm.CARRIER_FAILS:
             return str(record["device"])
-        things = getattr(self._names, _ABOUT[alarm]) if alarm in _ABOUT else ()
-        return str(things[record["device"]]) if record["device"] < len(things) else ""
+        things: tuple[str, ...] = getattr(self._names, _ABOUT[alarm]) if alarm in _ABOUT else ()
+        return things[record["device"]] if record["device"] < len(things) else ""
