@@ -1,18 +1,22 @@
-"""Which chute: a label's verdict, the lane's chutes tried in order, then the exception chute of the first reason.
+"""Which chute: a label's verdict, the lane's chutes tried in order, another lap, the exception of the first reason.
 
-The order of the plan decides between a lane's chutes ("first open"); each one passed over is said with its
-reason. Of two labels the one that names a lane counts, then the site's order of formats; two of one format,
+A lane's chain is tried step by step, a step in the order of its policy (`_policy.pxd`); each chute passed over is
+said with its reason. A label on a list goes to its exception first of all; a person's word before the lane. Of two labels the one that names a lane counts, then the site's order of formats; two of one format,
 or for two lanes, are MULTI_LABEL.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
 from hubctl._carriers cimport can_be_routed, has_deadline, is_loop, is_unread, middle_comes, ride_deadline
+from hubctl._chutes cimport book, is_full, land, room_refusal, unbook
 from hubctl._identity cimport drop_identity, hold_identity
+from hubctl._laps cimport goes_round, had_its_laps, join_round, leave_round
+from hubctl._lists cimport listed_reason
 from hubctl._lookup cimport Reading, resolve
 from hubctl._motion cimport planning_speed, travel
 from hubctl._order cimport clear_timer, give_back, set_timer
+from hubctl._policy cimport best_of, note_turn
 from hubctl._silence cimport miss_answers
 from hubctl._records cimport (
     AMBIGUOUS_READ,
@@ -25,6 +29,8 @@ from hubctl._records cimport (
     DECIDED,
     FAULT,
     LATE_READ,
+    MAX_LAPS,
+    MISSED_WINDOW,
     MULTI_LABEL,
     NO_INDEX,
     NO_LANE,
@@ -37,14 +43,15 @@ from hubctl._records cimport (
     SKIPPED,
     SORTED,
     UNEXPECTED_TRACK,
+    WAVE_MISSED,
     Record,
 )
 from hubctl._state cimport (
     BARRED,
     CODED_LABEL,
+    DIRECTED,
     FIRED_TRACK,
     LABELLED,
-    N_CANDIDATES_MAX,
     ON_BELT,
     Paddle,
     ROUTED,
@@ -54,7 +61,8 @@ from hubctl._state cimport (
     Track,
     say,
 )
-from hubctl._tables cimport STATION, Belt, Chute, Diverter
+from hubctl._tables cimport STATION, Belt, Diverter, Lane, Step, Wave
+from hubctl._waves cimport NO_WAVE, at_door_ns, first_made, wave_at, wave_by
 from hubctl._window cimport latest
 
 
@@ -73,6 +81,10 @@ cdef inline void close_track(State* s, int32_t t, uint16_t reason, uint16_t disp
         memcpy(record.text, track.text, sizeof(record.text))
     if disposition == SORTED or disposition == REJECTED:
         miss_answers(s, t)
+    if record.chute != NO_INDEX:
+        land(s, t, record.chute)
+    unbook(s, t)
+    leave_round(s, t)
     give_back(s, t)
 
 
@@ -80,14 +92,6 @@ cdef inline void close_where_sent(State* s, int32_t t) noexcept nogil:
     """The parcel arrived where its route led: sorted, or rejected for the reason it carries."""
     cdef uint16_t reason = s.tracks[t].reason
     close_track(s, t, reason, SORTED if reason == OK or reason == OK_UNCONFIRMED else REJECTED)
-
-
-cdef inline bint is_full(const State* s, int c) noexcept nogil:
-    """The full eye's word, once it has stood long enough."""
-    cdef int64_t since_ns = s.now_ns - s.chutes[c].level_ns
-    if s.chutes[c].level:
-        return s.chutes[c].was_full or since_ns >= s.chute_table[c].full_on_ns
-    return s.chutes[c].was_full and since_ns < s.chute_table[c].full_off_ns
 
 
 cdef inline uint16_t diverter_refusal(const State* s, int c) noexcept nogil:
@@ -100,11 +104,11 @@ cdef inline uint16_t diverter_refusal(const State* s, int c) noexcept nogil:
     return NONE
 
 
-cdef inline uint16_t chute_refusal(const State* s, int c) noexcept nogil:
-    """Why a chute takes nothing now; NONE if it does."""
+cdef inline uint16_t landing_refusal(const State* s, int c) noexcept nogil:
+    """Why a chute takes not even what is committed to it; NONE if it does."""
     if s.chutes[c].state == FAULT:
         return CHUTE_FAULT
-    if s.chutes[c].state >= CLOSING:
+    if s.chutes[c].state > CLOSING:
         return CHUTE_CLOSED
     if is_full(s, c):
         return CHUTE_FULL
@@ -113,10 +117,21 @@ cdef inline uint16_t chute_refusal(const State* s, int c) noexcept nogil:
     return NONE
 
 
+cdef inline uint16_t chute_refusal(const State* s, int c) noexcept nogil:
+    """Why a chute takes nobody else now; NONE if it does."""
+    return CHUTE_CLOSED if s.chutes[c].state == CLOSING else landing_refusal(s, c)
+
+
 cdef inline uint16_t way_refusal(const State* s, int c, int exit) noexcept nogil:
     """Why a chute, or the exit of the present belt that leads to it, takes nothing now; NONE if both do."""
     cdef uint16_t reason = chute_refusal(s, c)
     return chute_refusal(s, exit) if reason == NONE and exit != c else reason
+
+
+cdef inline uint16_t committed_refusal(const State* s, int c, int exit) noexcept nogil:
+    """Why a divert that is committed is not done after all; NONE if it is. A chute that closes takes it still."""
+    cdef uint16_t reason = landing_refusal(s, c)
+    return landing_refusal(s, exit) if reason == NONE and exit != c else reason
 
 
 cdef inline uint16_t exit_to(const State* s, const Track* track, int c) noexcept nogil:
@@ -192,10 +207,28 @@ cdef inline int64_t eye_deadline(const State* s, const Track* track) noexcept no
     return track.origin_counts + belt.length_counts + told_late
 
 
+cdef inline void say_decided(State* s, int32_t t) noexcept nogil:
+    """Says where track `t` is sent, if that is new."""
+    cdef Track* track = &s.tracks[t]
+    cdef Record* record
+    if track.said_chute == track.chute and track.said_reason == track.reason and track.said_wave == track.wave:
+        return
+    track.said_chute = track.chute
+    track.said_reason = track.reason
+    track.said_wave = track.wave
+    record = say(s, DECIDED, track.parcel)
+    record.chute = track.chute
+    record.reason = track.reason
+    record.plan = track.plan
+    record.value = track.lane
+    record.limit = track.wave
+
+
 cdef inline void assign(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:
-    """Routes track `t` to a chute for a reason, and says so if that is new."""
+    """Routes track `t` to a chute for a reason: it keeps a place there, and in no other."""
     cdef Track* track = &s.tracks[t]
     cdef bint diverts
+    book(s, t, chute)
     track.chute = chute
     track.exit = exit_to(s, track, chute)
     diverts = s.chute_table[track.exit].diverter != NO_INDEX
@@ -206,25 +239,13 @@ cdef inline void assign(State* s, int32_t t, uint16_t chute, uint16_t reason) no
     say_decided(s, t)
 
 
-cdef inline void say_decided(State* s, int32_t t) noexcept nogil:
-    cdef Track* track = &s.tracks[t]
-    cdef Record* record
-    if track.said_chute == track.chute and track.said_reason == track.reason:
-        return
-    track.said_chute = track.chute
-    track.said_reason = track.reason
-    record = say(s, DECIDED, track.parcel)
-    record.chute = track.chute
-    record.reason = track.reason
-    record.plan = track.plan
-    record.value = track.lane
-
-
 cdef inline void ride_on(State* s, int32_t t, uint16_t reason) noexcept nogil:
     """A parcel of a loop stays on it for the rest of its lap, and is decided anew in the next."""
     cdef Track* track = &s.tracks[t]
+    unbook(s, t)
     track.chute = NO_INDEX
     track.exit = NO_INDEX
+    track.wave = NO_WAVE
     track.reason = reason
     track.state = ON_BELT
     arm_timer(s, t)
@@ -241,21 +262,6 @@ cdef inline void send_to_end(State* s, int32_t t, uint16_t reason) noexcept nogi
         assign(s, t, chute, reason)
 
 
-cdef inline void send_to_exception(State* s, int32_t t, uint16_t reason) noexcept nogil:
-    """The exception chute of a reason, or the belt's end if that chute cannot be had.
-
-    On a loop nobody is sent off before the scanners of its first lap have had their say.
-    """
-    cdef Track* track = &s.tracks[t]
-    cdef uint16_t chute = s.plan.exceptions[reason] if s.plan.version else <uint16_t>NO_INDEX
-    if is_loop(s, track.belt) and is_unread(s, track):
-        ride_on(s, t, reason)
-    elif chute == NO_INDEX or not can_be_told(s, track, chute) or way_refusal(s, chute, exit_to(s, track, chute)) != NONE:
-        send_to_end(s, t, reason)
-    else:
-        assign(s, t, chute, reason)
-
-
 cdef inline uint16_t skip_reason(const State* s, const Track* track, int c, uint16_t too_late) noexcept nogil:
     cdef uint16_t exit = exit_to(s, track, c)
     cdef uint16_t reason = chute_refusal(s, c) if exit == NO_INDEX else way_refusal(s, c, exit)
@@ -264,29 +270,194 @@ cdef inline uint16_t skip_reason(const State* s, const Track* track, int c, uint
     return reason
 
 
-cdef inline void skip(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:
-    cdef Track* track = &s.tracks[t]
-    cdef Record* record = say(s, SKIPPED, track.parcel)
+cdef inline uint16_t candidate_refusal(
+    State* s, const Track* track, const Lane* lane, int c, uint16_t too_late
+) noexcept nogil:
+    """Why a chute is passed over for a track; NONE if it is not. `lane` NULL: as an exception."""
+    cdef uint16_t reason = skip_reason(s, track, c, too_late)
+    if reason != NONE:
+        return reason
+    if lane == NULL:
+        return room_refusal(s, track, c, 0)
+    if track.first_wave != NO_WAVE and wave_by(s, track, lane, track.first_wave, c) == NO_WAVE:
+        return WAVE_MISSED
+    return room_refusal(s, track, c, lane.priority)
+
+
+cdef inline void say_skipped(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:
+    cdef Record* record = say(s, SKIPPED, s.tracks[t].parcel)
     record.chute = chute
     record.reason = reason
-    if track.first_skip == NONE:
-        track.first_skip = reason
+
+
+cdef inline void skip(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:
+    """A chute of the track's lane is passed over; the first reason is the one that counts."""
+    say_skipped(s, t, chute, reason)
+    if s.tracks[t].first_skip == NONE:
+        s.tracks[t].first_skip = reason
+
+
+cdef inline int take_step(
+    State* s, int32_t t, const Lane* lane, const Step* step, int base, uint16_t too_late
+) noexcept nogil:
+    """The first chute of a step that takes track `t`, by the step's policy; -1 if none does."""
+    cdef Track* track = &s.tracks[t]
+    cdef int k = best_of(s, track, step, base)
+    cdef uint16_t reason
+    while k >= 0:
+        reason = candidate_refusal(s, track, lane, s.plan.chutes[step.first + k], too_late)
+        if reason == NONE:
+            note_turn(s, track, step, k)
+            track.candidate = base + k
+            return s.plan.chutes[step.first + k]
+        track.tried |= <uint64_t>1 << (base + k)
+        skip(s, t, s.plan.chutes[step.first + k], reason)
+        k = best_of(s, track, step, base)
+    return -1
+
+
+cdef inline int take_chain(
+    State* s, int32_t t, const Lane* lane, int first_step, int n_steps, uint16_t too_late
+) noexcept nogil:
+    """The first chute of a chain that takes track `t`; -1 if none does."""
+    cdef int base = 0
+    cdef int c = -1
+    cdef int i
+    if s.tracks[t].chain != first_step:
+        s.tracks[t].chain = first_step
+        s.tracks[t].tried = 0
+    for i in range(first_step, first_step + n_steps):
+        c = take_step(s, t, lane, &s.plan.steps[i], base, too_late)
+        if c >= 0:
+            break
+        base += s.plan.steps[i].n_chutes
+    return c
+
+
+cdef inline int take_wave(State* s, int32_t t, const Lane* lane, uint16_t too_late) noexcept nogil:
+    """The first chute that takes track `t` for the first wave that it makes; -1 if none does."""
+    cdef Track* track = &s.tracks[t]
+    cdef const Wave* wave
+    cdef int c
+    track.first_wave = first_made(s, track, lane)
+    if track.first_wave == NO_WAVE:
+        if track.first_skip == NONE:
+            track.first_skip = WAVE_MISSED
+        return -1
+    wave = wave_at(s, lane, track.first_wave)
+    c = take_chain(s, t, lane, wave.first_step, wave.n_steps, too_late)
+    if c >= 0:
+        track.wave = wave_by(s, track, lane, track.first_wave, c)
+    return c
+
+
+cdef inline int take_lane(State* s, int32_t t, uint16_t too_late) noexcept nogil:
+    """The first chute of the track's lane that takes it, of those not tried yet; -1 if none does."""
+    cdef const Lane* lane = &s.plan.lanes[s.tracks[t].lane]
+    s.tracks[t].wave = NO_WAVE
+    s.tracks[t].first_wave = NO_WAVE
+    if lane.n_waves:
+        return take_wave(s, t, lane, too_late)
+    return take_chain(s, t, lane, lane.first_step, lane.n_steps, too_late)
+
+
+cdef inline int take_exception_group(State* s, int32_t t, const Step* step) noexcept nogil:
+    """The first chute of a group of exception chutes that takes track `t`; what its lane tried is not touched."""
+    cdef Track* track = &s.tracks[t]
+    cdef uint64_t tried = track.tried
+    cdef uint16_t candidate = track.candidate
+    cdef uint16_t first_skip = track.first_skip
+    cdef int c
+    track.tried = 0
+    c = take_step(s, t, NULL, step, 0, MISSED_WINDOW)
+    track.tried = tried
+    track.candidate = candidate
+    track.first_skip = first_skip
+    return c
+
+
+cdef inline int exception_chute(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """The exception chute of a reason, if it can be had; else -1."""
+    cdef uint16_t chute
+    cdef uint16_t refusal
+    if s.plan.version == 0:
+        return -1
+    if s.plan.exception_steps[reason] >= 0:
+        return take_exception_group(s, t, &s.plan.steps[s.plan.exception_steps[reason]])
+    chute = s.plan.exceptions[reason]
+    if chute == NO_INDEX:
+        return -1
+    refusal = candidate_refusal(s, &s.tracks[t], NULL, chute, MISSED_WINDOW)
+    if refusal == NONE:
+        return chute
+    if s.tracks[t].said_reason != reason:
+        say_skipped(s, t, chute, refusal)
+    return -1
+
+
+cdef inline void send_to_exception(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """The exception chute of a reason, or the belt's end if that chute cannot be had.
+
+    On a loop nobody is sent off before the scanners of its first lap have had their say.
+    """
+    cdef int chute
+    s.tracks[t].wave = NO_WAVE
+    if is_loop(s, s.tracks[t].belt) and is_unread(s, &s.tracks[t]):
+        ride_on(s, t, reason)
+        return
+    chute = exception_chute(s, t, reason)
+    if chute < 0:
+        send_to_end(s, t, reason)
+    else:
+        assign(s, t, chute, reason)
+
+
+cdef inline void go_round(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """Track `t` begins another lap when it comes to the end of this one."""
+    cdef int b = s.tracks[t].belt
+    join_round(s, t)
+    if is_loop(s, b):
+        ride_on(s, t, reason)
+    else:
+        assign(s, t, s.belt_table[b].end_chute, reason)
+
+
+cdef inline void give_up(State* s, int32_t t) noexcept nogil:
+    """No chute of its lane takes track `t`: another lap if there is one, else the exception."""
+    cdef Track* track = &s.tracks[t]
+    if not goes_round(s, track) or (s.belts[track.belt].is_gridlocked and not had_its_laps(s, track)):
+        send_to_exception(s, t, track.first_skip)
+    elif had_its_laps(s, track):
+        send_to_exception(s, t, MAX_LAPS)
+    else:
+        go_round(s, t, track.first_skip)
 
 
 cdef inline void choose(State* s, int32_t t, uint16_t too_late) noexcept nogil:
-    """The first chute of the track's lane that takes it, from `candidate` on; else the exception."""
+    """A chute of the track's lane, or what there is instead."""
+    cdef int c = take_lane(s, t, too_late)
+    if c >= 0:
+        assign(s, t, c, OK)
+    else:
+        give_up(s, t)
+
+
+cdef inline void obey(State* s, int32_t t) noexcept nogil:
+    """The chute that a person or the host said, or the exception if it cannot be had."""
     cdef Track* track = &s.tracks[t]
-    cdef const uint16_t* chutes = s.plan.chutes + s.plan.first[track.lane]
-    cdef int n = s.plan.first[track.lane + 1] - s.plan.first[track.lane]
-    cdef uint16_t reason
-    while track.candidate < n and track.candidate < N_CANDIDATES_MAX:
-        reason = skip_reason(s, track, chutes[track.candidate], too_late)
-        if reason == NONE:
-            assign(s, t, chutes[track.candidate], OK)
-            return
-        skip(s, t, chutes[track.candidate], reason)
-        track.candidate += 1
-    send_to_exception(s, t, track.first_skip)
+    cdef uint16_t reason = candidate_refusal(s, track, NULL, track.directed, MISSED_WINDOW)
+    track.wave = NO_WAVE
+    if reason == NONE:
+        assign(s, t, track.directed, OK)
+        return
+    skip(s, t, track.directed, reason)
+    send_to_exception(s, t, reason)
+
+
+cdef inline void begin_anew(Track* track) noexcept nogil:
+    """Every chute may be tried again."""
+    track.tried = 0
+    track.first_skip = NONE
 
 
 cdef inline void look_up(const State* s, const char* text, int n, Reading* reading) noexcept nogil:
@@ -303,13 +474,37 @@ cdef inline void find_lane(State* s, int32_t t) noexcept nogil:
     cdef Reading reading
     look_up(s, track.text, track.n_text, &reading)
     track.lane = reading.lane
-    track.plan = s.plan.version
-    track.candidate = 0
-    track.reason = reading.reason
+    if not track.marks & BARRED:
+        track.reason = reading.reason
     if track.identity != reading.identity:
         drop_identity(s, t)
         track.identity = reading.identity
         hold_identity(s, t)
+
+
+cdef inline void renew(State* s, int32_t t) noexcept nogil:
+    """From now on track `t` is decided by the plan of now, and by nothing of an older one."""
+    cdef Track* track = &s.tracks[t]
+    track.plan = s.plan.version
+    begin_anew(track)
+    if track.marks & LABELLED:
+        find_lane(s, t)
+    elif track.lane >= 0:
+        track.lane = -1
+        track.reason = NO_LANE
+
+
+cdef inline void route_by_plan(State* s, int32_t t, uint16_t too_late) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    cdef uint16_t listed = listed_reason(s, track.identity) if track.marks & LABELLED else <uint16_t>NONE
+    if listed != NONE:
+        send_to_exception(s, t, listed)
+    elif track.marks & DIRECTED:
+        obey(s, t)
+    elif track.lane < 0:
+        send_to_exception(s, t, track.reason)
+    else:
+        choose(s, t, too_late)
 
 
 cdef inline void route(State* s, int32_t t, uint16_t too_late) noexcept nogil:
@@ -317,18 +512,38 @@ cdef inline void route(State* s, int32_t t, uint16_t too_late) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     if is_loop(s, track.belt) and not can_be_routed(s, track):
         return
-    if track.marks & BARRED or not track.marks & LABELLED:
+    leave_round(s, t)
+    if s.plan.version and track.plan != s.plan.version:
+        renew(s, t)
+    if track.marks & BARRED:
         send_to_exception(s, t, track.reason)
-        return
-    if s.plan.version == 0:
+    elif s.plan.version == 0 and track.marks & LABELLED:
         send_to_exception(s, t, NO_PLAN)
-        return
-    if track.plan != s.plan.version:
-        find_lane(s, t)
-    if track.lane < 0:
-        send_to_exception(s, t, track.reason)
     else:
-        choose(s, t, too_late)
+        route_by_plan(s, t, too_late)
+
+
+cdef inline void try_next(State* s, int32_t t, uint16_t reason) noexcept nogil:
+    """Track `t` cannot have the chute that it was sent to: the next of its lane, or a later wave."""
+    cdef Track* track = &s.tracks[t]
+    if track.marks & DIRECTED:
+        track.marks &= ~DIRECTED
+        send_to_exception(s, t, reason)
+        return
+    if reason == WAVE_MISSED:
+        track.tried = 0
+    else:
+        track.tried |= <uint64_t>1 << track.candidate
+    route(s, t, MISSED_WINDOW)
+
+
+cdef inline bint has_missed_its_wave(const State* s, const Track* track) noexcept nogil:
+    """Whether the wave for which a parcel was sent to its chute will have departed."""
+    cdef const Lane* lane
+    if track.wave == NO_WAVE or track.plan != s.plan.version:
+        return False
+    lane = &s.plan.lanes[track.lane]
+    return at_door_ns(s, track, lane, track.chute) > wave_at(s, lane, track.wave).departs_ns
 
 
 cdef inline bint is_of_labels(uint16_t reason) noexcept nogil:
@@ -365,8 +580,7 @@ cdef inline void hold_label(State* s, int32_t t, const Record* read, const Readi
     track.priority = reading.priority
     track.lane = reading.lane
     track.plan = s.plan.version
-    track.candidate = 0
-    track.first_skip = NONE
+    begin_anew(track)
     if reading.lane < 0:
         track.reason = reading.reason
 

@@ -1,6 +1,7 @@
 """Jams at a chute: its eye is blocked for longer than any parcel takes. Nothing is diverted there until a person opens it."""
 
-from hubctl._records cimport ALARM_CLEARED, ALARM_JAM, ALARM_RAISED, CHUTE_CHANGED, FAULT, NO_INDEX, OPEN, Record
+from hubctl._chutes cimport look_at_chute
+from hubctl._records cimport ALARM_CLEARED, ALARM_JAM, ALARM_RAISED, FAULT, NO_INDEX, OPEN, Record
 from hubctl._state cimport ChuteStatus, State, say, watch
 
 
@@ -9,12 +10,6 @@ cdef inline void say_chute_jam(State* s, int c, int kind) noexcept nogil:
     record.value = ALARM_JAM
     record.device = NO_INDEX
     record.chute = c
-
-
-cdef inline void say_chute_state(State* s, int c) noexcept nogil:
-    cdef Record* record = say(s, CHUTE_CHANGED, 0)
-    record.chute = c
-    record.value = s.chutes[c].state
 
 
 cdef inline void note_chute_eye(State* s, int c, bint is_blocked) noexcept nogil:
@@ -36,7 +31,7 @@ cdef inline void look_at_chute_eye(State* s, int c) noexcept nogil:
     chute.is_jammed = True
     chute.state = FAULT
     say_chute_jam(s, c, ALARM_RAISED)
-    say_chute_state(s, c)
+    look_at_chute(s, c)
 
 
 cdef inline void clear_jam(State* s, int c) noexcept nogil:
@@ -45,5 +40,4 @@ cdef inline void clear_jam(State* s, int c) noexcept nogil:
         return
     s.chutes[c].is_jammed = False
     say_chute_jam(s, c, ALARM_CLEARED)
-    say_chute_state(s, c)
     note_chute_eye(s, c, s.chutes[c].is_blocked)

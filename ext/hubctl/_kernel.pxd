@@ -16,7 +16,7 @@ cdef int64_t kernel_next_deadline(const State* state) noexcept nogil
 cdef void kernel_set_plan(State* state, const void* plan) noexcept nogil
 
 cdef enum:
-    KERNEL_OUT_MIN = 64
+    KERNEL_OUT_MIN = 256
 
 cdef class Kernel:
     cdef State* state

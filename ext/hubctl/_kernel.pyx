@@ -18,10 +18,12 @@ import numpy as np
 
 from hubctl.core import tables
 from hubctl.core.events import NO_INDEX, RECORD, Reason
-from hubctl.core.tables import BeltKind, CompiledPlan, Layout
+from hubctl.core.tables import BeltKind, CompiledPlan, Layout, Policy
 
 from hubctl._carriers cimport is_loop
-from hubctl._choice cimport close_track, is_full
+from hubctl._change cimport take_change, take_list
+from hubctl._choice cimport close_track
+from hubctl._chutes cimport PRIORITY_MAX, run_chutes, take_level, take_operate
 from hubctl._coding cimport take_code
 from hubctl._lookup cimport LaneTable
 from hubctl._health cimport flush_belt, take_encoder, watch_encoder
@@ -37,6 +39,7 @@ from hubctl._records cimport (
     ALARM_NODE_DOWN,
     ALARM_RAISED,
     CARRIER,
+    CHANGE,
     CHUTE_LEVEL,
     CODE,
     CONFIRM,
@@ -48,6 +51,7 @@ from hubctl._records cimport (
     FLUSH,
     FLUSHED,
     HOME,
+    LIST,
     MACHINE,
     NODE,
     OPERATE,
@@ -61,7 +65,11 @@ from hubctl._records cimport (
 from hubctl._refusal cimport is_acceptable
 from hubctl._schedule cimport next_fire_ns, run_confirms, run_fires, take_confirm, take_fire_result
 from hubctl._state cimport (
+    N_CANDIDATES_MAX,
+    N_GROUPS_MAX,
+    N_LISTED,
     NOBODY,
+    ROOM_MIN,
     SLOT_SHIFT,
     BeltState,
     Carrier,
@@ -81,10 +89,11 @@ from hubctl._state cimport (
     ScannerState,
     State,
     Track,
+    Turn,
     room,
     say,
 )
-from hubctl._tables cimport INDUCT, LINE, Belt, Chute, Diverter, Eye, Ring, Scanner
+from hubctl._tables cimport INDUCT, LINE, Belt, Chute, Diverter, Eye, Lane, Ring, Scanner, Step, Wave
 from hubctl._tables cimport Machine as MachineTable
 from hubctl._tracking cimport take_eye, turn_wheel
 from hubctl._turning cimport lose_ring, run_ring, take_carrier, take_ring_eye
@@ -113,19 +122,10 @@ cdef void take_node(State* s, const Record* input) noexcept nogil:
     record.value = ALARM_NODE_DOWN
 
 
-cdef void take_level(State* s, const Record* input) noexcept nogil:
-    cdef ChuteStatus* chute = &s.chutes[input.chute]
-    if chute.level == (input.value != 0):
-        return
-    chute.was_full = is_full(s, input.chute)
-    chute.level = input.value != 0
-    chute.level_ns = input.t_ns
-
-
 cdef void flush(State* s) noexcept nogil:
     cdef int b
     for b in range(s.head.n_belts):
-        while s.belts[b].first != NOBODY and room(s) >= 64:
+        while s.belts[b].first != NOBODY and room(s) >= ROOM_MIN:
             close_track(s, s.belts[b].first, FLUSHED, REMOVED_PARCEL)
     s.head.flushing = s.head.n_open > 0
 
@@ -153,7 +153,7 @@ cdef void take(State* s, const Record* input) noexcept nogil:
     elif input.kind == NODE:
         take_node(s, input)
     elif input.kind == OPERATE:
-        s.chutes[input.chute].state = <int32_t>input.value
+        take_operate(s, input)
         clear_jam(s, input.chute)
     elif input.kind == MACHINE:
         take_machine(s, input)
@@ -167,6 +167,10 @@ cdef void take(State* s, const Record* input) noexcept nogil:
         take_eye_in_use(s, input)
     elif input.kind == CARRIER:
         take_carrier(s, input)
+    elif input.kind == CHANGE:
+        take_change(s, input)
+    elif input.kind == LIST:
+        take_list(s, input)
     elif input.kind == FLUSH:
         s.head.flushing = 1
 
@@ -200,6 +204,7 @@ cdef void run_what_is_due(State* s) noexcept nogil:
             run_ring(s, b)
     run_confirms(s)
     run_watches(s)
+    run_chutes(s)
     if s.head.flushing:
         flush(s)
     go_on_by_itself(s)
@@ -247,6 +252,10 @@ cdef int64_t kernel_next_deadline(const State* s) noexcept nogil:
         other_ns = s.tracks[s.confirms[0]].heap_key
         if other_ns < due_ns:
             due_ns = other_ns
+    if s.head.n_chutes_due > 0:
+        other_ns = s.chutes[s.chutes_due[0]].due_ns
+        if other_ns < due_ns:
+            due_ns = other_ns
     return due_ns
 
 
@@ -292,6 +301,9 @@ cdef size_t lay_out(State* s, char* block, const Head* head) noexcept nogil:
     s.tracks = <Track*>carve(&at, head.n_tracks_max * sizeof(Track))
     s.labels = <Place*>carve(&at, head.n_places * sizeof(Place))
     s.parcels = <Place*>carve(&at, head.n_places * sizeof(Place))
+    s.listed = <Place*>carve(&at, N_LISTED * sizeof(Place))
+    s.turns = <Turn*>carve(&at, N_GROUPS_MAX * sizeof(Turn))
+    s.chutes_due = <int32_t*>carve(&at, head.n_chutes * sizeof(int32_t))
     return at - block
 
 
@@ -330,6 +342,8 @@ cdef void make_ready(State* s) noexcept nogil:
     for i in range(s.head.n_chutes):
         s.chutes[i].first = NOBODY
         s.chutes[i].last = NOBODY
+        s.chutes[i].due_at = NOBODY
+        s.chutes[i].full_since_ns = -1
     for i in range(s.head.n_belts * s.head.n_slots):
         s.wheel[i] = NOBODY
 
@@ -431,15 +445,52 @@ def _check_ranges(layout: Layout) -> None:
 
 
 def _check_plan(plan: CompiledPlan, n_chutes: int) -> None:
-    steps = np.diff(plan.first)
-    if plan.version == 0 or len(plan.first) < 2 or plan.first[0] != 0 or steps.sum() != len(plan.chutes):
-        raise ValueError("plan: needs a version, and lanes whose chutes are all of its chutes")
-    if (steps < 1).any():
-        raise ValueError(f"plan: lane {int(np.argmax(steps < 1))} has no chute")
+    counts = np.diff(plan.first)
+    if plan.version == 0 or len(plan.first) < 2 or plan.first[0] != 0 or plan.first[len(plan.first) - 1] > len(plan.chutes):
+        raise ValueError("plan: needs a version, and lanes whose chutes are among its chutes")
+    if (counts < 1).any():
+        raise ValueError(f"plan: lane {int(np.argmax(counts < 1))} has no chute")
     _check_indices("plan.chutes", plan.chutes, n_chutes)
     _check_indices("plan.exceptions", plan.exceptions, n_chutes, none=True)
-    if len(plan.exceptions) != len(Reason):
-        raise ValueError(f"plan.exceptions: {len(plan.exceptions)} entries, must be {len(Reason)}, one a reason")
+    for name in ("exceptions", "exception_steps"):
+        if len(getattr(plan, name)) != len(Reason):
+            raise ValueError(f"plan.{name}: {len(getattr(plan, name))} entries, must be {len(Reason)}, one a reason")
+    _check_chains(plan)
+    if len(plan.listed) != len(plan.listed_reasons) or not np.array_equal(np.unique(plan.listed), plan.listed):
+        raise ValueError("plan.listed: must rise, and have a reason each")
+    _check_indices("plan.listed_reasons", plan.listed_reasons, len(Reason))
+
+
+def _check_chains(plan: CompiledPlan) -> None:
+    """No step, chain or wave leads out of the table it points into."""
+    for name, dtype in (("steps", tables.STEP), ("lanes", tables.LANE), ("waves", tables.WAVE)):
+        if getattr(plan, name).dtype != dtype:
+            raise ValueError(f"plan.{name}: a table of dtype {getattr(plan, name).dtype}")
+    if len(plan.weights) != len(plan.chutes) or (plan.weights < 1).any():
+        raise ValueError("plan.weights: must be 1 or more, one a chute")
+    if len(plan.lanes) != len(plan.first) - 1:
+        raise ValueError(f"plan.lanes: {len(plan.lanes)} lanes, must be {len(plan.first) - 1}")
+    _check_runs("plan.steps", plan.steps["first"], plan.steps["n_chutes"], len(plan.chutes), 1)
+    _check_indices("plan.steps.policy", plan.steps["policy"], len(Policy))
+    _check_indices("plan.steps.slot", plan.steps["slot"], N_GROUPS_MAX, none=True)
+    _check_runs("plan.lanes.steps", plan.lanes["first_step"], plan.lanes["n_steps"], len(plan.steps), 1)
+    _check_runs("plan.waves.steps", plan.waves["first_step"], plan.waves["n_steps"], len(plan.steps), 1)
+    _check_runs("plan.lanes.waves", plan.lanes["first_wave"], plan.lanes["n_waves"], len(plan.waves), 0)
+    _check_indices("plan.lanes.priority", plan.lanes["priority"], PRIORITY_MAX + 1)
+    steps = plan.exception_steps
+    if ((steps < -1) | (steps >= len(plan.steps))).any():
+        raise ValueError(f"plan.exception_steps: must be -1 to {len(plan.steps) - 1}")
+    ends = np.concatenate([[0], np.cumsum(plan.steps["n_chutes"].astype(np.int64))])
+    for chains in (plan.lanes, plan.waves):
+        tried = ends[chains["first_step"] + chains["n_steps"]] - ends[chains["first_step"]]
+        if (tried > N_CANDIDATES_MAX).any():
+            raise ValueError(f"plan: a chain of {int(tried.max())} chutes, must be {N_CANDIDATES_MAX} or fewer")
+
+
+def _check_runs(what: str, first, n, n_things: int, n_min: int) -> None:
+    """Rows `first` to `first + n` lie within a table of so many."""
+    if ((first < 0) | (n < n_min) | (first.astype(np.int64) + n > n_things)).any():
+        raise ValueError(f"{what}: must lie within {n_things}")
 
 
 def _slots_for(layout: Layout, n_slots_min: int = 1024) -> int:
@@ -456,20 +507,30 @@ cdef class _PlanOwner:
     """A compiled plan as the C struct, with the arrays it points into."""
 
     cdef Plan plan
-    cdef object keep
+    cdef list keep
 
     def __cinit__(self, compiled: CompiledPlan):
         cdef LaneTable labels = compiled.labels
-        first = np.ascontiguousarray(compiled.first, np.int32)
-        chutes = np.ascontiguousarray(compiled.chutes, np.uint16)
-        exceptions = np.ascontiguousarray(compiled.exceptions, np.uint16)
-        self.keep = (labels, first, chutes, exceptions)
+        self.keep = [labels]
         self.plan.version = compiled.version
-        self.plan.n_lanes = len(first) - 1
+        self.plan.n_lanes = len(compiled.lanes)
+        self.plan.n_listed = len(compiled.listed)
         self.plan.labels = labels._tables
-        self.plan.first = <const int32_t*><uintptr_t>first.ctypes.data
-        self.plan.chutes = <const uint16_t*><uintptr_t>chutes.ctypes.data
-        self.plan.exceptions = <const uint16_t*><uintptr_t>exceptions.ctypes.data
+        self.plan.chutes = <const uint16_t*>self._kept(compiled.chutes, np.uint16)
+        self.plan.weights = <const uint16_t*>self._kept(compiled.weights, np.uint16)
+        self.plan.steps = <const Step*>self._kept(compiled.steps, tables.STEP)
+        self.plan.lanes = <const Lane*>self._kept(compiled.lanes, tables.LANE)
+        self.plan.waves = <const Wave*>self._kept(compiled.waves, tables.WAVE)
+        self.plan.exceptions = <const uint16_t*>self._kept(compiled.exceptions, np.uint16)
+        self.plan.exception_steps = <const int32_t*>self._kept(compiled.exception_steps, np.int32)
+        self.plan.listed = <const uint64_t*>self._kept(compiled.listed, np.uint64)
+        self.plan.listed_reasons = <const uint16_t*>self._kept(compiled.listed_reasons, np.uint16)
+
+    cdef const void* _kept(self, object table, object dtype) except? NULL:
+        """Where a table of its own lies, which lives as long as this."""
+        own = np.array(table, dtype)
+        self.keep.append(own)
+        return <const void*><uintptr_t>own.ctypes.data
 
 
 cdef class Kernel:
@@ -583,7 +644,7 @@ cdef class Kernel:
             raise ValueError(f"inputs of dtype {inputs.dtype}: must be RECORD")
         cdef object given = np.ascontiguousarray(inputs)
         cdef int n = len(given)
-        cdef int n_out_max = max(4096, 64 * (n + 1))
+        cdef int n_out_max = max(4096, KERNEL_OUT_MIN * (n + 1))
         out = np.empty(n_out_max, RECORD)
         cdef const Record* first = <const Record*><uintptr_t>given.ctypes.data
         cdef Record* to = <Record*><uintptr_t>out.ctypes.data

@@ -43,6 +43,7 @@ from hubctl._state cimport (
     FIRED_TRACK,
     NOBODY,
     RIDING,
+    ROOM_MIN,
     STRAY,
     UNKNOWN_CARRIER,
     Carrier,
@@ -253,7 +254,7 @@ cdef inline void run_load_eye(State* s, int b, int e) noexcept nogil:
     cdef RingEye* eye = &s.ring_eyes[e]
     cdef int64_t told_late = travel(planning_speed(s, b), s.belt_table[b].told_late_ns)
     cdef int64_t quarter = pitch_counts(s, b) // 4
-    while s.belts[b].counts > eye.due_counts + quarter + told_late and room(s) >= 64:
+    while s.belts[b].counts > eye.due_counts + quarter + told_late and room(s) >= ROOM_MIN:
         judge(s, b, e, eye.carrier, eye.due_counts)
         eye.carrier = carrier_after(s, b, eye.carrier, 1)
         eye.due_counts = carrier_comes(s, b, eye.carrier, s.eye_table[e].at_counts, eye.due_counts + 2 * quarter)

@@ -8,8 +8,9 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from hubctl._carriers cimport is_loop, leave_carriers
+from hubctl._chutes cimport arrive_or_not
 from hubctl._identity cimport drop_identity, drop_number
-from hubctl._records cimport ALARM_CLEARED, ALARM_RAISED, ALARM_TRACKS_USED_UP, NO_COUNTS, Record
+from hubctl._records cimport ALARM_CLEARED, ALARM_RAISED, ALARM_TRACKS_USED_UP, NO_COUNTS, NO_INDEX, Record
 from hubctl._state cimport (
     COMMITTED_TRACK,
     FIRED_TRACK,
@@ -98,6 +99,11 @@ cdef inline int32_t take_track(State* s) noexcept nogil:
     s.tracks[t].label_place = NO_COUNTS
     s.tracks[t].chute_next = NOBODY
     s.tracks[t].chute_prev = NOBODY
+    s.tracks[t].booked = NO_INDEX
+    s.tracks[t].round_belt = NO_INDEX
+    s.tracks[t].wave = -1
+    s.tracks[t].first_wave = -1
+    s.tracks[t].said_wave = -1
     s.head.n_open += 1
     return t
 
@@ -189,8 +195,10 @@ cdef inline void leave_plans(State* s, int32_t t) noexcept nogil:
     """Takes track `t` out of the heap and the chute queue that its state put it into."""
     cdef Track* track = &s.tracks[t]
     if track.state == COMMITTED_TRACK:
+        arrive_or_not(s, track.exit)
         heap_remove(s.tracks, s.fires + track.belt * s.head.n_tracks_max, &s.belts[track.belt].n_fires, t)
     elif track.state == FIRED_TRACK:
+        arrive_or_not(s, track.exit)
         heap_remove(s.tracks, s.confirms, &s.head.n_confirms, t)
         leave_chute_queue(s, t)
 

@@ -3,7 +3,9 @@
 from hubctl._motion cimport is_timed
 from hubctl._records cimport (
     CARRIER,
+    CHANGE,
     CHUTE_LEVEL,
+    CLOSING,
     CODE,
     CONFIRM,
     DIVERTER,
@@ -13,10 +15,15 @@ from hubctl._records cimport (
     FAULT,
     FIRE_RESULT,
     FLUSH,
+    HELD,
     HOME,
+    INTERCEPT,
+    LIST,
     MACHINE,
+    NO_INDEX,
     N_REASONS,
     NODE,
+    OPEN,
     OPERATE,
     READ,
     SAFETY,
@@ -33,8 +40,10 @@ cdef inline bint is_of_a_chute(const State* s, const Record* input) noexcept nog
     if input.kind == CONFIRM:
         return s.chute_table[input.chute].has_confirm
     if input.kind == OPERATE:
-        return input.value >= 0 and input.value <= FAULT
-    return input.kind == CHUTE_LEVEL or input.reason < N_REASONS
+        return input.value == OPEN or (input.value >= CLOSING and input.value <= FAULT)
+    if input.kind == CHUTE_LEVEL:
+        return input.device <= 1
+    return input.reason < N_REASONS
 
 
 cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nogil:
@@ -45,6 +54,10 @@ cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nog
         return input.device < s.head.n_belts and not is_timed(&s.belt_table[input.device])
     if input.kind == CODE:
         return input.n_text <= TEXT_MAX
+    if input.kind == LIST:
+        return input.n_text <= TEXT_MAX and (input.reason == INTERCEPT or input.reason == HELD)
+    if input.kind == CHANGE:
+        return input.chute < s.head.n_chutes or input.chute == NO_INDEX
     if input.kind == READ:
         return input.device < s.head.n_scanners and input.n_text <= TEXT_MAX
     if input.kind == CARRIER:

@@ -15,7 +15,7 @@ from hubctl._carriers cimport (
     middle_comes,
     pitch_counts,
 )
-from hubctl._choice cimport arm_timer, ride_on, route, send_to_exception, skip
+from hubctl._choice cimport arm_timer, begin_anew, ride_on, route, send_to_exception, skip
 from hubctl._motion cimport at_speed, is_followed, planning_speed, time_of, travel
 from hubctl._order cimport clear_timer, leave_plans, set_timer
 from hubctl._records cimport (
@@ -27,7 +27,6 @@ from hubctl._records cimport (
     LATE_READ,
     LAUNCH,
     NO_READ,
-    NONE,
     Record,
 )
 from hubctl._schedule cimport conclude_fired
@@ -129,8 +128,7 @@ cdef inline void lap(State* s, int32_t t) noexcept nogil:
         track.answered = 0
         track.no_reads = 0
         track.label_by = 0
-    track.candidate = 0
-    track.first_skip = NONE
+    begin_anew(track)
     say(s, LAPPED, track.parcel).value = track.laps
     route(s, t, LATE_READ)
 

@@ -10,18 +10,22 @@ from hubctl._choice cimport (
     arm_timer,
     close_track,
     close_where_sent,
+    committed_refusal,
     fire_counts_at,
+    has_missed_its_wave,
     ride_on,
-    route,
     send_to_end,
     skip,
+    try_next,
     way_refusal,
 )
+from hubctl._chutes cimport is_overbooked, set_out
 from hubctl._jam cimport note_chute_eye
 from hubctl._motion cimport NS_PER_S, at_speed, is_followed, planning_speed, time_of, travel, was_blind
 from hubctl._order cimport join_chute_queue, leave_plans
 from hubctl._paddle cimport divert_failed, divert_worked, drop_divert, expect_home, is_ready, plan_divert
 from hubctl._records cimport (
+    CHUTE_FULL,
     COMMITTED,
     CONFIRMED,
     FIRE_OUTPUT,
@@ -36,6 +40,7 @@ from hubctl._records cimport (
     OK,
     OK_UNCONFIRMED,
     UNEXPECTED,
+    WAVE_MISSED,
     Record,
 )
 from hubctl._state cimport (
@@ -45,6 +50,7 @@ from hubctl._state cimport (
     FIRED_TRACK,
     NOBODY,
     ON_BELT,
+    ROOM_MIN,
     State,
     Track,
     heap_push,
@@ -92,6 +98,10 @@ cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
     cdef uint16_t reason = way_refusal(s, track.chute, track.exit)
     if reason != NONE:
         return reason
+    if is_overbooked(s, track.chute):
+        return CHUTE_FULL
+    if has_missed_its_wave(s, track):
+        return WAVE_MISSED
     if not is_followed(s, track.belt) or not at_speed(s, track.belt):
         return NOT_AT_SPEED
     if track.length_counts < 0:
@@ -107,8 +117,7 @@ cdef inline void next_best(State* s, int32_t t, uint16_t reason) noexcept nogil:
     skip(s, t, track.chute, reason)
     track.state = ON_BELT
     if track.reason == OK:
-        track.candidate += 1
-        route(s, t, MISSED_WINDOW)
+        try_next(s, t, reason)
     elif is_loop(s, track.belt) and track.chute == s.belt_table[track.belt].end_chute:
         ride_on(s, t, track.reason)
     else:
@@ -122,6 +131,7 @@ cdef inline void commit(State* s, int32_t t) noexcept nogil:
     track.fire_counts = fire_counts_at(s, track, diverter)
     track.heap_key = track.fire_counts
     track.state = COMMITTED_TRACK
+    set_out(s, track.exit)
     track.seq = s.head.next_seq
     s.head.next_seq += 1
     plan_divert(s, track)
@@ -152,7 +162,7 @@ cdef inline int64_t due_of(const State* s, int32_t t) noexcept nogil:
 
 cdef inline uint16_t fire_refusal(const State* s, int32_t t, int64_t due_ns) noexcept nogil:
     cdef const Track* track = &s.tracks[t]
-    cdef uint16_t reason = way_refusal(s, track.chute, track.exit)
+    cdef uint16_t reason = committed_refusal(s, track.chute, track.exit)
     if reason != NONE:
         return reason
     if not is_followed(s, track.belt):
@@ -196,6 +206,7 @@ cdef inline void fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     say_fire(s, t, due_ns)
     expect_home(s, s.chute_table[track.exit].diverter, s.now_ns)
+    set_out(s, track.exit)
     leave_plans(s, t)
     track.state = FIRED_TRACK
     track.marks &= ~(EYE_PASSED | CONFIRM_OVER)
@@ -226,7 +237,7 @@ cdef inline void run_fires(State* s, int b) noexcept nogil:
     cdef int32_t t
     cdef int64_t due_ns
     cdef uint16_t reason
-    while s.belts[b].n_fires > 0 and room(s) >= 64:
+    while s.belts[b].n_fires > 0 and room(s) >= ROOM_MIN:
         t = s.fires[b * s.head.n_tracks_max]
         due_ns = due_of(s, t)
         if due_ns > s.now_ns or waits_for_speed(s, t):
@@ -275,7 +286,7 @@ cdef inline void conclude_fired(State* s, int32_t t) noexcept nogil:
 cdef inline void run_confirms(State* s) noexcept nogil:
     """Confirm windows that are over."""
     cdef int32_t t
-    while s.head.n_confirms > 0 and room(s) >= 64:
+    while s.head.n_confirms > 0 and room(s) >= ROOM_MIN:
         t = s.confirms[0]
         if s.tracks[t].heap_key > s.now_ns:
             return

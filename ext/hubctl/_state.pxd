@@ -8,7 +8,7 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64
 from libc.string cimport memset
 
 from hubctl._records cimport NO_COUNTS, NO_INDEX, N_REASONS, Record
-from hubctl._tables cimport Belt, Chute, Diverter, Eye, Ring, Scanner
+from hubctl._tables cimport Belt, Chute, Diverter, Eye, Lane, Ring, Scanner, Step, Wave
 from hubctl._tables cimport Machine as MachineTable
 
 cdef enum:
@@ -19,7 +19,11 @@ cdef enum:
     N_IMPOSSIBLE = 2          # samples in a row that no belt can have run to: the counter has begun anew
     SAMPLE_SPACING_NS = 10000000  # 16 samples 10 ms apart: speed over 160 ms
     SLOT_SHIFT = 6            # a slot of the wheel is 64 counts: few enough slots to stay in the cache
-    N_CANDIDATES_MAX = 16     # chutes tried for one parcel
+    N_CANDIDATES_MAX = 64     # chutes tried for one parcel: one bit each
+    N_GROUPS_MAX = 256        # groups whose turns are kept
+    N_LISTED = 2048           # places for labels on lists, a power of two; half of them are used
+    N_RATE_SLOTS = 8          # a period is looked at in so many parts, and one more for the part begun
+    ROOM_MIN = 128            # records kept free for what one thing may say: every candidate, and what follows
     N_WILD = 16               # labels of nobody that are remembered
     LATE_READ_NS = 3000000000 # a telegram may be so late and still come
     N_TRIGGERS = 16           # edges kept of those that trigger a scanner
@@ -38,9 +42,15 @@ cdef enum TrackMark:
     CONFIRM_OVER = 8     # fired: its chute eye had its time
     BARRED = 16          # goes to the exception whatever its label says
     CONTRADICTED = 32    # two different doubtful reads
+    DIRECTED = 8192      # a person or the host said which chute
     CODED_LABEL = 64     # a person or the host said which label it carries: scanners change it no more
     COMES_OVER = 128     # from another belt, and no eye of this one has seen it yet
     UNPROVED = 256       # the last eye did not see it: it is lost, or the eye is blind
+
+cdef struct Load:
+    int64_t n_parcels
+    int64_t weight_g
+    int64_t volume_ml
 
 cdef struct Track:
     int64_t parcel
@@ -56,6 +66,13 @@ cdef struct Track:
     uint64_t doubt            # identity of the doubtful read
     uint64_t belts            # bit b: it has been on belt b in this lap
     int64_t label_place       # how far behind its leading edge its label was read; NO_COUNTS: not known
+    uint64_t tried            # bit k: the k-th chute of its chain was passed over
+    Load load                 # what it is; weight and volume 0 while they are not known
+    Load booked_load          # as what it was booked
+    int64_t booked_slot       # part of its chute's period in which it was booked
+    int32_t booked_mm
+    int32_t wave              # of its lane; -1: none
+    int32_t first_wave        # the first of its lane that it makes; -1: none
     int32_t ahead
     int32_t behind
     int32_t timer_next
@@ -81,8 +98,13 @@ cdef struct Track:
     uint16_t reason
     uint16_t first_skip       # why the first candidate was passed over
     uint16_t priority
+    uint16_t booked           # chute in which a place is kept for it; NO_INDEX: none
+    uint16_t candidate        # place in its chain of the chute that took it
+    uint16_t directed         # chute that a person or the host said
+    uint16_t round_belt       # belt on which it is on its way to another lap; NO_INDEX: it is not
     uint16_t laps             # begun, after the first time round
-    uint16_t candidate        # next of the lane's chutes to try
+    int32_t said_wave
+    int32_t chain             # first step of the chain that `tried` is of
     uint16_t n_text
     uint16_t said_chute       # what the last DECIDED said
     uint16_t said_reason
@@ -159,6 +181,8 @@ cdef struct BeltState:
     int64_t n_samples         # taken so far; ring of N_SAMPLES
     int32_t first             # track furthest down the belt
     int32_t last
+    int32_t n_recirculating   # on their way to another lap
+    int32_t is_gridlocked     # so many that nobody else is sent on one
     int32_t n_fires           # size of the fire heap
     int32_t backward          # the last change of its count was downward
     int32_t n_impossible      # samples in a row that no belt can have run to
@@ -197,6 +221,10 @@ cdef struct ScannerState:
     int32_t n_agreed          # reads in a row that proposed it
     int32_t is_in_step        # it holds
 
+cdef struct Turn:
+    uint32_t key              # of the group whose turn it is
+    int32_t next              # its chute that is next
+
 cdef struct ChuteStatus:
     int32_t first             # queue of the fired, oldest first
     int32_t last
@@ -207,7 +235,21 @@ cdef struct ChuteStatus:
     int32_t state             # ChuteState set by a person
     int32_t is_blocked        # its chute eye
     int32_t is_jammed         # until a person opens it
-    int32_t reserved
+    int32_t nearly_level      # of its nearly-full eye: as level, level_ns and was_full
+    int32_t was_nearly_full
+    int32_t said_state        # what the last CHUTE_CHANGED said
+    int64_t nearly_level_ns
+    Load held                 # in it since it was last emptied
+    Load booked               # on the way to it
+    int32_t n_going           # committed to it or fired
+    int32_t is_crowded        # had no place left, and is not yet down to where it takes some again
+    int32_t alarmed           # CHUTE_NOT_EMPTIED is raised
+    int32_t due_at            # its place in the heap of those to be looked at; -1: not there
+    int64_t due_ns            # when to look at it
+    int64_t full_since_ns     # full or closed since; -1: it is not
+    int64_t rate_slot         # the part of its period that has begun
+    int32_t[9] rate_parcels   # sent to it in this part and the eight before, by slot % 9
+    int32_t[9] rate_mm
 
 cdef struct Paddle:
     int64_t fire_counts       # of the divert that it was last committed to
@@ -257,7 +299,7 @@ cdef struct WildLabel:
 
 cdef struct Place:
     uint64_t key              # identity of a label, or number of a parcel; 0: empty
-    int32_t track
+    int32_t track             # or the reason for which a label is listed
     int32_t reserved
 
 cdef struct Head:
@@ -272,6 +314,8 @@ cdef struct Head:
     uint32_t next_seq
     int32_t free
     int32_t n_confirms
+    int32_t n_chutes_due      # size of the heap of chutes
+    int32_t n_listed
     int32_t n_belts
     int32_t n_eyes
     int32_t n_scanners
@@ -294,9 +338,16 @@ cdef struct Plan:
     uint32_t version          # 0: no plan
     int32_t n_lanes
     const void* labels
-    const int32_t* first
+    int32_t n_listed
     const uint16_t* chutes
+    const uint16_t* weights
+    const Step* steps
+    const Lane* lanes
+    const Wave* waves
     const uint16_t* exceptions
+    const int32_t* exception_steps
+    const uint64_t* listed
+    const uint16_t* listed_reasons
 
 cdef struct State:
     Head* head
@@ -324,6 +375,9 @@ cdef struct State:
     Track* tracks
     Place* labels             # [n_places] tracks by the identity of their label
     Place* parcels            # [n_places] tracks by their number
+    Place* listed             # [N_LISTED] reasons (or NONE: let go) by identity of labels on a list
+    Turn* turns               # [N_GROUPS_MAX]
+    int32_t* chutes_due       # [n_chutes] heap by when to look at them
     int32_t* wheel            # [n_belts][n_slots] first track of the slot
     int32_t* fires            # [n_belts][n_tracks_max] heap by fire counts
     int32_t* confirms         # [n_tracks_max] heap by end of the confirm window

@@ -37,6 +37,8 @@ cdef packed struct Belt:
     int64_t speed_counts_s
     int64_t speed_counts_s_min
     int64_t speed_counts_s_max
+    int64_t recirculating_max
+    int64_t laps_max
     int64_t parcel_counts_min
     int64_t parcel_counts_max
     int64_t stale_ns
@@ -99,6 +101,17 @@ cdef packed struct Chute:
     int64_t jam_ns
     int64_t full_on_ns
     int64_t full_off_ns
+    int64_t count_max
+    int64_t weight_g_max
+    int64_t volume_ml_max
+    int64_t nearly_full_count
+    int32_t open_again_percent
+    int32_t n_kept
+    int64_t rate_parcels
+    int64_t rate_mm
+    int64_t rate_period_ns
+    int64_t full_alarm_ns
+    int64_t door_ns
 
 cdef enum Policy:
     FIRST_OPEN = 0

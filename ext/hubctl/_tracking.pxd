@@ -46,6 +46,7 @@ from hubctl._state cimport (
     FIRED_TRACK,
     NOBODY,
     ON_BELT,
+    ROOM_MIN,
     ROUTED,
     SLOT_SHIFT,
     STRAY,
@@ -381,7 +382,7 @@ cdef inline void turn_wheel(State* s, int b) noexcept nogil:
         slot = s.belts[b].wheel_counts >> SLOT_SHIFT
         t = due_in_slot(s, b, slot & (s.head.n_slots - 1), counts)
         if t != NOBODY:
-            if room(s) < 64:
+            if room(s) < ROOM_MIN:
                 s.head.backlog = 1
                 return
             clear_timer(s, t)

@@ -7,7 +7,7 @@ confirms it, or, should that eye be blind, when it would have. On a belt that it
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 from hubctl._carriers cimport is_loop, leave_carriers
-from hubctl._choice cimport assign, close_where_sent, route, skip_reason
+from hubctl._choice cimport assign, begin_anew, close_where_sent, route, skip_reason
 from hubctl._motion cimport counts_at
 from hubctl._order cimport clear_timer, expect_at_eyes, forget, leave_plans, link_before, unlink
 from hubctl._records cimport LAPPED, MISSED_WINDOW, NO_INDEX, NONE, OK, TRANSFERRED, Record
@@ -100,8 +100,7 @@ cdef inline void go_on(State* s, int32_t t) noexcept nogil:
         assign(s, t, track.chute, OK)
         return
     if track.marks & LABELLED:
-        track.candidate = 0
-        track.first_skip = NONE
+        begin_anew(track)
     route(s, t, MISSED_WINDOW)
 
 

@@ -34,6 +34,7 @@ from hubctl._state cimport (
     NOBODY,
     OFF_RING,
     RIDING,
+    ROOM_MIN,
     TAKEN_OUT,
     UNKNOWN_CARRIER,
     Carrier,
@@ -173,7 +174,7 @@ cdef inline void run_ring(State* s, int b) noexcept nogil:
         run_load_eyes(s, b)
         run_bookings(s, b)
         return
-    while ring.n_given_up < s.ring_table[b].n_carriers and room(s) >= 64:
+    while ring.n_given_up < s.ring_table[b].n_carriers and room(s) >= ROOM_MIN:
         give_up(s, b, ring.n_given_up)
         ring.n_given_up += 1
 

@@ -11,13 +11,13 @@ between the two are missed, since of two evils that one harms nobody.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 
-from hubctl._choice cimport arm_timer, close_track, route
+from hubctl._choice cimport arm_timer, begin_anew, close_track, route
 from hubctl._doubt cimport relieve
 from hubctl._health cimport say_alarm
 from hubctl._induct cimport ask_hold
 from hubctl._machine cimport halt, release
 from hubctl._order cimport leave_plans, next_expected
-from hubctl._records cimport ALARM_EYE_BLIND, ALARM_JAM, LOST, LOST_PARCEL, MISSED_WINDOW, NO_INDEX, NONE, Record
+from hubctl._records cimport ALARM_EYE_BLIND, ALARM_JAM, LOST, LOST_PARCEL, MISSED_WINDOW, NO_INDEX, Record
 from hubctl._state cimport COMES_OVER, FIRED_TRACK, HOLD_FOR_JAM, N_BLIND, NOBODY, ON_BELT, STRAY, UNPROVED, State, Track
 from hubctl._transfer cimport first_eye_from
 from hubctl._window cimport earliest, expected_counts
@@ -109,8 +109,7 @@ cdef inline void prove(State* s, int32_t t) noexcept nogil:
         blame(s, track.missed_eye)
     if track.marks & STRAY or track.state == FIRED_TRACK:
         return
-    track.candidate = 0
-    track.first_skip = NONE
+    begin_anew(track)
     route(s, t, MISSED_WINDOW)
 
 

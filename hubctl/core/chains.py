@@ -101,7 +101,6 @@ class _Maker:
 
     def __init__(self, plan: SortPlan, hub: Hub, clock_offset_ns: int) -> None:
         self.index = {chute.name: i for i, chute in enumerate(hub.chutes)}
-        self.ends = {chute.name for chute in hub.chutes if chute.diverter is None and len(hub.belts) == 1}
         self.groups = dict(_group_steps(plan.groups))
         self.waves_of = _waves_by_lane(plan.waves, clock_offset_ns)
         self.first = [0]
@@ -131,9 +130,7 @@ class _Maker:
             if name not in self.exception_groups:
                 self.exception_groups[name] = self._add_chain([self.groups[name]])[0]
             return NO_INDEX, self.exception_groups[name]
-        if name == BELT_END or name in self.ends:
-            return NO_INDEX, -1
-        return self.index[name], -1
+        return (NO_INDEX if name == BELT_END else self.index[name]), -1
 
     def _chain_of(self, of: Lane | Wave, lane: Lane) -> list[_Step]:
         main = self.groups[of.group] if of.group else _Step(of.chutes, [1] * len(of.chutes))

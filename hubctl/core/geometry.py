@@ -14,7 +14,7 @@ from hubctl.core.shape import known
 from hubctl.core.transfers import check_transfers, led_on_mm
 
 if TYPE_CHECKING:
-    from hubctl.core.hubfile import Belt, Diverter, Hub, Scanner
+    from hubctl.core.hubfile import Belt, Chute, Diverter, Hub, Scanner
 
 PLACED = ("eyes", "scanners", "diverters")
 
@@ -44,6 +44,8 @@ def check_geometry(hub: Hub, source: Source) -> None:
             _check_belt(hub, source, index, belt)
     check_transfers(hub, source)
     _check_holds(hub, source)
+    for index, chute in entries(hub, "chutes", "count_max", "reserve_for_priority"):
+        _check_reserve(source, index, chute)
     for index, chute in entries(hub, "chutes", "confirm_ms"):
         if chute.confirm_ms[0] >= chute.confirm_ms[1]:
             source.add(("chutes", index, "confirm_ms"), "must be [from, until] with from before until")
@@ -59,6 +61,14 @@ def _check_holds(hub: Hub, source: Source) -> None:
                 source.add(
                     ("eyes", index, key), "has no use without hold", "name the coil that holds the induct"
                 )
+
+
+def _check_reserve(source: Source, index: int, chute: Chute) -> None:
+    path = ("chutes", index, "reserve_for_priority")
+    if chute.reserve_for_priority and chute.count_max is None:
+        source.add(path, "needs count_max", "without it nobody knows which places are the last")
+    elif chute.count_max is not None and chute.reserve_for_priority >= chute.count_max:
+        source.add(path, f"must be below count_max, {chute.count_max}", "else other lanes never get a place")
 
 
 def notices(hub: Hub, belt: Belt) -> Iterator[tuple[int, Notice]]:

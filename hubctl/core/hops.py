@@ -33,6 +33,20 @@ def find_hops(belts: Table, diverters: Table, chutes: Table) -> Hops:
     return hops
 
 
+def lead_back(belts: Table, chutes: Table) -> npt.NDArray[np.bool_]:
+    """Whether a parcel that nobody diverts comes back to the same belt, shape (n_belts,): then it has laps."""
+    onward = chutes["to_belt"][belts["end_chute"]]
+    return np.array([belt in _beyond(belt, onward.tolist()) for belt in range(len(belts))], np.bool_)
+
+
+def _beyond(belt: int, onward: list[int]) -> set[int]:
+    """The belts that a parcel comes to by belts' ends."""
+    found: set[int] = set()
+    while (belt := onward[belt]) != NO_INDEX and belt not in found:
+        found.add(belt)
+    return found
+
+
 def _exits(belts: Table, diverters: Table, chutes: Table, belt: int) -> list[int]:
     """Every chute of a belt, that at its end last."""
     on_belt = [

@@ -107,6 +107,15 @@ class Belt(Section):
     speed_mm_s_max: int | None = Field(
         None, ge=10, le=12_000, description="top speed; default a tenth above the design speed"
     )
+    laps_max: int = Field(
+        3, ge=0, le=1000, description="where its end leads back: laps after the first, then MAX_LAPS"
+    )
+    recirculating_max: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="of its parcels so many may be on their way to another lap, else GRIDLOCK",
+    )
     parcel_mm_min: int = Field(100, ge=10, le=5000, description="shortest parcel the belt carries")
     parcel_mm_max: int = Field(1200, ge=10, le=5000, description="longest; a longer one is OVERSIZE")
     transfer_window_mm: int = Field(
@@ -339,6 +348,35 @@ class Chute(Section):
     jam_ms: Milliseconds = Field(0, description="its confirm eye blocked for so long is a jam; 0: never")
     full_on_ms: Milliseconds = Field(1000, description="full once its eye was blocked for so long")
     full_off_ms: Milliseconds = Field(2000, description="no longer full once its eye was clear for so long")
+    nearly_full: BitAddress | None = Field(
+        None, description="eye that is blocked while the chute is nearly full; delayed as the full eye is"
+    )
+    count_max: int | None = Field(None, ge=1, le=100_000, description="parcels it holds until it is emptied")
+    weight_g_max: int | None = Field(None, ge=1, le=100_000_000, description="weight it holds")
+    volume_l_max: int | None = Field(None, ge=1, le=1_000_000, description="volume it holds, litres")
+    nearly_full_at: int = Field(
+        80, ge=1, le=100, description="nearly full from this share of count_max on, percent"
+    )
+    open_again_at: int = Field(
+        100, ge=1, le=100, description="once it has no place left: below this share there is one, percent"
+    )
+    reserve_for_priority: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="of the last places of count_max; a lane of priority 9 has all of them, one of 0 none",
+    )
+    rate_parcels: int | None = Field(
+        None, ge=1, le=100_000, description="no more parcels are sent to it in a period"
+    )
+    rate_mm: int | None = Field(
+        None, ge=1, le=10_000_000, description="no more length of parcels is sent to it in a period"
+    )
+    rate_period_ms: int = Field(60_000, ge=100, le=3_600_000, description="the period of its rate")
+    full_alarm_ms: int | None = Field(
+        None, ge=1, le=86_400_000, description="full or closed for so long is an alarm"
+    )
+    door_s: int = Field(0, ge=0, le=86_400, description="from the chute to the door, for the lane's waves")
 
 
 class Machine(Section):

@@ -15,7 +15,7 @@ import numpy as np
 from hubctl.core import tables
 from hubctl.core.address import Address, Space, parse_address
 from hubctl.core.events import NO_INDEX, Kind, MachineCommand, TowerLight
-from hubctl.core.hops import find_hops
+from hubctl.core.hops import find_hops, lead_back
 from hubctl.core.hubfile import (
     Belt,
     Chute,
@@ -32,6 +32,7 @@ from hubctl.core.hubfile import (
 from hubctl.core.tables import BeltKind, EyeRole, Layout, LinkKind, Stamp, Table, Wiring
 
 NS_PER_MS = 1_000_000
+ML_PER_L = 1000
 TIMED_COUNTS_PER_M = 1000  # of a belt without encoder: its counts are mm, from the clock
 TIMED_BITS = 32
 NEVER_NS = 2**62
@@ -151,6 +152,7 @@ def compile_layout(hub: Hub) -> Layout:
     belts = _table(map(maker.belt, hub.belts), tables.BELT)
     diverters = _table(map(maker.diverter, diverters_in_order(hub)), tables.DIVERTER)
     chutes = _table(map(maker.chute, hub.chutes), tables.CHUTE)
+    belts["laps_max"][(belts["kind"] != BeltKind.LOOP) & ~lead_back(belts, chutes)] = 0
     return Layout(
         belts=belts,
         eyes=_table(map(maker.eye, eyes_in_order(hub)), tables.EYE),
@@ -199,6 +201,8 @@ class _LayoutMaker:
             "speed_counts_s": counts(belt.speed_mm_s),
             "speed_counts_s_min": counts(belt.slowest_mm_s),
             "speed_counts_s_max": counts(belt.fastest_mm_s),
+            "recirculating_max": belt.recirculating_max or 0,
+            "laps_max": belt.laps_max,
             "parcel_counts_min": counts(belt.parcel_mm_min),
             "parcel_counts_max": counts(belt.parcel_mm_max),
             "stale_ns": encoder.stale_ms * NS_PER_MS if encoder else NEVER_NS,
@@ -290,6 +294,7 @@ class _LayoutMaker:
             "jam_ns": chute.jam_ms * NS_PER_MS,
             "full_on_ns": chute.full_on_ms * NS_PER_MS,
             "full_off_ns": chute.full_off_ms * NS_PER_MS,
+            **_limits(chute),
         }
 
     def _counts(self, belt: str) -> Any:
@@ -318,6 +323,24 @@ def _first_carriers(hub: Hub) -> dict[str, int]:
     """Where each belt's carriers begin among those of all loops."""
     n_carriers = [belt.carriers.n if belt.carriers else 0 for belt in hub.belts]
     return {belt.name: sum(n_carriers[:i]) for i, belt in enumerate(hub.belts)}
+
+
+def _limits(chute: Chute) -> dict[str, int]:
+    """What a chute holds and takes; 0 where it has no limit."""
+    count_max = chute.count_max or 0
+    return {
+        "count_max": count_max,
+        "weight_g_max": chute.weight_g_max or 0,
+        "volume_ml_max": (chute.volume_l_max or 0) * ML_PER_L,
+        "nearly_full_count": -(-count_max * chute.nearly_full_at // 100),
+        "open_again_percent": chute.open_again_at,
+        "n_kept": chute.reserve_for_priority,
+        "rate_parcels": chute.rate_parcels or 0,
+        "rate_mm": chute.rate_mm or 0,
+        "rate_period_ns": chute.rate_period_ms * NS_PER_MS,
+        "full_alarm_ns": (chute.full_alarm_ms or 0) * NS_PER_MS,
+        "door_ns": chute.door_s * 1000 * NS_PER_MS,
+    }
 
 
 def _detected_ms(node: Node) -> int:

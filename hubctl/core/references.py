@@ -35,6 +35,7 @@ SIGNALS = (
     ("diverters", "home"),
     ("eyes", "hold"),
     ("belts", "run"),
+    ("chutes", "nearly_full"),
 )
 MACHINE_SIGNALS = ("start", "stop", "reset", "clear", "safety", "red", "yellow", "green", "buzzer")
 

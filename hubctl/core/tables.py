@@ -57,6 +57,8 @@ BELT = np.dtype(
         ("speed_counts_s", "<i8"),  # design speed
         ("speed_counts_s_min", "<i8"),  # below it nothing is diverted: NOT_AT_SPEED
         ("speed_counts_s_max", "<i8"),
+        ("recirculating_max", "<i8"),  # parcels on their way to another lap; 0: no limit
+        ("laps_max", "<i8"),  # after the first time round
         ("parcel_counts_min", "<i8"),
         ("parcel_counts_max", "<i8"),  # a longer one is OVERSIZE
         ("stale_ns", "<i8"),  # with no count for so long the speed is not known
@@ -134,6 +136,17 @@ CHUTE = np.dtype(
         ("jam_ns", "<i8"),  # the chute eye blocked for so long is a jam; 0: never
         ("full_on_ns", "<i8"),  # the full eye counts after it was blocked for so long
         ("full_off_ns", "<i8"),  # and ceases to count after it was clear for so long
+        ("count_max", "<i8"),  # parcels it holds; 0, here and below: no limit
+        ("weight_g_max", "<i8"),
+        ("volume_ml_max", "<i8"),
+        ("nearly_full_count", "<i8"),  # nearly full from so many parcels on
+        ("open_again_percent", "<i4"),  # once there is no place left, there is one again below this share
+        ("n_kept", "<i4"),  # places kept back for lanes of priority
+        ("rate_parcels", "<i8"),  # sent to it in a period
+        ("rate_mm", "<i8"),  # the same in length of parcels
+        ("rate_period_ns", "<i8"),
+        ("full_alarm_ns", "<i8"),  # not emptied for so long is an alarm
+        ("door_ns", "<i8"),  # from the chute to the door
     ]
 )
 

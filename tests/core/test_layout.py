@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubctl.core.config import ConfigError
 from hubctl.core.events import NO_INDEX, Kind
 from hubctl.core.hubfile import Hub, load_hub, resolve_hub
 from hubctl.core.layout import compile_layout, compile_wiring, counts_of_mm, hub_names
@@ -54,6 +55,8 @@ def test_belt_in_counts(demo: Hub) -> None:
         "speed_counts_s": 2500,
         "speed_counts_s_min": 1250,
         "speed_counts_s_max": 2750,
+        "recirculating_max": 0,
+        "laps_max": 0,  # nothing leads back
         "parcel_counts_min": 100,
         "parcel_counts_max": 1200,
         "stale_ns": 100 * MS,
@@ -106,9 +109,49 @@ def test_chute_rows(demo: Hub) -> None:
         "confirm_until_ns": 620 * MS,
         "full_on_ns": 1000 * MS,
         "full_off_ns": 2000 * MS,
+        **dict.fromkeys(("count_max", "weight_g_max", "volume_ml_max", "nearly_full_count", "n_kept"), 0),
+        "open_again_percent": 100,
+        "rate_parcels": 0,
+        "rate_mm": 0,
+        "rate_period_ns": 60_000 * MS,
+        "full_alarm_ns": 0,
+        "door_ns": 0,
     }
     end = row(layout.chutes, names.chutes.index("END"))
     assert (end["diverter"], end["node"], end["has_confirm"]) == (NO_INDEX, NO_INDEX, 0)
+
+
+LIMITED = (
+    '"C14", no = 14',
+    '"C14", no = 14, count_max = 50, weight_g_max = 30000, volume_l_max = 200, nearly_full_at = 75,'
+    " open_again_at = 60, reserve_for_priority = 5, rate_parcels = 10, rate_mm = 5000, rate_period_ms = 20000,"
+    " full_alarm_ms = 600000, door_s = 40",
+)
+
+
+def test_limits_of_a_chute(tmp_path: Path) -> None:
+    hub = hub_of(tmp_path, [LIMITED])
+    chute = row(compile_layout(hub).chutes, hub_names(hub).chutes.index("C14"))
+    assert chute["count_max"] == 50
+    assert chute["nearly_full_count"] == 38
+    assert chute["volume_ml_max"] == 200_000
+    assert (chute["open_again_percent"], chute["n_kept"]) == (60, 5)
+    assert (chute["rate_parcels"], chute["rate_mm"], chute["rate_period_ns"]) == (10, 5000, 20_000 * MS)
+    assert (chute["full_alarm_ns"], chute["door_ns"]) == (600_000 * MS, 40_000 * MS)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("reserve_for_priority = 3", "needs count_max"),
+        ("count_max = 3, reserve_for_priority = 3", "must be below count_max, 3"),
+        ("rate_period_ms = 99", "must be 100 to 3600000"),
+        ('nearly_full = "nobody/discrete/3"', 'there is no node "nobody"'),
+    ],
+)
+def test_impossible_limits_are_faults(tmp_path: Path, change: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        hub_of(tmp_path, [('"C14", no = 14', f'"C14", no = 14, {change}')])
 
 
 def test_a_belt_without_encoder_counts_millimetres(station: Hub) -> None:

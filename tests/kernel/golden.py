@@ -406,7 +406,19 @@ class Teller:
         return [self.of.scanners[self.record["device"]], self._reason, self._text]
 
     def _decided(self) -> list[str]:
-        return [self._chute, self._reason]
+        wave = [] if self.record["limit"] < 0 else [f"wave={self.record['limit']}"]
+        return [self._chute, self._reason, *wave]
+
+    def _chute_changed(self) -> list[str]:
+        holds = [f"holds={self.record['limit']}"] if self.record["limit"] else []
+        return [self._chute, ChuteState(self.record["value"]).name, *holds]
+
+    def _answered(self) -> list[str]:
+        return [f"seq={self.record['seq']}", self._reason, f"mm_left={self.record['value']}"]
+
+    def _listed(self) -> list[str]:
+        word = {1: "on", 0: "off", -1: "refused"}[int(self.record["value"])]
+        return [word, self._reason, self._text]
 
     def _skipped(self) -> list[str]:
         return [self._chute, self._reason]
@@ -447,9 +459,6 @@ class Teller:
 
     def _state_changed(self) -> list[str]:
         return [MachineState(self.record["value"]).name, "after", MachineState(self.record["limit"]).name]
-
-    def _chute_changed(self) -> list[str]:
-        return [self._chute, ChuteState(self.record["value"]).name]
 
     def _otherwise(self) -> list[str]:
         """A kind without words of its own: every field that says something."""

@@ -148,9 +148,9 @@ def test_inputs_of_another_dtype_are_refused() -> None:
     ("field", "value", "said"),
     [
         ("version", 0, "needs a version"),
-        ("first", np.array([0], np.int32), "lanes whose chutes are all of its chutes"),
+        ("first", np.array([0], np.int32), "lanes whose chutes are among its chutes"),
         ("first", np.array([0, 0, 7], np.int32), "lane 0 has no chute"),
-        ("first", np.array([0, 3, 8], np.int32), "lanes whose chutes are all of its chutes"),
+        ("first", np.array([0, 3, 8], np.int32), "lanes whose chutes are among its chutes"),
         ("chutes", np.full(7, N_CHUTES, np.uint16), "plan.chutes = 6: must be below 6"),
         ("exceptions", np.full(len(Reason), 6, np.uint16), "plan.exceptions = 6: must be below 6 or none"),
         ("exceptions", np.full(3, NO_INDEX, np.uint16), "3 entries, must be 33, one a reason"),
