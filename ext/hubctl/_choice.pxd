@@ -10,8 +10,10 @@ from libc.string cimport memcpy
 
 from hubctl._carriers cimport can_be_routed, has_deadline, is_loop, is_unread, middle_comes, ride_deadline
 from hubctl._chutes cimport book, is_full, land, room_refusal, unbook
+from hubctl._host cimport ask, is_to_be_asked
 from hubctl._identity cimport drop_identity, hold_identity
 from hubctl._laps cimport goes_round, had_its_laps, join_round, leave_round
+from hubctl._limits cimport belt_limit, diverter_limit
 from hubctl._lists cimport listed_reason
 from hubctl._lookup cimport Reading, resolve
 from hubctl._motion cimport planning_speed, travel
@@ -267,7 +269,7 @@ cdef inline uint16_t skip_reason(const State* s, const Track* track, int c, uint
     cdef uint16_t reason = chute_refusal(s, c) if exit == NO_INDEX else way_refusal(s, c, exit)
     if reason == NONE and not can_be_told(s, track, c):
         return too_late
-    return reason
+    return diverter_limit(s, track, exit) if reason == NONE else reason
 
 
 cdef inline uint16_t candidate_refusal(
@@ -502,6 +504,8 @@ cdef inline void route_by_plan(State* s, int32_t t, uint16_t too_late) noexcept 
     elif track.marks & DIRECTED:
         obey(s, t)
     elif track.lane < 0:
+        if is_to_be_asked(s, track):
+            ask(s, t)
         send_to_exception(s, t, track.reason)
     else:
         choose(s, t, too_late)
@@ -563,10 +567,21 @@ cdef inline void bar(State* s, int32_t t, uint16_t reason) noexcept nogil:
     route(s, t, LATE_READ)
 
 
+cdef inline bint bar_beyond_limits(State* s, int32_t t) noexcept nogil:
+    """Whether a parcel proves too heavy, wide or high for its belt: that is its reason now, as it had no other."""
+    cdef uint16_t reason = belt_limit(s, &s.tracks[t])
+    if reason == NONE or s.tracks[t].marks & (BARRED | STRAY):
+        return False
+    bar(s, t, reason)
+    return True
+
+
 cdef inline void keep_label(State* s, int32_t t, const Record* read, const Reading* reading) noexcept nogil:
     """The label that the parcel's last record will name, and by which it is found."""
     cdef Track* track = &s.tracks[t]
     drop_identity(s, t)
+    if track.identity != reading.identity:
+        track.question = 0
     track.marks |= LABELLED
     track.identity = reading.identity
     hold_identity(s, t)

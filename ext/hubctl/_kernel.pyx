@@ -20,6 +20,7 @@ from hubctl.core import tables
 from hubctl.core.events import NO_INDEX, RECORD, Reason
 from hubctl.core.tables import BeltKind, CompiledPlan, Layout, Policy
 
+from hubctl._answers cimport take_host_answer
 from hubctl._carriers cimport is_loop
 from hubctl._change cimport take_change, take_list
 from hubctl._choice cimport close_track
@@ -27,6 +28,7 @@ from hubctl._chutes cimport PRIORITY_MAX, run_chutes, take_level, take_operate
 from hubctl._coding cimport take_code
 from hubctl._lookup cimport LaneTable
 from hubctl._health cimport flush_belt, take_encoder, watch_encoder
+from hubctl._host cimport next_question_ns, run_questions
 from hubctl._induct cimport run_inducts
 from hubctl._jam cimport clear_jam, look_at_chute_eye
 from hubctl._machine cimport forget_told, go_on_by_itself, lose_outputs, take_machine, take_safety, tell_belts, tell_light
@@ -51,6 +53,7 @@ from hubctl._records cimport (
     FLUSH,
     FLUSHED,
     HOME,
+    HOST_ANSWER,
     LIST,
     MACHINE,
     NODE,
@@ -58,8 +61,10 @@ from hubctl._records cimport (
     READ,
     REMOVED_PARCEL,
     SAFETY,
+    SIZE,
     STATE_EXECUTE,
     STATE_STOPPED,
+    WEIGHT,
     Record,
 )
 from hubctl._refusal cimport is_acceptable
@@ -68,6 +73,7 @@ from hubctl._state cimport (
     N_CANDIDATES_MAX,
     N_GROUPS_MAX,
     N_LISTED,
+    N_QUESTIONS,
     NOBODY,
     ROOM_MIN,
     SLOT_SHIFT,
@@ -77,15 +83,18 @@ from hubctl._state cimport (
     Drive,
     EyeState,
     Head,
+    HostStatus,
     Induct,
     MachineStatus,
     NodeStatus,
     Paddle,
     Place,
     Plan,
+    Question,
     Ride,
     RingEye,
     RingState,
+    ScaleState,
     ScannerState,
     State,
     Track,
@@ -93,11 +102,12 @@ from hubctl._state cimport (
     room,
     say,
 )
-from hubctl._tables cimport INDUCT, LINE, Belt, Chute, Diverter, Eye, Lane, Ring, Scanner, Step, Wave
+from hubctl._tables cimport INDUCT, LINE, Belt, Chute, Diverter, Eye, Host, Lane, Ring, Scale, Scanner, Step, Wave
 from hubctl._tables cimport Machine as MachineTable
 from hubctl._tracking cimport take_eye, turn_wheel
 from hubctl._turning cimport lose_ring, run_ring, take_carrier, take_ring_eye
 from hubctl._unproved cimport take_eye_in_use
+from hubctl._weighing cimport take_scale
 
 cdef uint64_t MAGIC = 0x6875626374310006  # "hubct1", format 6
 cdef int DIGEST_SIZE = 16
@@ -167,6 +177,10 @@ cdef void take(State* s, const Record* input) noexcept nogil:
         take_eye_in_use(s, input)
     elif input.kind == CARRIER:
         take_carrier(s, input)
+    elif input.kind == WEIGHT or input.kind == SIZE:
+        take_scale(s, input)
+    elif input.kind == HOST_ANSWER:
+        take_host_answer(s, input)
     elif input.kind == CHANGE:
         take_change(s, input)
     elif input.kind == LIST:
@@ -205,6 +219,7 @@ cdef void run_what_is_due(State* s) noexcept nogil:
     run_confirms(s)
     run_watches(s)
     run_chutes(s)
+    run_questions(s)
     if s.head.flushing:
         flush(s)
     go_on_by_itself(s)
@@ -252,6 +267,9 @@ cdef int64_t kernel_next_deadline(const State* s) noexcept nogil:
         other_ns = s.tracks[s.confirms[0]].heap_key
         if other_ns < due_ns:
             due_ns = other_ns
+    other_ns = next_question_ns(s)
+    if other_ns < due_ns:
+        due_ns = other_ns
     if s.head.n_chutes_due > 0:
         other_ns = s.chutes[s.chutes_due[0]].due_ns
         if other_ns < due_ns:
@@ -277,11 +295,13 @@ cdef size_t lay_out(State* s, char* block, const Head* head) noexcept nogil:
     s.belt_table = <Belt*>carve(&at, head.n_belts * sizeof(Belt))
     s.eye_table = <Eye*>carve(&at, head.n_eyes * sizeof(Eye))
     s.scanner_table = <Scanner*>carve(&at, head.n_scanners * sizeof(Scanner))
+    s.scale_table = <Scale*>carve(&at, head.n_scales * sizeof(Scale))
     s.diverter_table = <Diverter*>carve(&at, head.n_diverters * sizeof(Diverter))
     s.chute_table = <Chute*>carve(&at, head.n_chutes * sizeof(Chute))
     s.hops = <uint16_t*>carve(&at, <size_t>head.n_belts * head.n_chutes * sizeof(uint16_t))
     s.machine_table = <MachineTable*>carve(&at, sizeof(MachineTable))
     s.ring_table = <Ring*>carve(&at, head.n_belts * sizeof(Ring))
+    s.host_table = <Host*>carve(&at, sizeof(Host))
     s.belts = <BeltState*>carve(&at, head.n_belts * sizeof(BeltState))
     s.eyes = <EyeState*>carve(&at, head.n_eyes * sizeof(EyeState))
     s.scanners = <ScannerState*>carve(&at, head.n_scanners * sizeof(ScannerState))
@@ -289,6 +309,9 @@ cdef size_t lay_out(State* s, char* block, const Head* head) noexcept nogil:
     s.ring_eyes = <RingEye*>carve(&at, head.n_eyes * sizeof(RingEye))
     s.carriers = <Carrier*>carve(&at, head.n_carriers * sizeof(Carrier))
     s.rides = <Ride*>carve(&at, (head.n_tracks_max if head.n_carriers else 0) * sizeof(Ride))
+    s.scales = <ScaleState*>carve(&at, head.n_scales * sizeof(ScaleState))
+    s.host = <HostStatus*>carve(&at, sizeof(HostStatus))
+    s.questions = <Question*>carve(&at, N_QUESTIONS * sizeof(Question))
     s.chutes = <ChuteStatus*>carve(&at, head.n_chutes * sizeof(ChuteStatus))
     s.paddles = <Paddle*>carve(&at, head.n_diverters * sizeof(Paddle))
     s.drives = <Drive*>carve(&at, head.n_belts * sizeof(Drive))
@@ -326,6 +349,8 @@ cdef void make_ready(State* s) noexcept nogil:
     """Nobody on the belts, every track in the pool, nothing expected."""
     cdef int i
     make_machine_ready(s)
+    s.host.next = 1
+    s.host.first = 1
     for i in range(s.head.n_tracks_max):
         s.tracks[i].behind = i + 1 if i + 1 < s.head.n_tracks_max else NOBODY
     for i in range(s.head.n_belts):
@@ -339,6 +364,8 @@ cdef void make_ready(State* s) noexcept nogil:
         s.eyes[i].under = NOBODY
     for i in range(s.head.n_scanners):
         s.scanners[i].near = NOBODY
+    for i in range(s.head.n_scales):
+        s.scales[i].near = NOBODY
     for i in range(s.head.n_chutes):
         s.chutes[i].first = NOBODY
         s.chutes[i].last = NOBODY
@@ -356,8 +383,8 @@ cdef void copy_table(void* to, object table) except *:
 
 def _check_tables(layout: Layout) -> None:
     """Each table has the layout that compiled code gives it."""
-    for row in ("BELT", "EYE", "SCANNER", "DIVERTER", "CHUTE", "MACHINE", "RING"):
-        name = "machine" if row == "MACHINE" else f"{row.lower()}s"
+    for row in ("BELT", "EYE", "SCANNER", "SCALE", "DIVERTER", "CHUTE", "MACHINE", "RING", "HOST"):
+        name = row.lower() if row in ("MACHINE", "HOST") else f"{row.lower()}s"
         table = getattr(layout, name)
         if table.dtype != getattr(tables, row):
             raise ValueError(f"layout.{name}: a table of dtype {table.dtype}, must be {row}")
@@ -375,7 +402,7 @@ def _check_layout(layout: Layout) -> None:
     _check_tables(layout)
     _check_indices("belts.end_chute", layout.belts["end_chute"], n_chutes)
     _check_indices("belts.encoder_node", layout.belts["encoder_node"], layout.n_nodes, none=True)
-    for name in ("eyes", "scanners", "diverters"):
+    for name in ("eyes", "scanners", "scales", "diverters"):
         _check_indices(f"{name}.belt", getattr(layout, name)["belt"], n_belts)
     for name in ("eyes", "diverters"):
         table = getattr(layout, name)
@@ -558,13 +585,15 @@ cdef class Kernel:
         cdef Head head
         if not 1 <= n_tracks_max <= 1_000_000:
             raise ValueError(f"n_tracks_max = {n_tracks_max}: must be 1 to 1000000")
-        if len(layout.scanners) > 32:
-            raise ValueError(f"{len(layout.scanners)} scanners: the kernel follows the answers of at most 32")
+        for name in ("scanners", "scales"):
+            if len(getattr(layout, name)) > 32:
+                raise ValueError(f"{len(getattr(layout, name))} {name}: the kernel follows the answers of at most 32")
         _check_layout(layout)
         memset(&head, 0, sizeof(Head))
         head.n_belts = len(layout.belts)
         head.n_eyes = len(layout.eyes)
         head.n_scanners = len(layout.scanners)
+        head.n_scales = len(layout.scales)
         head.n_diverters = len(layout.diverters)
         head.n_chutes = len(layout.chutes)
         head.n_nodes = layout.n_nodes
@@ -600,11 +629,13 @@ cdef class Kernel:
         copy_table(self.state.belt_table, layout.belts)
         copy_table(self.state.eye_table, layout.eyes)
         copy_table(self.state.scanner_table, layout.scanners)
+        copy_table(self.state.scale_table, layout.scales)
         copy_table(self.state.diverter_table, layout.diverters)
         copy_table(self.state.chute_table, layout.chutes)
         copy_table(self.state.hops, layout.hops)
         copy_table(self.state.machine_table, layout.machine)
         copy_table(self.state.ring_table, layout.rings)
+        copy_table(self.state.host_table, layout.host)
         return 0
 
     cdef int _restore(self, bytes snapshot) except -1:

@@ -164,6 +164,9 @@ cdef inline void forget(State* s, int32_t t) noexcept nogil:
     for i in range(s.head.n_scanners):
         if s.scanners[i].near == t:
             s.scanners[i].near = other
+    for i in range(s.head.n_scales):
+        if s.scales[i].near == t:
+            s.scales[i].near = other
 
 
 cdef inline void leave_chute_queue(State* s, int32_t t) noexcept nogil:

@@ -64,10 +64,9 @@ cdef inline int32_t nearest_rider(const State* s, const Scanner* scanner, int64_
     return NOBODY
 
 
-cdef inline int32_t nearest(State* s, int n, int64_t counts) noexcept nogil:
-    """The track at the scan line of scanner `n`, or the last one before it; moves with the parcels."""
-    cdef const Scanner* scanner = &s.scanner_table[n]
-    cdef int32_t t = s.scanners[n].near
+cdef inline int32_t nearest(State* s, const Scanner* scanner, int32_t* near, int64_t counts) noexcept nogil:
+    """The track at a scan line, or the last one before it, looked for from `near`, which moves with the parcels."""
+    cdef int32_t t = near[0]
     if is_loop(s, scanner.belt):
         return nearest_rider(s, scanner, counts, NOBODY)
     if t == NOBODY:
@@ -76,7 +75,7 @@ cdef inline int32_t nearest(State* s, int n, int64_t counts) noexcept nogil:
         t = s.tracks[t].behind
     while beyond(s, t, scanner, counts) < -scanner.reach_counts and s.tracks[t].ahead != NOBODY:
         t = s.tracks[t].ahead
-    s.scanners[n].near = t
+    near[0] = t
     return t
 
 
@@ -221,7 +220,7 @@ cdef inline void read_by_place(State* s, int n, const Record* input, int64_t cou
     """A read made at a count; one that fits two parcels is nobody's."""
     cdef const Scanner* scanner = &s.scanner_table[n]
     cdef bint is_stamped = is_latched(scanner, input)
-    cdef int32_t t = nearest(s, n, counts)
+    cdef int32_t t = nearest(s, scanner, &s.scanners[n].near, counts)
     cdef int32_t other
     if not reaches(s, t, scanner, counts):
         read_of_nobody(s, n, input)
@@ -237,7 +236,7 @@ cdef inline void read_by_place(State* s, int n, const Record* input, int64_t cou
 
 cdef inline void read_out_of_step(State* s, int n, const Record* input, int64_t counts) noexcept nogil:
     """The number says one parcel and the time another, or none: the read is nobody's."""
-    cdef int32_t t = nearest(s, n, counts)
+    cdef int32_t t = nearest(s, &s.scanner_table[n], &s.scanners[n].near, counts)
     fall_out_of_step(s, n)
     say_unplaced(s, n, input, AMBIGUOUS_READ)
     if reaches(s, t, &s.scanner_table[n], counts):

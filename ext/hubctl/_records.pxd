@@ -93,6 +93,7 @@ cdef enum Flag:
     UNEXPECTED_TRACK = 2
     TIMED = 4
     TRIGGERED = 8
+    QUESTION = 16
 
 cdef enum Disposition:
     SORTED = 1
@@ -200,6 +201,8 @@ cdef enum Reason:
     LOST = 30
     REMOVED = 31
     FLUSHED = 32
+    UNDERWEIGHT = 33
+    NO_WEIGHT = 34
 
 cdef enum:
-    N_REASONS = 33
+    N_REASONS = 35

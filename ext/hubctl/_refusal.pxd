@@ -17,21 +17,31 @@ from hubctl._records cimport (
     FLUSH,
     HELD,
     HOME,
+    HOST_ANSWER,
     INTERCEPT,
     LIST,
     MACHINE,
+    NO_DATA,
     NO_INDEX,
+    NOT_FOUND,
     N_REASONS,
     NODE,
+    OK,
     OPEN,
     OPERATE,
     READ,
     SAFETY,
+    SIZE,
     TEXT_MAX,
     TICK,
+    WEIGHT,
     Record,
 )
 from hubctl._state cimport State
+
+cdef enum:
+    WEIGHT_G_MAX = 10000000
+    SIZE_MM_MAX = 100000
 
 
 cdef inline bint is_of_a_chute(const State* s, const Record* input) noexcept nogil:
@@ -44,6 +54,22 @@ cdef inline bint is_of_a_chute(const State* s, const Record* input) noexcept nog
     if input.kind == CHUTE_LEVEL:
         return input.device <= 1
     return input.reason < N_REASONS
+
+
+cdef inline bint is_of_a_scale(const State* s, const Record* input) noexcept nogil:
+    """Whether a result is one that a scale can have of something."""
+    if input.device >= s.head.n_scales or input.value < 1:
+        return False
+    if input.kind == WEIGHT:
+        return input.value <= WEIGHT_G_MAX
+    return input.value <= SIZE_MM_MAX and 1 <= input.limit <= SIZE_MM_MAX and 1 <= input.seq <= SIZE_MM_MAX
+
+
+cdef inline bint is_an_answer(const State* s, const Record* input) noexcept nogil:
+    """Whether the host says where a parcel goes, or why nowhere."""
+    if input.reason == OK:
+        return input.chute < s.head.n_chutes or (input.chute == NO_INDEX and input.value >= 0)
+    return input.reason == NOT_FOUND or input.reason == NO_DATA or input.reason == INTERCEPT or input.reason == HELD
 
 
 cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nogil:
@@ -62,6 +88,10 @@ cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nog
         return input.device < s.head.n_scanners and input.n_text <= TEXT_MAX
     if input.kind == CARRIER:
         return input.device < s.head.n_belts and 0 <= input.counts < s.ring_table[input.device].n_carriers
+    if input.kind == HOST_ANSWER:
+        return is_an_answer(s, input)
+    if input.kind == WEIGHT or input.kind == SIZE:
+        return is_of_a_scale(s, input)
     if input.kind == NODE:
         return input.device < s.head.n_nodes
     if input.kind == CONFIRM or input.kind == CHUTE_LEVEL or input.kind == OPERATE or input.kind == FIRE_RESULT:

@@ -8,7 +8,7 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64
 from libc.string cimport memset
 
 from hubctl._records cimport NO_COUNTS, NO_INDEX, N_REASONS, Record
-from hubctl._tables cimport Belt, Chute, Diverter, Eye, Lane, Ring, Scanner, Step, Wave
+from hubctl._tables cimport Belt, Chute, Diverter, Eye, Host, Lane, Ring, Scale, Scanner, Step, Wave
 from hubctl._tables cimport Machine as MachineTable
 
 cdef enum:
@@ -27,6 +27,7 @@ cdef enum:
     N_WILD = 16               # labels of nobody that are remembered
     LATE_READ_NS = 3000000000 # a telegram may be so late and still come
     N_TRIGGERS = 16           # edges kept of those that trigger a scanner
+    N_QUESTIONS = 1024        # to the host, the last that are remembered, a power of two
 
 cdef enum TrackState:
     FREE = 0
@@ -88,6 +89,12 @@ cdef struct Track:
     uint32_t no_reads         # bit n: scanner n said no-read
     uint32_t doubters         # bit n: the doubtful read is scanner n's
     uint32_t label_by         # bit n: scanner n gave a label
+    uint32_t weighed_by       # bit n: scale n weighed it on this belt
+    uint32_t sized_by
+    uint32_t question         # the last that the host was asked about its label; 0: none
+    uint32_t asked_plan       # under this plan
+    int32_t width_mm          # 0: not known
+    int32_t height_mm
     uint16_t state
     uint16_t marks
     uint16_t belt
@@ -221,6 +228,23 @@ cdef struct ScannerState:
     int32_t n_agreed          # reads in a row that proposed it
     int32_t is_in_step        # it holds
 
+cdef struct ScaleState:
+    int32_t near              # as a scanner's
+    int32_t reserved
+
+cdef struct Question:
+    int64_t parcel
+    int64_t due_ns            # an answer after this is too late
+    uint32_t seq              # 0: none has stood here yet
+    uint16_t verdict          # NONE while it is open; OK or why its answer changed nothing
+    uint16_t reserved
+
+cdef struct HostStatus:
+    uint32_t next             # number of the next question
+    uint32_t first            # of the first that may be open
+    int32_t n_unanswered      # in a row
+    int32_t is_silent         # the alarm is raised
+
 cdef struct Turn:
     uint32_t key              # of the group whose turn it is
     int32_t next              # its chute that is next
@@ -319,6 +343,7 @@ cdef struct Head:
     int32_t n_belts
     int32_t n_eyes
     int32_t n_scanners
+    int32_t n_scales
     int32_t n_diverters
     int32_t n_chutes
     int32_t n_nodes
@@ -354,9 +379,11 @@ cdef struct State:
     Belt* belt_table
     Eye* eye_table
     Scanner* scanner_table
+    Scale* scale_table
     Diverter* diverter_table
     Chute* chute_table
     MachineTable* machine_table
+    Host* host_table
     Paddle* paddles
     Drive* drives
     Induct* inducts
@@ -365,6 +392,9 @@ cdef struct State:
     BeltState* belts
     EyeState* eyes
     ScannerState* scanners
+    ScaleState* scales
+    HostStatus* host
+    Question* questions       # [N_QUESTIONS], by number
     ChuteStatus* chutes
     NodeStatus* nodes
     Ring* ring_table          # one for each belt

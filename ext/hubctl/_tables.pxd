@@ -45,6 +45,10 @@ cdef packed struct Belt:
     int64_t told_late_ns
     int64_t jitter_ns
     int64_t transfer_window_counts
+    int64_t weight_g_max
+    int32_t width_mm_max
+    int32_t height_mm_max
+    int64_t weight_required
 
 cdef packed struct Eye:
     uint16_t belt
@@ -73,6 +77,14 @@ cdef packed struct Scanner:
     int64_t latency_ns
     int64_t reach_counts
 
+cdef packed struct Scale:
+    uint16_t belt
+    uint16_t reserved
+    uint32_t reserved2
+    int64_t at_counts
+    int64_t latency_ns
+    int64_t reach_counts
+
 cdef packed struct Diverter:
     uint16_t belt
     uint16_t node
@@ -85,6 +97,8 @@ cdef packed struct Diverter:
     int64_t void_ns
     int64_t cycle_ns
     int64_t home_ns
+    int64_t weight_g_min
+    int64_t weight_g_max
     int64_t clear_counts
 
 cdef packed struct Chute:
@@ -159,6 +173,12 @@ cdef packed struct Ring:
     uint16_t failures_max
     int64_t carrier_counts
     int64_t pair_counts
+
+cdef packed struct Host:
+    uint16_t is_asked
+    uint16_t silent_after
+    uint32_t reserved
+    int64_t timeout_ns
 
 cdef packed struct Link:
     uint16_t kind

@@ -7,7 +7,7 @@ confirms it, or, should that eye be blind, when it would have. On a belt that it
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 from hubctl._carriers cimport is_loop, leave_carriers
-from hubctl._choice cimport assign, begin_anew, close_where_sent, route, skip_reason
+from hubctl._choice cimport assign, bar_beyond_limits, begin_anew, close_where_sent, route, skip_reason
 from hubctl._motion cimport counts_at
 from hubctl._order cimport clear_timer, expect_at_eyes, forget, leave_plans, link_before, unlink
 from hubctl._records cimport LAPPED, MISSED_WINDOW, NO_INDEX, NONE, OK, TRANSFERRED, Record
@@ -61,6 +61,20 @@ cdef inline void expect_answers(State* s, int32_t t) noexcept nogil:
             s.scanners[n].near = t
 
 
+cdef inline void expect_results(State* s, int32_t t) noexcept nogil:
+    """Scales of track `t`'s belt have said nothing of it yet."""
+    cdef uint32_t bit
+    cdef int n
+    for n in range(s.head.n_scales):
+        if s.scale_table[n].belt != s.tracks[t].belt:
+            continue
+        bit = <uint32_t>1 << n
+        s.tracks[t].weighed_by &= ~bit
+        s.tracks[t].sized_by &= ~bit
+        if s.scales[n].near == NOBODY:
+            s.scales[n].near = t
+
+
 cdef inline void enter(
     State* s, int32_t t, int b, int64_t origin_counts, int64_t from_counts, int32_t behind
 ) noexcept nogil:
@@ -74,6 +88,7 @@ cdef inline void enter(
     link_before(s, b, t, behind)
     expect_at_eyes(s, t, behind)
     expect_answers(s, t)
+    expect_results(s, t)
 
 
 cdef inline void leave_belt(State* s, int32_t t) noexcept nogil:
@@ -96,6 +111,8 @@ cdef inline void begin_lap(State* s, int32_t t) noexcept nogil:
 cdef inline void go_on(State* s, int32_t t) noexcept nogil:
     """On the new belt the chute stays while it can be had; else all of the lane's are tried again."""
     cdef Track* track = &s.tracks[t]
+    if bar_beyond_limits(s, t):
+        return
     if track.reason == OK and skip_reason(s, track, track.chute, MISSED_WINDOW) == NONE:
         assign(s, t, track.chute, OK)
         return

@@ -72,7 +72,7 @@ def _outlets(line: StatisticsLine, records: Path | None, status_fd: int | None) 
 def _control(path: Path, service: Service) -> Control:
     from hubctl.daemon.control import Control
 
-    return Control(path, service.names, service.post)
+    return Control(path, service.names, service.post, service.lanes)
 
 
 def _opened(option: str, make: Callable[[], T]) -> T:

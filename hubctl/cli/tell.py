@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from hubctl.cli.output import JSON_OPTION, print_json
-from hubctl.core.telling import USAGE
+from hubctl.core.telling import QUESTIONS, USAGE
 
 EXIT_REFUSED = 1
 PATIENCE_S = 5.0
@@ -25,6 +26,9 @@ def tell(
     as_json: Annotated[bool, typer.Option(JSON_OPTION, help="The answer as one object.")] = False,
 ) -> None:
     """Tell a running hub something, and print what became of it; exit code 1 if it was refused."""
+    if words == [QUESTIONS]:
+        _print_questions(control, as_json)
+        return
     answer = _asked(control, words)
     if as_json:
         print_json(answer)
@@ -34,16 +38,39 @@ def tell(
         raise typer.Exit(EXIT_REFUSED)
 
 
+def _print_questions(control: Path, as_json: bool) -> None:
+    """What the host is asked, as it comes, until the hub stops."""
+    with _told(control, [QUESTIONS]) as peer:
+        peer.settimeout(None)
+        for line in peer.makefile("rb"):
+            question = json.loads(line).get("question")
+            if question is not None and as_json:
+                print_json(question)
+            elif question is not None:
+                typer.echo("question {seq}: parcel {parcel}, {label}, {left_ms} ms".format(**question))
+            sys.stdout.flush()
+
+
+def _told(control: Path, words: list[str]) -> socket.socket:
+    """A connection to the hub, which has been told some words."""
+    peer = socket.socket(socket.AF_UNIX)
+    peer.settimeout(PATIENCE_S)
+    try:
+        peer.connect(str(control))
+        peer.sendall(json.dumps({"tell": words}).encode() + b"\n")
+    except OSError as failure:
+        peer.close()
+        raise typer.BadParameter(f"{control}: {failure.strerror or failure}; is the hub running?") from None
+    return peer
+
+
 def _asked(control: Path, words: list[str]) -> dict[str, Any]:
-    with socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(PATIENCE_S)
+    with _told(control, words) as peer:
         try:
-            peer.connect(str(control))
-            peer.sendall(json.dumps({"tell": words}).encode() + b"\n")
             line = peer.makefile("rb").readline(ANSWER_MAX)
         except OSError as failure:
             raise typer.BadParameter(
-                f"{control}: {failure.strerror or failure}; is the hub running?"
+                f"{control}: {failure.strerror or failure}; does the hub hang?"
             ) from None
     if not line:
         raise typer.BadParameter(f"{control}: the hub hung up; has it just stopped?")

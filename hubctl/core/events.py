@@ -61,9 +61,12 @@ class Kind(IntEnum):
     OPERATE = 8  # chute=chute, value=ChuteState a person or host asks for: any but NEARLY_FULL and FULL
     FIRE_RESULT = 9  # seq, parcel, reason OK (written at t_ns), MISSED_WINDOW or NODE_DOWN (not written)
     FLUSH = 10  # close every open track as FLUSHED: the daemon is going down
-    WEIGHT = 11  # device=scale, value=weight in g; placed by counts or t_ns as a read is
+    # device=scale, value=weight in g; t_ns=when it was received; with LATCHED counts=raw counter when it was weighed
+    WEIGHT = 11
     SIZE = 12  # device=scale, value=length_mm, limit=width_mm, seq=height_mm; placed as a read is
-    HOST_ANSWER = 13  # seq=question; value=lane or -1, chute or NO_INDEX, reason OK or why there is neither
+    # seq=question, reason OK with a chute, or with value=lane of the plan whose version is plan; else NOT_FOUND,
+    # NO_DATA, INTERCEPT or HELD
+    HOST_ANSWER = 13
     CODE = 14  # parcel, text: a person or the host says which label it carries
     CHANGE = 15  # seq=number of the wish, parcel, value=lane or -1, chute or NO_INDEX: go there instead
     LIST = 16  # text=label, reason INTERCEPT or HELD, value 1 put on that list, 0 taken off
@@ -83,7 +86,7 @@ class Kind(IntEnum):
     RUN_BELT = 66  # device=belt, value=speed in mm/s, 0 stop
     SHOW_LIGHT = 67  # value=TowerLight
     LAUNCH = 68  # device=induct eye of a loop, parcel, counts=carrier number, due_ns=when its middle is there
-    ASK_HOST = 69  # seq=question, parcel, text=label, due_ns=when an answer is of no more use
+    ASK_HOST = 69  # seq=question, parcel, text=label, plan, due_ns=when an answer is of no more use
     # Evidence: what the kernel saw, thought and did.
     OPENED = 96  # parcel, device=eye or scanner, counts=leading edge here
     MEASURED = 97  # parcel, value=length in counts
@@ -103,8 +106,12 @@ class Kind(IntEnum):
     ANSWERED = 111  # seq=the wish's, parcel, reason OK or why not, value=mm left to the commit point, or past it (< 0)
     TRANSFERRED = 112  # parcel, device=belt it is on now, chute=exit it came by, counts=leading edge there
     LAPPED = 113  # parcel, value=laps begun
-    WEIGHED = 114  # parcel, device=scale, value=weight in g, reason=verdict
-    SIZED = 115  # parcel, device=scale, value=length_mm, limit=width_mm, seq=height_mm, reason=verdict
+    # parcel or 0, device=scale, value=weight in g; reason OK, UNEXPECTED (nobody was there),
+    # AMBIGUOUS_READ (it fits two, or the same scale said otherwise)
+    WEIGHED = 114
+    SIZED = (
+        115  # parcel or 0, device=scale, value=length_mm, limit=width_mm, seq=height_mm, reason as WEIGHED's
+    )
     CODED = 116  # parcel, text, reason=verdict on the label
     DRIFTED = (
         117  # device=belt, value=counts for a metre as measured between eyes, limit=as configured: a proposal
@@ -123,6 +130,7 @@ class Flag(IntFlag):
     UNEXPECTED = 2  # the track was opened by an eye that expected nobody
     TIMED = 4  # counts are derived from time: the belt has no encoder
     TRIGGERED = 8  # value of a READ is the number of its trigger, as the scanner counts them
+    QUESTION = 16  # an ANSWERED is about the host's answer: its seq is the question's
 
 
 class Disposition(IntEnum):
@@ -270,6 +278,8 @@ class Reason(IntEnum):
     LOST = 30
     REMOVED = 31
     FLUSHED = 32
+    UNDERWEIGHT = 33
+    NO_WEIGHT = 34
 
 
 SENTENCES: dict[Reason, Sentence] = {
@@ -311,6 +321,8 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.LOST: Sentence("expected at an eye, and not seen", "包裹丢失"),
     Reason.REMOVED: Sentence("taken off by a person", "人工取走"),
     Reason.FLUSHED: Sentence("still on the belt when the sorter stopped", "停机时仍在线上"),
+    Reason.UNDERWEIGHT: Sentence("too light for its diverter", "重量过轻，无法分拣"),
+    Reason.NO_WEIGHT: Sentence("its weight is not known, and its diverter needs it", "重量未知"),
 }
 
 

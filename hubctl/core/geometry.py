@@ -16,7 +16,7 @@ from hubctl.core.transfers import check_transfers, led_on_mm
 if TYPE_CHECKING:
     from hubctl.core.hubfile import Belt, Chute, Diverter, Hub, Scanner
 
-PLACED = ("eyes", "scanners", "diverters")
+PLACED = ("eyes", "scanners", "scales", "diverters")
 
 _DIVERTER_TIMES = ("name", "belt", "at_mm", "commit_ms", "latency_ms")
 _SCANNER_TIMES = ("name", "belt", "at_mm", "latency_ms", "reach_mm")
@@ -141,6 +141,22 @@ def _check_belt(hub: Hub, source: Source, index: int, belt: Belt) -> None:
         check_loop(hub, source, index, belt)
     else:
         refuse_loop_things(hub, source, index, belt)
+    if belt.kind == "station":
+        _refuse_scales(hub, source, belt)
+    _check_weights(hub, source, belt)
+
+
+def _refuse_scales(hub: Hub, source: Source, belt: Belt) -> None:
+    for index, _ in _on(hub, belt, "scales", "at_mm"):
+        message = f"must not be on belt {belt.name}: it is a station"
+        source.add(("scales", index, "at_mm"), message, "its parcels are gone when they are read")
+
+
+def _check_weights(hub: Hub, source: Source, belt: Belt) -> None:
+    for index, diverter in _on(hub, belt, "diverters", "weight_g_min", "weight_g_max"):
+        if (diverter.weight_g_min or 0) > (diverter.weight_g_max or diverter.weight_g_min or 0):
+            message = f"must be at most weight_g_max, {diverter.weight_g_max}"
+            source.add(("diverters", index, "weight_g_min"), message)
 
 
 def _refuse_beyond(hub: Hub, source: Source, belt: Belt) -> None:

@@ -23,6 +23,7 @@ from hubctl.core.shape import read_shape
 
 N_THINGS_MAX = 4096  # of one sort in one hub
 N_SCANNERS_MAX = 32  # a track keeps one bit for each
+N_SCALES_MAX = 32  # likewise
 LENGTH_MM_MAX = 2_000_000
 PACKAGED = "hubctl.hubs"
 PLAN_SUFFIX = ".plan.toml"
@@ -48,6 +49,7 @@ RegisterAddress: TypeAlias = Annotated[str, AfterValidator(register_address), _A
 Marker: TypeAlias = Annotated[str, Field(max_length=4), AfterValidator(_ascii)]
 Word: TypeAlias = Annotated[str, Field(max_length=16), AfterValidator(_ascii)]
 PositionMm: TypeAlias = Annotated[int, Field(ge=0, le=LENGTH_MM_MAX)]
+Grams: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
 Milliseconds: TypeAlias = Annotated[int, Field(ge=0, le=60_000)]
 
 
@@ -120,6 +122,12 @@ class Belt(Section):
     parcel_mm_max: int = Field(1200, ge=10, le=5000, description="longest; a longer one is OVERSIZE")
     transfer_window_mm: int = Field(
         150, ge=0, le=2000, description="window of the first eye for a parcel that came from another belt"
+    )
+    weight_g_max: Grams | None = Field(None, description="heaviest parcel; a heavier one is OVERWEIGHT")
+    width_mm_max: int | None = Field(None, ge=1, le=5000, description="widest; a wider one is OVERSIZE")
+    height_mm_max: int | None = Field(None, ge=1, le=5000, description="highest; a higher one is OVERSIZE")
+    weight_required: bool = Field(
+        False, description="true: its diverters with limits of weight take no parcel that was not weighed"
     )
     encoder: Encoder | None = Field(None, description="absent: positions are guessed from the clock")
     end_chute: Name = Field(
@@ -306,6 +314,18 @@ class Scanner(Section):
     trigger: Name | None = Field(None, description='the eye whose edges trigger it; for stamp = "trigger"')
 
 
+class Scale(Section):
+    """A scale or a gauge of size at a belt; what it says is told as WEIGHT and SIZE."""
+
+    name: Name = Field(description="unique among scales")
+    belt: Name = Field(description="the belt it weighs on")
+    at_mm: PositionMm = Field(description="where a parcel that it weighs lies, from the start of the belt")
+    latency_ms: Milliseconds = Field(50, description="from the weighing to the result's arrival")
+    reach_mm: int = Field(
+        100, ge=1, le=5000, description="a result belongs to a parcel within so much of its place"
+    )
+
+
 class Diverter(Section):
     """A device that moves a parcel off a belt."""
 
@@ -319,6 +339,8 @@ class Diverter(Section):
     fails_max: int = Field(
         3, ge=0, le=1000, description="so many failures in a row take it out of use; 0: it stays in use"
     )
+    weight_g_min: Grams | None = Field(None, description="lightest parcel that it moves")
+    weight_g_max: Grams | None = Field(None, description="heaviest parcel that it moves")
     home: BitAddress | None = Field(None, description="input that is on while its paddle is home")
     home_ms: Milliseconds = Field(500, description="from its output off until its paddle must be home")
     void_ms: int = Field(15, ge=1, le=1000, description="how late a fire may still be written")
@@ -397,6 +419,16 @@ class Machine(Section):
     buzzer: CoilAddress | None = Field(None, description="buzzer of the tower light")
 
 
+class Host(Section):
+    """The system that is asked where a label without a lane goes. Absent: nobody is."""
+
+    ask: bool = Field(True, description="false: it is not asked, though it may tell all else")
+    timeout_ms: int = Field(1000, ge=1, le=60_000, description="a later answer is of no use")
+    silent_after: int = Field(
+        5, ge=0, le=10_000, description="alarm once so many questions in a row had no answer; 0: never"
+    )
+
+
 class Hub(Section):
     """A whole hub file."""
 
@@ -404,11 +436,13 @@ class Hub(Section):
 
     hub: HubSection = Field(description="the hub as a whole")
     machine: Machine | None = Field(None, description="start, stop and safety; absent: it just runs")
+    host: Host | None = Field(None, description="who is asked about labels; absent: nobody")
     belts: list[Belt] = Field(min_length=1, max_length=64, description="moving surfaces")
     links: list[Link] = Field(max_length=N_THINGS_MAX, description="connections to devices")
     nodes: list[Node] = Field(default=[], max_length=N_THINGS_MAX, description="controllers")
     eyes: list[Eye] = Field(default=[], max_length=N_THINGS_MAX, description="light barriers across belts")
     scanners: list[Scanner] = Field(default=[], max_length=N_SCANNERS_MAX, description="label readers")
+    scales: list[Scale] = Field(default=[], max_length=N_SCALES_MAX, description="scales and gauges of size")
     diverters: list[Diverter] = Field(default=[], max_length=N_THINGS_MAX, description="devices that divert")
     chutes: list[Chute] = Field(min_length=1, max_length=N_THINGS_MAX, description="where parcels leave")
 

@@ -27,6 +27,7 @@ from hubctl.core.hubfile import (
     Machine,
     ModbusTcpLink,
     Node,
+    Scale,
     Scanner,
 )
 from hubctl.core.tables import BeltKind, EyeRole, Layout, LinkKind, Stamp, Table, Wiring
@@ -63,6 +64,7 @@ class HubNames(NamedTuple):
     belts: tuple[str, ...]
     eyes: tuple[str, ...]
     scanners: tuple[str, ...]
+    scales: tuple[str, ...]
     diverters: tuple[str, ...]
     chutes: tuple[str, ...]
     nodes: tuple[str, ...]
@@ -92,6 +94,7 @@ def hub_names(hub: Hub) -> HubNames:
         _names(hub.belts),
         _names(eyes_in_order(hub)),
         _names(hub.scanners),
+        _names(hub.scales),
         _names(diverters_in_order(hub)),
         _names(hub.chutes),
         _names(hub.nodes),
@@ -163,6 +166,8 @@ def compile_layout(hub: Hub) -> Layout:
         hops=find_hops(belts, diverters, chutes),
         machine=_table([_machine(hub)], tables.MACHINE),
         rings=_table(map(maker.ring, hub.belts), tables.RING),
+        host=_table([_host(hub)], tables.HOST),
+        scales=_table(map(maker.scale, hub.scales), tables.SCALE),
     )
 
 
@@ -209,6 +214,10 @@ class _LayoutMaker:
             "told_late_ns": self.told_late_ms * NS_PER_MS,
             "jitter_ns": self._timeout_ms(encoder) * NS_PER_MS,
             "transfer_window_counts": counts(belt.transfer_window_mm),
+            "weight_g_max": belt.weight_g_max or 0,
+            "width_mm_max": belt.width_mm_max or 0,
+            "height_mm_max": belt.height_mm_max or 0,
+            "weight_required": belt.weight_required,
         }
 
     def ring(self, belt: Belt) -> dict[str, int]:
@@ -263,6 +272,15 @@ class _LayoutMaker:
             "reach_counts": counts(scanner.reach_mm),
         }
 
+    def scale(self, scale: Scale) -> dict[str, int]:
+        counts = self._counts(scale.belt)
+        return {
+            "belt": self.belts[scale.belt],
+            "at_counts": counts(scale.at_mm),
+            "latency_ns": scale.latency_ms * NS_PER_MS,
+            "reach_counts": counts(scale.reach_mm),
+        }
+
     def diverter(self, diverter: Diverter) -> dict[str, int]:
         counts = self._counts(diverter.belt)
         return {
@@ -277,6 +295,8 @@ class _LayoutMaker:
             "fails_max": diverter.fails_max,
             "cycle_ns": diverter.cycle_ms * NS_PER_MS,
             "home_ns": diverter.home_ms * NS_PER_MS,
+            "weight_g_min": diverter.weight_g_min or 0,
+            "weight_g_max": diverter.weight_g_max or 0,
             "clear_counts": counts(diverter.clear_mm),
         }
 
@@ -340,6 +360,16 @@ def _limits(chute: Chute) -> dict[str, int]:
         "rate_period_ns": chute.rate_period_ms * NS_PER_MS,
         "full_alarm_ns": (chute.full_alarm_ms or 0) * NS_PER_MS,
         "door_ns": chute.door_s * 1000 * NS_PER_MS,
+    }
+
+
+def _host(hub: Hub) -> dict[str, int]:
+    if hub.host is None:
+        return {}
+    return {
+        "is_asked": hub.host.ask,
+        "silent_after": hub.host.silent_after,
+        "timeout_ns": hub.host.timeout_ms * NS_PER_MS,
     }
 
 

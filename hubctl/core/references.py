@@ -13,13 +13,14 @@ from hubctl.core.where import Path
 if TYPE_CHECKING:
     from hubctl.core.hubfile import Hub
 
-SECTIONS = ("belts", "links", "nodes", "eyes", "scanners", "diverters", "chutes")
+SECTIONS = ("belts", "links", "nodes", "eyes", "scanners", "scales", "diverters", "chutes")
 REFERENCES = (  # section, its key, the section that has the name
     ("belts", "end_chute", "chutes"),
     ("nodes", "link", "links"),
     ("eyes", "belt", "belts"),
     ("scanners", "belt", "belts"),
     ("scanners", "link", "links"),
+    ("scales", "belt", "belts"),
     ("scanners", "trigger", "eyes"),
     ("diverters", "belt", "belts"),
     ("chutes", "diverter", "diverters"),

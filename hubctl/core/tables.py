@@ -65,6 +65,10 @@ BELT = np.dtype(
         ("told_late_ns", "<i8"),  # an edge is told no later than this, or its node is known to be down
         ("jitter_ns", "<i8"),  # a count may be so much older than its time says
         ("transfer_window_counts", "<i8"),  # window at the first eye after a transfer; below the eye's: that
+        ("weight_g_max", "<i8"),  # a heavier parcel is OVERWEIGHT; 0, here and below: no limit
+        ("width_mm_max", "<i4"),  # a wider one is OVERSIZE
+        ("height_mm_max", "<i4"),
+        ("weight_required", "<i8"),  # 1: no diverter with limits takes what was not weighed
     ]
 )
 
@@ -101,6 +105,17 @@ SCANNER = np.dtype(
     ]
 )
 
+SCALE = np.dtype(
+    [
+        ("belt", "<u2"),
+        ("reserved", "<u2"),
+        ("reserved2", "<u4"),
+        ("at_counts", "<i8"),  # a parcel that it weighs lies here
+        ("latency_ns", "<i8"),  # from the weighing to the result's arrival
+        ("reach_counts", "<i8"),  # a result belongs to a parcel that lies within so much of it
+    ]
+)
+
 DIVERTER = np.dtype(
     [
         ("belt", "<u2"),
@@ -114,6 +129,8 @@ DIVERTER = np.dtype(
         ("void_ns", "<i8"),  # how late a fire may still be written
         ("cycle_ns", "<i8"),  # from its output off until it can act again
         ("home_ns", "<i8"),  # from its output off until its paddle must be home
+        ("weight_g_min", "<i8"),  # what it moves; 0: no limit
+        ("weight_g_max", "<i8"),
         (
             "clear_counts",
             "<i8",
@@ -217,6 +234,16 @@ RING = np.dtype(
 )
 
 
+HOST = np.dtype(
+    [
+        ("is_asked", "<u2"),  # 1: where a label without a lane goes
+        ("silent_after", "<u2"),  # questions in a row that it leaves without an answer; 0: any number
+        ("reserved", "<u4"),
+        ("timeout_ns", "<i8"),  # a later answer is of no use
+    ]
+)
+
+
 class Layout(NamedTuple):
     """What the kernel knows of a hub. Each field is a numpy array of the dtype of the same name."""
 
@@ -231,6 +258,8 @@ class Layout(NamedTuple):
     ]  # shape (n_belts, n_chutes): exit of a belt on the way to a chute; NO_INDEX: none
     machine: Table = np.zeros(1, MACHINE)  # one row
     rings: Table = np.zeros(1, RING)  # one row a belt
+    scales: Table = np.zeros(0, SCALE)
+    host: Table = np.zeros(1, HOST)  # one row
 
 
 class LinkKind(IntEnum):

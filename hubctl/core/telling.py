@@ -10,12 +10,22 @@ from hubctl.core.events import TEXT_MAX, ChuteState, Kind, MachineCommand, Reaso
 from hubctl.core.layout import HubNames
 
 PARCEL_MAX = 2**63 - 1
+QUESTION_MAX = 2**32 - 1
 CHUTE_WORDS = {
     state.name.lower(): state
     for state in ChuteState
     if state not in (ChuteState.NEARLY_FULL, ChuteState.FULL)
 }
 MACHINE_WORDS = {command.name.lower(): command for command in MachineCommand}
+NOWHERE_WORDS = {
+    "not-found": Reason.NOT_FOUND,
+    "no-data": Reason.NO_DATA,
+    "intercept": Reason.INTERCEPT,
+    "hold": Reason.HELD,
+}
+QUESTIONS = (
+    "questions"  # not told to the kernel: whoever says it is told what the host is asked, from then on
+)
 USAGE = {
     "chute": "chute NAME " + "|".join(CHUTE_WORDS),
     "code": "code PARCEL LABEL",
@@ -27,11 +37,23 @@ USAGE = {
     "diverter": "diverter NAME in|out",
     "eye": "eye NAME well|bad",
     "machine": "machine " + "|".join(MACHINE_WORDS),
+    "answer": "answer QUESTION lane|chute NAME, answer QUESTION " + "|".join(NOWHERE_WORDS),
+    QUESTIONS: QUESTIONS,
 }
 
 
 class TellError(ValueError):
     """Words that say nothing this hub understands; the text says what would."""
+
+
+class LaneNames(NamedTuple):
+    """The lanes of the plan of now, by index, and its version."""
+
+    lanes: tuple[str, ...]
+    version: int
+
+
+NO_LANES = LaneNames((), 0)
 
 
 class Wish(NamedTuple):
@@ -41,7 +63,7 @@ class Wish(NamedTuple):
     answer: Kind | None  # None: the kernel says nothing back
 
 
-def wish_of(words: Sequence[str], names: HubNames, seq: int) -> Wish:
+def wish_of(words: Sequence[str], names: HubNames, seq: int, lanes: LaneNames = NO_LANES) -> Wish:
     """The inputs that some words mean.
 
     Parameters
@@ -52,6 +74,8 @@ def wish_of(words: Sequence[str], names: HubNames, seq: int) -> Wish:
         Of the running hub.
     seq : int
         Number of this wish, 1 to 2**32 - 1: its answer carries it.
+    lanes : LaneNames
+        Of the plan of now.
 
     Raises
     ------
@@ -60,7 +84,9 @@ def wish_of(words: Sequence[str], names: HubNames, seq: int) -> Wish:
     """
     if not words or words[0] not in USAGE:
         raise TellError(_unknown("word", words[0] if words else "", list(USAGE)))
-    if len(words) != len(USAGE[words[0]].split()):
+    if words[0] == "answer":
+        return _answer(list(words[1:]), names, lanes)
+    if words[0] not in _MAKERS or len(words) != len(USAGE[words[0]].split()):
         raise TellError(f"must be like: {USAGE[words[0]]}")
     return _MAKERS[words[0]](list(words[1:]), names, seq)
 
@@ -115,6 +141,20 @@ def _machine(words: list[str], names: HubNames, seq: int) -> Wish:
     return _wish(Kind.MACHINE, value=_one_of("command", words[0], MACHINE_WORDS), seq=seq)
 
 
+def _answer(words: list[str], names: HubNames, lanes: LaneNames) -> Wish:
+    """A host's answer: its number is the question's."""
+    if len(words) != (3 if words[1:2] in (["lane"], ["chute"]) else 2):
+        raise TellError(f"must be like: {USAGE['answer']}")
+    fields: dict[str, Any] = {"seq": _question(words[0]), "value": -1, "reason": Reason.OK}
+    if words[1] == "lane":
+        fields |= {"value": _index("lane", words[2], lanes.lanes), "plan": lanes.version}
+    elif words[1] == "chute":
+        fields["chute"] = _index("chute", words[2], names.chutes)
+    else:
+        fields["reason"] = _one_of("answer", words[1], NOWHERE_WORDS)
+    return _wish(Kind.HOST_ANSWER, **fields)._replace(answer=Kind.ANSWERED)
+
+
 _MAKERS: dict[str, Callable[[list[str], HubNames, int], Wish]] = {
     "chute": _chute,
     "code": _code,
@@ -152,6 +192,12 @@ def _one_of(what: str, word: str, meanings: dict[str, Any]) -> int:
 def _parcel(word: str) -> int:
     if not (word.isascii() and word.isdigit() and 1 <= int(word) <= PARCEL_MAX):
         raise TellError(f'"{word}" is no parcel: must be its number, 1 or more')
+    return int(word)
+
+
+def _question(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and 1 <= int(word) <= QUESTION_MAX):
+        raise TellError(f'"{word}" is no question: must be its number, 1 to {QUESTION_MAX}')
     return int(word)
 
 

@@ -2,6 +2,8 @@
 
 A Unix socket that only its owner may open. A line is `{"tell": ["chute", "C12", "closed"]}`; its answer is
 `{"told": "..."}`, `{"answer": {...}}` with the kernel's record, or `{"error": "..."}`. Nothing here waits.
+
+Who says `{"tell": ["questions"]}` is sent what the host is asked from then on, as `{"question": {...}}`.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hubctl.core.events import Kind, Reason, Records
+from hubctl.core.events import Flag, Kind, Reason, Records
 from hubctl.core.layout import HubNames
-from hubctl.core.telling import TellError, Wish, wish_of
+from hubctl.core.telling import NO_LANES, QUESTIONS, LaneNames, TellError, Wish, wish_of
 
 N_CLIENTS_MAX = 16
 LINE_MAX = 4096
+NS_PER_MS = 1_000_000
 ANSWER_NS_MAX = 2_000_000_000
 SEQ_MAX = 2**32 - 1
 
@@ -31,6 +34,7 @@ class _Client:
         self.peer = peer
         self.rest = b""
         self.waiting: list[tuple[Wish, int]] = []  # with the time by which they are answered
+        self.is_asked = False
 
     def say(self, answer: dict[str, Any]) -> bool:
         """Whether the peer took it; one that does not is let go."""
@@ -63,6 +67,8 @@ class Control:
         Of the hub.
     post : callable
         Takes the inputs; `Service.post`.
+    lanes : LaneNames
+        Of the plan that the hub runs by.
 
     Raises
     ------
@@ -70,19 +76,31 @@ class Control:
         The socket cannot be made there, or a running daemon has it.
     """
 
-    def __init__(self, path: Path, names: HubNames, post: Callable[[Records], None]) -> None:
+    def __init__(
+        self, path: Path, names: HubNames, post: Callable[[Records], None], lanes: LaneNames = NO_LANES
+    ) -> None:
         self._path = path
         self._names = names
         self._post = post
+        self._lanes = lanes
         self._seq = 0
         self._clients: list[_Client] = []
         self._listener = _listener(path)
+
+    @property
+    def n_asked(self) -> int:
+        """Clients that are told what the host is asked."""
+        return sum(client.is_asked for client in self._clients)
 
     def advance(self, records: Records, now_ns: int) -> None:
         """Answer what the records answer, and take what has come."""
         self._accept()
         for client in list(self._clients):
-            is_well = self._answer(client, records, now_ns) and self._serve(client, now_ns)
+            is_well = (
+                self._answer(client, records, now_ns)
+                and _ask(client, records)
+                and self._serve(client, now_ns)
+            )
             if not is_well:
                 client.peer.close()
                 self._clients.remove(client)
@@ -109,7 +127,11 @@ class Control:
     def _take(self, client: _Client, line: bytes, now_ns: int) -> bool:
         self._seq = self._seq % SEQ_MAX + 1
         try:
-            wish = wish_of(_words(line), self._names, self._seq)
+            words = _words(line)
+            if words == [QUESTIONS]:
+                client.is_asked = True
+                return client.say({"told": QUESTIONS})
+            wish = wish_of(words, self._names, self._seq, self._lanes)
             self._post(wish.inputs)
         except (TellError, BufferError) as failure:
             return client.say({"error": str(failure)})
@@ -165,11 +187,32 @@ def _words(line: bytes) -> list[str]:
     return words
 
 
+def _ask(client: _Client, records: Records) -> bool:
+    """Whether a client took every question that it is to answer."""
+    if not client.is_asked:
+        return True
+    return all(
+        client.say({"question": _asked(record)}) for record in records[records["kind"] == Kind.ASK_HOST]
+    )
+
+
+def _asked(record: Any) -> dict[str, Any]:
+    return {
+        "seq": int(record["seq"]),
+        "parcel": int(record["parcel"]),
+        "label": record["text"][: record["n_text"]].decode("ascii", "replace"),
+        "left_ms": int(record["due_ns"] - record["t_ns"]) // NS_PER_MS,
+    }
+
+
 def _answer_among(records: Records, wish: Wish) -> dict[str, Any] | None:
     """The record that answers a wish: by its number where it carries one, else by its parcel and label."""
     asked = wish.inputs[0]
     key = "seq" if wish.answer is Kind.ANSWERED else "parcel"
+    is_of_host = asked["kind"] == Kind.HOST_ANSWER
     for record in records[records["kind"] == wish.answer]:
+        if bool(record["flags"] & Flag.QUESTION) != is_of_host:
+            continue
         if record[key] == asked[key] and (key == "seq" or record["text"] == asked["text"]):
             return _told(record)
     return None

@@ -12,6 +12,7 @@ from hubctl.core.layout import compile_layout, compile_wiring, hub_names
 from hubctl.core.plan import compile_plan
 from hubctl.core.preadvice import PreAdvice
 from hubctl.core.site import Site
+from hubctl.core.telling import NO_LANES, LaneNames
 from hubctl.daemon.alarms import AlarmBoard
 from hubctl.daemon.status import Tally, status_of
 from hubctl.io.links import Connector
@@ -47,6 +48,9 @@ class Service:
     def __init__(self, site: Site, preadvice: PreAdvice | None = None) -> None:
         plan = None if site.plan is None else compile_plan(site.plan, site.hub, preadvice)
         self.names = hub_names(site.hub)
+        self.lanes = NO_LANES
+        if site.plan is not None and plan is not None:
+            self.lanes = LaneNames(tuple(lane.name for lane in site.plan.lanes), plan.version)
         self._connectors = [Connector(link, seed) for seed, link in enumerate(site.hub.links)]
         self._reactor = Reactor(Kernel(compile_layout(site.hub), plan), compile_wiring(site.hub))
         self._tally = Tally(self.names.chutes)

@@ -122,6 +122,22 @@ ONE_MISTAKE = [
     ),
     (('at_mm = 29_500, role = "end"', 'at_mm = 15_000, role = "end"'), "must be upstream of the end eye end"),
     (('at_mm = 300, role = "induct"', "at_mm = 300"), "the belt has no induct eye"),
+    (
+        ("diverters = [", 'scales = [{ name = "dws", belt = "main", at_mm = 30_500 }]\ndiverters = ['),
+        "must be 0 to 30000, the length of belt main",
+    ),
+    (
+        ("diverters = [", 'scales = [{ name = "dws", belt = "mian", at_mm = 1500 }]\ndiverters = ['),
+        'did you mean "main"?',
+    ),
+    (
+        ("diverters = [", 'scales = [{ name = "dws", belt = "main", at_mm = 200 }]\ndiverters = ['),
+        "must be downstream of the induct eye induct, 300",
+    ),
+    (
+        ('"D01", belt = "main"', '"D01", belt = "main", weight_g_min = 51, weight_g_max = 50'),
+        "must be at most weight_g_max, 50",
+    ),
     (("at_mm = 2000, input", 'at_mm = 2000, role = "induct", input'), "no scanner reads what comes in here"),
     (('"END", no = 99', '"END", no = 99, to_belt = "mian"'), 'did you mean "main"?'),
     (('"END", no = 99', '"END", no = 99, to_belt = "main", to_mm = 30_000'), "must be below 30000"),
@@ -277,6 +293,15 @@ def test_notice_is_the_belt_left_at_top_speed() -> None:
     _, first = next(notices(hub, hub.belts[0]))
     # Scanner side at 1250, reach 100, longest parcel 1200: 4500 - 2550. 50 + 60 + 60 + 5 ms at 2750 mm/s.
     assert (first.diverter, first.scanner, first.have_mm, first.need_mm) == ("D01", "side", 1950, 482)
+
+
+def test_a_scale_weighs_nothing_at_a_station(tmp_path: Path) -> None:
+    text = hub_path("station").read_text(encoding="utf-8")
+    table = resolve_hub("station").belts[0].name
+    file = tmp_path / "hub.toml"
+    file.write_text(text + f'\n[[scales]]\nname = "dws"\nbelt = "{table}"\nat_mm = 500\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match="it is a station"):
+        load_hub(file)
 
 
 def test_schema_describes_every_key() -> None:

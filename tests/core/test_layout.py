@@ -62,6 +62,7 @@ def test_belt_in_counts(demo: Hub) -> None:
         "stale_ns": 100 * MS,
         "jitter_ns": 100 * MS,
         "transfer_window_counts": 150,
+        **dict.fromkeys(("weight_g_max", "width_mm_max", "height_mm_max", "weight_required"), 0),
         "told_late_ns": 330 * MS,  # three requests of 100 ms, two polls of 5 ms, 20 ms
     }
 
@@ -152,6 +153,40 @@ def test_limits_of_a_chute(tmp_path: Path) -> None:
 def test_impossible_limits_are_faults(tmp_path: Path, change: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         hub_of(tmp_path, [('"C14", no = 14', f'"C14", no = 14, {change}')])
+
+
+SCALE = 'scales = [{ name = "dws", belt = "main", at_mm = 1500, latency_ms = 200, reach_mm = 120 }]\n\ndiverters = ['
+
+
+def test_what_belts_and_diverters_bear(tmp_path: Path) -> None:
+    limits = "weight_g_max = 30_000, width_mm_max = 600, height_mm_max = 500, weight_required = true"
+    changes = [
+        ("diverters = [", SCALE),
+        ('end_chute = "END",', f'end_chute = "END", {limits},'),
+        ('"D01", belt = "main"', '"D01", belt = "main", weight_g_min = 50, weight_g_max = 5_000'),
+    ]
+    layout = compile_layout(hub_of(tmp_path, changes))
+    scale, belt, diverter = row(layout.scales, 0), row(layout.belts, 0), row(layout.diverters, 0)
+    assert (scale["belt"], scale["at_counts"], scale["latency_ns"], scale["reach_counts"]) == (
+        0,
+        1500,
+        200 * MS,
+        120,
+    )
+    assert (belt["weight_g_max"], belt["width_mm_max"], belt["height_mm_max"]) == (30_000, 600, 500)
+    assert belt["weight_required"] == 1
+    assert (diverter["weight_g_min"], diverter["weight_g_max"]) == (50, 5_000)
+
+
+def test_the_host_is_asked_if_there_is_one(tmp_path: Path, demo: Hub) -> None:
+    assert row(compile_layout(demo).host, 0)["is_asked"] == 0
+    asked = hub_of(tmp_path, [("belts = [", "host = { timeout_ms = 300, silent_after = 7 }\n\nbelts = [")])
+    assert row(compile_layout(asked).host, 0) == {
+        "is_asked": 1,
+        "silent_after": 7,
+        "reserved": 0,
+        "timeout_ns": 300 * MS,
+    }
 
 
 def test_a_belt_without_encoder_counts_millimetres(station: Hub) -> None:

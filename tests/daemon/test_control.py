@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rig import until
 from test_run import HUBCTL, ROOT, Daemon, Devices, devices, started  # noqa: F401
 
-from hubctl.core.events import ChuteState, Kind, Reason
+from hubctl._kernel import Kernel
+from hubctl.core.events import NO_INDEX, ChuteState, Flag, Kind, Reason, Records, empty
 from hubctl.core.hubfile import resolve_hub
-from hubctl.core.layout import hub_names
-from hubctl.core.telling import USAGE, TellError, wish_of
+from hubctl.core.labels import compose
+from hubctl.core.layout import compile_layout, hub_names
+from hubctl.core.plan import compile_plan
+from hubctl.core.site import load_site
+from hubctl.core.telling import QUESTIONS, USAGE, LaneNames, TellError, wish_of
+from hubctl.daemon.control import Control
 
+LABEL = compose("usps-impb", 0, "90001")
+KERNEL_TESTS = ROOT / "tests" / "kernel"
 NAMES = hub_names(resolve_hub("demo"))
 
 
-@pytest.mark.parametrize("words", [usage.split() for usage in USAGE.values()], ids=lambda words: words[0])
+PLAIN = [usage.split() for word, usage in USAGE.items() if word not in ("answer", QUESTIONS)]
+
+
+@pytest.mark.parametrize("words", PLAIN, ids=lambda words: words[0])
 def test_every_word_has_its_input(words: list[str]) -> None:
     first = {"chute": "C12", "change": "7", "code": "7", "off": "7", "diverter": "D03", "eye": "group1"}
     second = {"code": "SF1", "change": "C12"}
@@ -59,6 +72,11 @@ def test_a_word_becomes_the_record_it_means() -> None:
         (["code", "x", "SF1"], '"x" is no parcel'),
         (["code", "0", "SF1"], '"0" is no parcel'),
         (["code", "1", "中"], '"中" is no label: must be 1 to 56 ASCII characters'),
+        (["answer", "1", "lane", "six"], 'there is no lane "six"'),
+        (["answer", "0", "not-found"], '"0" is no question: must be its number, 1 to 4294967295'),
+        (["answer", "1", "lane"], "must be like: answer QUESTION lane|chute NAME, answer QUESTION not-found"),
+        (["answer", "1", "lost"], '"lost" is no answer: must be one of not-found, no-data, intercept, hold'),
+        (["questions", "all"], "must be like: questions"),
         (["machine", "fly"], '"fly" is no command: must be one of reset, start'),
     ],
     ids=str,
@@ -67,6 +85,88 @@ def test_words_that_mean_nothing_say_what_would(words: list[str], said: str) -> 
     with pytest.raises(TellError) as caught:
         wish_of(words, NAMES, 1)
     assert said in str(caught.value)
+
+
+def test_a_hosts_answer_becomes_the_record_it_means() -> None:
+    lanes = LaneNames(("six", "two"), 77)
+    (record,) = wish_of(["answer", "5", "lane", "two"], NAMES, 1, lanes).inputs
+    assert (record["seq"], record["value"], record["plan"], record["chute"]) == (5, 1, 77, NO_INDEX)
+    (record,) = wish_of(["answer", "5", "chute", "C12"], NAMES, 1, lanes).inputs
+    assert (record["value"], NAMES.chutes[record["chute"]], record["reason"]) == (-1, "C12", Reason.OK)
+    (record,) = wish_of(["answer", "5", "not-found"], NAMES, 1, lanes).inputs
+    assert (record["reason"], record["chute"]) == (Reason.NOT_FOUND, NO_INDEX)
+
+
+class AskingHub:
+    """A kernel whose host is asked, behind an operator's socket."""
+
+    def __init__(self, control: Path) -> None:
+        site = load_site(str(KERNEL_TESTS / "dws.toml"))
+        assert site.plan is not None
+        plan = compile_plan(site.plan, site.hub)
+        lanes = LaneNames(tuple(lane.name for lane in site.plan.lanes), plan.version)
+        self.now_ns = 0
+        self.kernel = Kernel(compile_layout(site.hub), plan)
+        self.told: list[Records] = []
+        self.control = Control(control, hub_names(site.hub), self.told.append, lanes)
+
+    def tell(self, **fields: object) -> None:
+        inputs = empty(1)
+        inputs["t_ns"] = self.now_ns
+        for key, value in fields.items():
+            inputs[key] = value
+        self.told.append(inputs)
+
+    def advance(self, by_ns: int = 1_000_000) -> None:
+        self.now_ns += by_ns
+        given, self.told[:] = list(self.told), []
+        records = self.kernel.step(self.now_ns, np.concatenate(given) if given else empty(0))
+        self.control.advance(records, self.now_ns)
+
+    def ask(self) -> None:
+        """A parcel without a lane comes."""
+        for node in range(2):
+            self.tell(kind=Kind.NODE, device=node, value=1)
+        self.tell(kind=Kind.ENCODER, counts=0)
+        self.tell(kind=Kind.EYE, device=0, value=1, counts=0, flags=Flag.LATCHED)
+        self.tell(kind=Kind.CODE, parcel=1, text=LABEL.encode(), n_text=len(LABEL))
+        self.advance()
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> Iterator[AskingHub]:
+    hub = AskingHub(tmp_path / "hub.sock")
+    yield hub
+    hub.control.close()
+
+
+def test_the_host_is_asked_and_answers_over_the_socket(asking: AskingHub, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(tmp_path / "hub.sock"))
+        host = peer.makefile("rwb")
+        host.write(b'{"tell": ["questions"]}\n')
+        host.flush()
+        until(lambda: asking.advance() or select.select([peer], [], [], 0)[0], "the subscription")
+        assert json.loads(host.readline()) == {"told": "questions"}
+        asking.ask()
+        question = json.loads(host.readline())["question"]
+        assert question == {"seq": 1, "parcel": 1, "label": LABEL, "left_ms": 500}
+        host.write(b'{"tell": ["answer", "1", "lane", "two"]}\n')
+        host.flush()
+        until(lambda: asking.advance() or select.select([peer], [], [], 0)[0], "the answer")
+        answer = json.loads(host.readline())["answer"]
+        assert (answer["kind"], answer["parcel"], answer["reason"]) == ("ANSWERED", 1, "OK")
+
+
+def test_questions_are_printed_as_they_come(asking: AskingHub, tmp_path: Path) -> None:
+    command = [*HUBCTL, "tell", str(tmp_path / "hub.sock"), "questions"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout
+        until(lambda: asking.advance() or asking.control.n_asked, "the subscription")
+        asking.ask()
+        assert process.stdout.readline() == f"question 1: parcel 1, {LABEL}, 500 ms\n"
+        asking.control.close()
+        assert process.wait(20) == 0
 
 
 def told(control: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,9 @@ any_input = st.fixed_dictionaries(
         "t_ns": st.integers(0, 10_000 * MS),
         "reason": st.integers(0, 40),
         "seq": small,
-        "flags": st.integers(0, 15),
+        "limit": small,
+        "plan": small,
+        "flags": st.integers(0, 31),
         "n_text": st.integers(0, 60),
         "text": st.sampled_from([b"", b"420100019400111206206406260787", b"X" * 56]),
     }

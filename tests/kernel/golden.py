@@ -17,6 +17,8 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     operate CHUTE STATE, diverter DIVERTER in|out       a person's word: the chute's state; into and out of use
     machine COMMAND, safety trips|closes                PackML commands; the hard-wired chain
     home DIVERTER home|out                              where its paddle is
+    weight SCALE GRAMS, size SCALE LENGTHxWIDTHxHEIGHT  what a scale says
+    answer QUESTION lane|chute NAME, answer QUESTION REASON    what the host says
     reactor voids|writes                                what becomes of fires from now on
     count SCANNER NUMBER                                a scanner that is triggered counts on from there
     read SCANNER LABEL [stamp=N], eye NAME blocked|cleared, confirm CHUTE    told as it stands
@@ -32,7 +34,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from line_hub import MS, label, layout, names, nodes_up, plan, read, records
+from line_hub import MS, label, lanes, layout, names, nodes_up, plan, read, records
 from line_hub import hub as hub_of
 from little_belt import Event, LittleBelt
 
@@ -52,6 +54,7 @@ from hubctl.core.events import (
     TowerLight,
 )
 from hubctl.core.tables import Stamp
+from hubctl.core.telling import wish_of
 
 TRACES = Path(__file__).parent / "traces"
 SAMPLE_MS = 5
@@ -112,6 +115,7 @@ class Stage:
         self.inputs: list[dict[str, Any]] = nodes_up(self.layout.n_nodes)
 
     def _plan(self, name: str):
+        self.plan_name = name
         return None if name == "none" else plan(name, self.hub_name)
 
     # What happens
@@ -241,6 +245,21 @@ class Stage:
     def _do_diverter(self, diverter: str, state: str) -> None:
         index = self.names.diverters.index(diverter)
         self._input(f"diverter {diverter} {state}", kind=Kind.DIVERTER, device=index, value=state == "in")
+
+    def _do_weight(self, scale: str, grams: str) -> None:
+        device = self.names.scales.index(scale)
+        self._input(f"weight {scale} {grams}", kind=Kind.WEIGHT, device=device, value=int(grams))
+
+    def _do_size(self, scale: str, size: str) -> None:
+        length, width, height = map(int, size.split("x"))
+        fields = {"device": self.names.scales.index(scale), "value": length, "limit": width, "seq": height}
+        self._input(f"size {scale} {size}", kind=Kind.SIZE, **fields)
+
+    def _do_answer(self, question: str, what: str, name: str = "") -> None:
+        words = ["answer", question, what, *([name] if name else [])]
+        wish = wish_of(words, self.names, 1, lanes(self.plan_name, self.hub_name))
+        fields = {key: wish.inputs[0][key] for key in ("value", "chute", "reason", "plan")}
+        self._input(" ".join(words), kind=Kind.HOST_ANSWER, seq=int(question), **fields)
 
     def _do_tell(self, kind: str, *settings: str) -> None:
         pairs = (setting.partition("=") for setting in settings)
@@ -439,6 +458,16 @@ class Teller:
 
     def _confirmed(self) -> list[str]:
         return [self._chute, self._reason]
+
+    def _weighed(self) -> list[str]:
+        return [self.of.scales[self.record["device"]], f"{self.record['value']}g", self._reason]
+
+    def _sized(self) -> list[str]:
+        size = "x".join(str(self.record[key]) for key in ("value", "limit", "seq"))
+        return [self.of.scales[self.record["device"]], size, self._reason]
+
+    def _ask_host(self) -> list[str]:
+        return [f"seq={self.record['seq']}", f"due={self.record['due_ns'] // MS}", self._text]
 
     def _closed(self) -> list[str]:
         return [Disposition(self.record["value"]).name, self._reason, self._chute, self._text or "-"]

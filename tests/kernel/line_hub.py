@@ -14,6 +14,7 @@ from hubctl.core.labels import compose
 from hubctl.core.layout import HubNames, compile_layout, hub_names
 from hubctl.core.plan import compile_plan, load_plan, resolve_plan
 from hubctl.core.tables import CompiledPlan, Layout
+from hubctl.core.telling import LaneNames
 
 HERE = Path(__file__).parent
 MS = 1_000_000
@@ -32,6 +33,14 @@ def plan(name: str = "line", hub_name: str = "line") -> CompiledPlan:
     file = HERE / f"{name}.plan.toml"
     sort_plan = load_plan(file, hub(hub_name)) if file.exists() else resolve_plan(name, hub(hub_name))
     return compile_plan(sort_plan, hub(hub_name))
+
+
+def lanes(name: str = "line", hub_name: str = "line") -> LaneNames:
+    """The lanes of a plan of this folder."""
+    file = HERE / f"{name}.plan.toml"
+    return LaneNames(
+        tuple(lane.name for lane in load_plan(file, hub(hub_name)).lanes), plan(name, hub_name).version
+    )
 
 
 def layout(name: str = "line", **belt: int) -> Layout:

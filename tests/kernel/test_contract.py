@@ -22,7 +22,10 @@ STORIES = [
     "parcel_taken_off",
     "late_answer_is_doubted",
     "node_goes_down_and_comes_back",
+    "weighed_for_its_diverter",
+    "host_answers_too_late",
 ]
+HUBS = {"weighed_for_its_diverter": "dws", "host_answers_too_late": "dws"}
 FOREVER_NS = 2**63 - 1
 
 Steps = list[tuple[int, Records]]
@@ -46,18 +49,18 @@ def run(kernel: Kernel, steps: Steps) -> bytes:
     return b"".join(kernel.step(now_ns, given).tobytes() for now_ns, given in steps)
 
 
-def fresh() -> Kernel:
-    return Kernel(layout(), plan(), n_tracks_max=16)
+def fresh(hub: str = "line", snapshot: bytes | None = None) -> Kernel:
+    return Kernel(layout(hub), plan(hub, hub), n_tracks_max=16, snapshot=snapshot)
 
 
 @pytest.mark.parametrize("name", STORIES)
 def test_a_kernel_from_a_snapshot_goes_on_as_the_first_would(name: str) -> None:
     steps = steps_of(name)
-    first = fresh()
+    hub = HUBS.get(name, "line")
+    first = fresh(hub)
     for cut in range(0, len(steps), 97):
         run(first, steps[max(cut - 97, 0) : cut])
-        second = Kernel(layout(), plan(), n_tracks_max=16, snapshot=first.snapshot())
-        third = Kernel(layout(), plan(), n_tracks_max=16, snapshot=first.snapshot())
+        second, third = fresh(hub, first.snapshot()), fresh(hub, first.snapshot())
         assert run(second, steps[cut:]) == run(third, steps[cut:])
         assert second.state_hash() == third.state_hash()
         assert second.next_deadline() == third.next_deadline()
@@ -74,16 +77,18 @@ def one_by_one(steps: Steps) -> Iterator[tuple[int, Records]]:
 @pytest.mark.parametrize("name", STORIES)
 def test_inputs_may_come_together_or_one_by_one(name: str) -> None:
     """A recording need not say which inputs shared a step."""
-    together, apart = fresh(), fresh()
+    hub = HUBS.get(name, "line")
+    together, apart = fresh(hub), fresh(hub)
     assert run(together, steps_of(name)) == run(apart, list(one_by_one(steps_of(name))))
     assert together.state_hash() == apart.state_hash()
 
 
-@given(st.lists(st.lists(any_input, max_size=6), max_size=30))
+@pytest.mark.parametrize("hub", ["line", "dws"])
+@given(story=st.lists(st.lists(any_input, max_size=6), max_size=30))
 @settings(max_examples=100, deadline=None)
-def test_any_inputs_may_come_together_or_one_by_one(story: list[list[dict[str, Any]]]) -> None:
+def test_any_inputs_may_come_together_or_one_by_one(hub: str, story: list[list[dict[str, Any]]]) -> None:
     steps = [(k * 100 * MS, records(*nodes_up(2), *rows)) for k, rows in enumerate(story)]
-    together, apart = fresh(), fresh()
+    together, apart = fresh(hub), fresh(hub)
     assert run(together, steps) == run(apart, list(one_by_one(steps)))
     assert together.state_hash() == apart.state_hash()
 

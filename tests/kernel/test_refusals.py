@@ -21,8 +21,8 @@ N_EYES, N_SCANNERS, N_CHUTES, N_NODES = 4, 2, 6, 2
 BARE = 4  # the chute without a confirm eye
 
 
-def kernel() -> Kernel:
-    made = Kernel(layout(), plan())
+def kernel(hub: str = "line") -> Kernel:
+    made = Kernel(layout(hub), plan(hub, hub))
     made.step(0, records(*nodes_up(N_NODES)))
     return made
 
@@ -45,6 +45,11 @@ def kernel() -> Kernel:
         {"kind": Kind.NODE, "device": N_NODES, "value": 1},
         {"kind": Kind.DIVERTER, "device": 3, "value": 1},
         {"kind": Kind.HOME, "device": 3},
+        {"kind": Kind.WEIGHT, "device": 0, "value": 500},
+        {"kind": Kind.SIZE, "device": 0, "value": 1, "limit": 1, "seq": 1},
+        {"kind": Kind.HOST_ANSWER, "seq": 1, "reason": Reason.OK, "value": -1},
+        {"kind": Kind.HOST_ANSWER, "seq": 1, "reason": Reason.OK, "chute": N_CHUTES},
+        {"kind": Kind.HOST_ANSWER, "seq": 1, "reason": Reason.LOST},
         {"kind": Kind.MACHINE, "value": 2},
         {"kind": Kind.FIRE_OUTPUT},
         {"kind": 0},
@@ -81,11 +86,30 @@ def test_garbage_is_survived(rows: list[bytes]) -> None:
     assert set(said["kind"].tolist()) <= {int(kind) for kind in Kind}
 
 
-@given(st.lists(st.lists(any_input, max_size=6), max_size=30))
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"kind": Kind.WEIGHT, "device": 2, "value": 500},
+        {"kind": Kind.WEIGHT, "device": 0, "value": 0},
+        {"kind": Kind.WEIGHT, "device": 0, "value": 10_000_001},
+        {"kind": Kind.SIZE, "device": 1, "value": 1, "limit": 0, "seq": 1},
+        {"kind": Kind.SIZE, "device": 1, "value": 1, "limit": 1, "seq": 100_001},
+        {"kind": Kind.SIZE, "device": 1, "value": 2**62, "limit": 1, "seq": 1},
+    ],
+    ids=str,
+)
+def test_a_weight_that_nothing_has_is_refused(row: dict[str, Any]) -> None:
+    made = kernel("dws")
+    assert len(made.step(MS, records(row))) == 0
+    assert made.n_inputs_refused == 1
+
+
+@pytest.mark.parametrize("hub", ["line", "dws"])
+@given(story=st.lists(st.lists(any_input, max_size=6), max_size=30))
 @settings(max_examples=100, deadline=None)
-def test_impossible_stories_are_survived(story: list[list[dict[str, Any]]]) -> None:
+def test_impossible_stories_are_survived(hub: str, story: list[list[dict[str, Any]]]) -> None:
     """Devices of this hub that say anything at any time: each track still opens once and closes once."""
-    made = kernel()
+    made = kernel(hub)
     opened, closed = [], []
     for k, rows in enumerate(story):
         said = made.step(k * 100 * MS, records(*rows))
@@ -98,7 +122,7 @@ def test_impossible_stories_are_survived(story: list[list[dict[str, Any]]]) -> N
 
 
 def changed(table: str, column: str, value: int) -> Layout:
-    made = layout()
+    made = layout("dws" if table == "scales" else "line")
     getattr(made, table)[column][0] = value
     return made
 
@@ -115,6 +139,7 @@ def changed(table: str, column: str, value: int) -> Layout:
         ("eyes", "node", NO_INDEX, "eyes.node = 65535: must be below 2"),
         ("eyes", "at_counts", 1401, "layout.eyes: must be sorted by belt and position"),
         ("scanners", "belt", 9, "scanners.belt = 9: must be below 1"),
+        ("scales", "belt", 9, "scales.belt = 9: must be below 1"),
         ("diverters", "at_counts", 9999, "layout.diverters: must be sorted"),
         ("diverters", "node", 2, "diverters.node = 2: must be below 2"),
         ("chutes", "diverter", 3, "chutes.diverter = 3: must be below 3 or none"),
@@ -153,7 +178,7 @@ def test_inputs_of_another_dtype_are_refused() -> None:
         ("first", np.array([0, 3, 8], np.int32), "lanes whose chutes are among its chutes"),
         ("chutes", np.full(7, N_CHUTES, np.uint16), "plan.chutes = 6: must be below 6"),
         ("exceptions", np.full(len(Reason), 6, np.uint16), "plan.exceptions = 6: must be below 6 or none"),
-        ("exceptions", np.full(3, NO_INDEX, np.uint16), "3 entries, must be 33, one a reason"),
+        ("exceptions", np.full(3, NO_INDEX, np.uint16), "3 entries, must be 35, one a reason"),
     ],
 )
 def test_a_plan_that_leads_astray_is_refused_and_the_old_one_stays(field: str, value: Any, said: str) -> None:
