@@ -19,6 +19,7 @@ from hubctl._carriers cimport (
 )
 from hubctl._choice cimport arm_timer, close_track, ride_on
 from hubctl._motion cimport at_speed, is_followed, planning_speed, travel
+from hubctl._opening cimport open_track, say_opened
 from hubctl._records cimport (
     ALARM_CLEARED,
     ALARM_JAM,
@@ -42,7 +43,6 @@ from hubctl._state cimport (
     say,
 )
 from hubctl._tables cimport INDUCT
-from hubctl._tracking cimport open_track, say_opened
 
 cdef enum:
     N_BOOKED_AHEAD = 32             # carriers that an induction looks at

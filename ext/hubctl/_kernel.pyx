@@ -56,6 +56,7 @@ from hubctl._records cimport (
     HOST_ANSWER,
     LIST,
     MACHINE,
+    NO_COUNTS,
     NODE,
     OPERATE,
     READ,
@@ -109,7 +110,7 @@ from hubctl._turning cimport lose_ring, run_ring, take_carrier, take_ring_eye
 from hubctl._unproved cimport take_eye_in_use
 from hubctl._weighing cimport take_scale
 
-cdef uint64_t MAGIC = 0x6875626374310006  # "hubct1", format 6
+cdef uint64_t MAGIC = 0x6875626374310007  # "hubct1", format 7
 cdef int DIGEST_SIZE = 16
 cdef uint16_t NO_NODE = 0xFFFF
 cdef Plan NO_PLAN_YET
@@ -362,6 +363,9 @@ cdef void make_ready(State* s) noexcept nogil:
     for i in range(s.head.n_eyes):
         s.eyes[i].expected = NOBODY
         s.eyes[i].under = NOBODY
+        s.eyes[i].last = NOBODY
+        s.eyes[i].whole_counts = NO_COUNTS
+        s.eyes[i].owed_counts = NO_COUNTS
     for i in range(s.head.n_scanners):
         s.scanners[i].near = NOBODY
     for i in range(s.head.n_scales):

@@ -20,6 +20,7 @@ from hubctl._carriers cimport (
 )
 from hubctl._choice cimport close_track, send_to_exception
 from hubctl._motion cimport planning_speed, time_of, travel, was_blind
+from hubctl._opening cimport say_opened
 from hubctl._order cimport clear_timer
 from hubctl._records cimport (
     ALARM_CLEARED,
@@ -55,7 +56,6 @@ from hubctl._state cimport (
     say,
 )
 from hubctl._tables cimport LOAD
-from hubctl._tracking cimport say_opened
 
 cdef enum:
     N_MISSES_BLIND = 4

@@ -161,6 +161,8 @@ cdef inline void forget(State* s, int32_t t) noexcept nogil:
             s.eyes[i].expected = next_expected(s, i, behind)
         if s.eyes[i].under == t:
             s.eyes[i].under = NOBODY
+        if s.eyes[i].last == t:
+            s.eyes[i].last = NOBODY
     for i in range(s.head.n_scanners):
         if s.scanners[i].near == t:
             s.scanners[i].near = other

@@ -9,6 +9,7 @@ from hubctl._doubt cimport blur, is_in_doubt, is_wild, n_owed, note_wild, take_c
 from hubctl._identity cimport track_of_parcel
 from hubctl._lookup cimport Reading
 from hubctl._motion cimport counts_at, shown
+from hubctl._opening cimport open_track, say_opened
 from hubctl._records cimport (
     AMBIGUOUS_READ,
     BAD_LABEL,
@@ -26,7 +27,6 @@ from hubctl._silence cimport hear_scanner
 from hubctl._stamps cimport fall_out_of_step, is_latched, is_numbered, is_recent, learn_number, parcel_of_number
 from hubctl._state cimport CONTRADICTED, LABELLED, NOBODY, ON_BELT, ROUTED, STRAY, ScannerState, State, Track, say
 from hubctl._tables cimport STATION, Scanner
-from hubctl._tracking cimport open_track, say_opened
 
 
 cdef inline int64_t beyond(const State* s, int32_t t, const Scanner* scanner, int64_t counts) noexcept nogil:

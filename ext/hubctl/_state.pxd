@@ -16,6 +16,8 @@ cdef enum:
     N_SAMPLES = 16            # encoder samples kept for the speed
     N_STANDING_EDGES = 4      # blocked eyes, each another than before, while the counts stand: they are frozen
     N_BLIND = 4               # parcels in a row that an eye missed and the next one saw: it is blind
+    N_CHATTERS = 5            # gaps and blips at an eye, never N_CALM parcels without one in between: it chatters
+    N_CALM = 4
     N_IMPOSSIBLE = 2          # samples in a row that no belt can have run to: the counter has begun anew
     SAMPLE_SPACING_NS = 10000000  # 16 samples 10 ms apart: speed over 160 ms
     SLOT_SHIFT = 6            # a slot of the wheel is 64 counts: few enough slots to stay in the cache
@@ -200,6 +202,11 @@ cdef struct BeltState:
     int32_t standing_edges    # so often another one than before
     int32_t watch             # its eyes are to be looked at: it has run on by a slot of the wheel
 
+cdef enum FootprintDoubt:
+    CERTAIN = 0
+    BLIP = 1          # too short for a parcel: it may go on
+    SHORT = 2         # too short for its parcel: it may go on, or the rest may follow
+
 cdef struct EyeState:
     int32_t expected          # the track furthest down that has not passed this eye
     int32_t under             # the track whose leading edge blocked it
@@ -209,7 +216,23 @@ cdef struct EyeState:
     int32_t blind             # EYE_BLIND is raised
     int32_t jammed            # JAM is raised: blocked for longer than any parcel takes
     int32_t out_of_use        # a person says that it is not well: its edges prove nothing
-    int32_t reserved
+    int32_t last              # the track whose footprint has just ended
+    int64_t cleared_counts    # there
+    int64_t error_counts      # how far that sighting moved the track
+    int64_t due_counts        # a doubt ends here
+    int64_t whole_counts      # a parcel was seen too short: edges before this are of its parts
+    int64_t owed_counts       # end eye: a track was closed by a blip, and is still to come here; NO_COUNTS: none
+    int32_t doubt             # FootprintDoubt
+    int32_t is_fresh          # the last edge was a trailing one that could be placed
+    int32_t is_joined         # its footprint had a gap
+    int32_t n_pieces          # and so many pieces as long as a parcel
+    int32_t is_measured       # its footprint gave the track's length
+    int32_t is_opener         # its footprint opened the track
+    int32_t came_over         # no eye of this belt had seen the track before
+    int32_t n_chatters
+    int32_t n_clean           # footprints without a gap since
+    int32_t chatters          # EYE_CHATTERS is raised
+    int64_t piece_counts      # its last piece began here
 
 cdef struct ScannerState:
     int64_t doubt_until_ns    # till then its telegrams may be late ones

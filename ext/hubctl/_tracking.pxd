@@ -7,40 +7,38 @@ window, `_unproved.pxd` says.
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
 from hubctl._carriers cimport is_loop
-from hubctl._choice cimport arm_timer, assign, bar, close_track, commit_counts_at, eye_deadline, route
-from hubctl._identity cimport hold_number
+from hubctl._choice cimport arm_timer, bar, commit_counts_at, eye_deadline
+from hubctl._footprint cimport (
+    begin_footprint,
+    end_footprint,
+    ends_with,
+    goes_on,
+    is_part,
+    join,
+    say_seen,
+    settle,
+    settle_due,
+)
 from hubctl._health cimport note_standing
 from hubctl._motion cimport can_have_run, counts_at, is_timed, shown, take_counter, time_of, was_blind
-from hubctl._order cimport (
-    clear_timer,
-    due_in_slot,
-    leave_plans,
-    say_used_up,
-    take_track,
-)
+from hubctl._opening cimport induct, open_stray
+from hubctl._order cimport clear_timer, due_in_slot, leave_plans
 from hubctl._paddle cimport divert_failed, plan_divert
 from hubctl._records cimport (
     DIVERT_FAILED,
-    LOST,
-    LOST_PARCEL,
-    MEASURED,
     MISSED_WINDOW,
+    MULTI_PARCEL,
     NO_COUNTS,
     NO_INDEX,
-    NO_READ,
     OK,
-    OPENED,
-    OVERSIZE,
-    SEEN,
-    TIMED,
     UNEXPECTED,
-    UNEXPECTED_TRACK,
     Record,
 )
 from hubctl._riding cimport reach_ride_point
 from hubctl._schedule cimport commit, conclude_fired, reach_commit_point
+from hubctl._stamps cimport trigger_scanners
 from hubctl._state cimport (
-    BARRED,
+    COMES_OVER,
     COMMITTED_TRACK,
     EYE_PASSED,
     FIRED_TRACK,
@@ -49,82 +47,18 @@ from hubctl._state cimport (
     ROOM_MIN,
     ROUTED,
     SLOT_SHIFT,
-    STRAY,
     UNPROVED,
     BeltState,
-    EyeState,
     State,
     Track,
     heap_push,
     heap_remove,
     room,
-    say,
 )
-from hubctl._stamps cimport trigger_scanners
-from hubctl._tables cimport END, INDUCT, Eye
-from hubctl._transfer cimport arrive, enter, follower, leads_on
-from hubctl._unproved cimport acquit, give_up, lose_displaced, may_be_there, pass_eye, prove, set_jammed, unprove, watch_eyes
+from hubctl._tables cimport END, INDUCT
+from hubctl._transfer cimport arrive, leads_on
+from hubctl._unproved cimport acquit, give_up, may_be_there, pass_eye, set_jammed, unprove, watch_eyes
 from hubctl._window cimport expected_counts, is_in_window, least, window_for
-
-
-cdef inline int32_t open_track(State* s, int b, int64_t origin_counts, int64_t from_counts, int32_t behind) noexcept nogil:
-    """A new track on a belt from a place on, just ahead of `behind`; NOBODY (and an alarm) when every track is in use."""
-    cdef int32_t t = take_track(s)
-    cdef Track* track
-    if t == NOBODY:
-        say_used_up(s, b)
-        return NOBODY
-    track = &s.tracks[t]
-    track.parcel = s.head.next_parcel
-    s.head.next_parcel += 1
-    hold_number(s, t)
-    track.origin_counts = origin_counts
-    track.length_counts = -1
-    track.opened_ns = s.now_ns
-    track.chute = NO_INDEX
-    track.exit = NO_INDEX
-    track.said_chute = NO_INDEX
-    track.lane = -1
-    track.state = ON_BELT
-    track.reason = NO_READ
-    enter(s, t, b, origin_counts, from_counts, behind)
-    return t
-
-
-cdef inline void say_opened(State* s, int32_t t, uint16_t device, int64_t counts) noexcept nogil:
-    cdef Record* record = say(s, OPENED, s.tracks[t].parcel)
-    record.device = device
-    record.counts = counts
-    if s.tracks[t].marks & STRAY:
-        record.flags |= UNEXPECTED_TRACK
-    if s.belt_table[s.tracks[t].belt].encoder_node == NO_INDEX:
-        record.flags |= TIMED
-
-
-cdef inline int32_t induct(State* s, int e, int64_t counts) noexcept nogil:
-    cdef const Eye* eye = &s.eye_table[e]
-    cdef int64_t origin_counts = counts - eye.at_counts
-    cdef int32_t behind = follower(s, eye.belt, origin_counts, eye.at_counts)
-    cdef int32_t t = open_track(s, eye.belt, origin_counts, eye.at_counts, behind)
-    if t == NOBODY:
-        return NOBODY
-    say_opened(s, t, e, counts)
-    route(s, t, NO_READ)
-    return t
-
-
-cdef inline int32_t open_stray(State* s, int e, int64_t counts, int32_t behind) noexcept nogil:
-    """Somebody whom this eye did not expect: followed to the belt's end, never diverted."""
-    cdef const Eye* eye = &s.eye_table[e]
-    cdef int32_t t = open_track(s, eye.belt, counts - eye.at_counts, eye.at_counts, behind)
-    if t == NOBODY:
-        return NOBODY
-    s.tracks[t].marks = STRAY | BARRED
-    s.tracks[t].answered = <unsigned int>-1
-    s.tracks[t].from_counts = 0  # it may have been on the belt for long
-    say_opened(s, t, e, counts)
-    assign(s, t, s.belt_table[eye.belt].end_chute, UNEXPECTED)
-    return t
 
 
 cdef inline bint is_blind_for(const State* s, int32_t t, int e) noexcept nogil:
@@ -167,19 +101,13 @@ cdef inline void reschedule(State* s, int32_t t, int64_t by_counts) noexcept nog
     heap_push(s.tracks, heap, &s.belts[track.belt].n_fires, t)
 
 
-cdef inline void say_seen(State* s, int32_t t, int e, int64_t counts, int64_t error_counts) noexcept nogil:
-    cdef Record* record = say(s, SEEN, s.tracks[t].parcel)
-    record.device = e
-    record.counts = counts
-    record.limit = window_for(s, t, e, error_counts)
-    record.error_um = <int>(error_counts * 1000000 // s.belt_table[s.eye_table[e].belt].counts_per_m)
-
-
 cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil:
     """Track `t` came: its position is now exact. One that was fired did not leave."""
     cdef Track* track = &s.tracks[t]
     cdef int64_t error_counts = counts - expected_counts(s, t, e)
     say_seen(s, t, e, counts, error_counts)
+    s.eyes[e].error_counts = error_counts
+    s.eyes[e].came_over = track.marks & COMES_OVER
     pass_eye(s, t, e)
     acquit(s, e)
     s.eyes[e].under = t
@@ -214,12 +142,6 @@ cdef inline int64_t time_at_end(const State* s, const Track* track) noexcept nog
     cdef int64_t end_ns = time_of(s, track.belt, track.origin_counts + s.belt_table[track.belt].length_counts)
     cdef int64_t first_ns = last_ns - s.belt_table[track.belt].stale_ns
     return least(end_ns if end_ns > first_ns else first_ns, last_ns)
-cdef inline int32_t find_stray(State* s, int e, int64_t counts, int32_t behind) noexcept nogil:
-    """A stray, in whose place nobody else can be."""
-    cdef int32_t t = open_stray(s, e, counts, behind)
-    if t != NOBODY:
-        lose_displaced(s, t, e)
-    return t
 
 
 cdef inline void close_at_end(State* s, int32_t t) noexcept nogil:
@@ -235,65 +157,66 @@ cdef inline void close_at_end(State* s, int32_t t) noexcept nogil:
     arrive(s, t, time_at_end(s, track))
 
 
-cdef inline void block_eye(State* s, int e, int64_t counts) noexcept nogil:
-    """A leading edge: a new parcel at the induct eye, the expected one elsewhere, or a stray."""
+cdef inline bint is_owed(State* s, int e, int64_t counts) noexcept nogil:
+    """Whether a leading edge at an end eye is of a track that a blip has closed before it came."""
+    cdef int64_t error = counts - s.eyes[e].owed_counts
+    cdef bint is_so = s.eyes[e].owed_counts != NO_COUNTS
+    s.eyes[e].owed_counts = NO_COUNTS
+    return is_so and (error if error >= 0 else -error) <= s.eye_table[e].window_counts
+
+
+cdef inline void find_stray(State* s, int e, int64_t counts, bint is_part) noexcept nogil:
+    """Somebody whom the eye does not expect, or a part of what it has just seen."""
+    cdef int32_t behind = s.eyes[e].expected
+    s.eyes[e].under = open_stray(s, e, counts, behind, MULTI_PARCEL if is_part else UNEXPECTED)
+    s.eyes[e].is_opener = True
+
+
+cdef inline void see(State* s, int32_t t, int e, int64_t counts) noexcept nogil:
+    """Track `t` came as expected; at the end eye of the last belt it is where it was to go."""
+    cdef int64_t expected = expected_counts(s, t, e)
+    seen(s, t, e, counts)
+    if s.eye_table[e].role == END and s.tracks[t].state != FIRED_TRACK and not end_leads_on(s, t):
+        close_at_end(s, t)
+        s.eyes[e].owed_counts = expected
+
+
+cdef inline void see_hidden(State* s, int e, int64_t counts) noexcept nogil:
+    """The footprint of a track that has ended here covered the next one's too."""
+    cdef int32_t t = s.eyes[e].expected
+    if s.eye_table[e].role == END and s.eyes[e].last == NOBODY and t != NOBODY and ends_with(s, t, e, counts):
+        see(s, t, e, counts - s.tracks[t].length_counts)
+
+
+cdef inline void begin_at_induct(State* s, int e, int64_t counts) noexcept nogil:
+    settle(s, e, False)
+    begin_footprint(s, e, counts)
+    s.eyes[e].under = induct(s, e, counts)
+    s.eyes[e].is_opener = True
+
+
+cdef inline void begin_beyond(State* s, int e, int64_t counts) noexcept nogil:
+    """Beyond the inducts an eye sees whom it expects, or a stray."""
+    cdef bint is_of_last = is_part(s, e, counts)
     cdef int32_t t
-    s.eyes[e].blocked_counts = counts
-    s.eyes[e].under = NOBODY
-    if s.eye_table[e].role == INDUCT:
-        s.eyes[e].under = induct(s, e, counts)
-        return
+    settle(s, e, is_of_last)
+    begin_footprint(s, e, counts)
     miss_overdue(s, e, counts)
     t = s.eyes[e].expected
     if t != NOBODY and is_in_window(s, t, e, counts):
-        seen(s, t, e, counts)
+        see(s, t, e, counts)
+    elif not is_owed(s, e, counts):
+        find_stray(s, e, counts, is_of_last)
+
+
+cdef inline void block_eye(State* s, int e, int64_t counts) noexcept nogil:
+    """A leading edge: of what left the eye just now, or of a new parcel."""
+    if goes_on(s, e, counts):
+        join(s, e, counts)
+    elif s.eye_table[e].role == INDUCT:
+        begin_at_induct(s, e, counts)
     else:
-        s.eyes[e].under = find_stray(s, e, counts, t)
-    t = s.eyes[e].under
-    if s.eye_table[e].role == END and t != NOBODY and s.tracks[t].state != FIRED_TRACK and not end_leads_on(s, t):
-        close_at_end(s, t)
-
-
-cdef inline void measure(State* s, int32_t t, int64_t length_counts) noexcept nogil:
-    """The trailing edge at the first eye gives the length; too long a parcel is not diverted."""
-    cdef Track* track = &s.tracks[t]
-    cdef bint is_too_long = length_counts > s.belt_table[track.belt].parcel_counts_max
-    track.length_counts = length_counts
-    say(s, MEASURED, track.parcel).value = length_counts
-    if is_too_long and not track.marks & STRAY:
-        bar(s, t, OVERSIZE)
-    elif track.state == ON_BELT or track.state == ROUTED:
-        arm_timer(s, t)
-
-
-cdef inline void disown(State* s, int32_t t, int e, int64_t length_counts) noexcept nogil:
-    """What passed in the place of track `t` has another length: `t` is lost, and a stranger is on the belt."""
-    cdef int32_t behind = s.tracks[t].behind
-    cdef int64_t counts = s.eyes[e].blocked_counts
-    close_track(s, t, LOST, LOST_PARCEL)
-    t = open_stray(s, e, counts, behind)
-    if t != NOBODY:
-        measure(s, t, length_counts)
-
-
-cdef inline void clear_eye(State* s, int e, int64_t counts) noexcept nogil:
-    cdef int32_t t = s.eyes[e].under
-    cdef int64_t length_counts = counts - s.eyes[e].blocked_counts
-    cdef int64_t difference
-    s.eyes[e].under = NOBODY
-    if t == NOBODY:
-        return
-    if s.tracks[t].length_counts < 0:
-        measure(s, t, length_counts)
-        s.tracks[t].marks &= ~UNPROVED
-        return
-    if s.tracks[t].state == FIRED_TRACK:
-        return
-    difference = length_counts - s.tracks[t].length_counts
-    if difference > s.eye_table[e].length_window_counts or difference < -s.eye_table[e].length_window_counts:
-        disown(s, t, e, length_counts)
-    elif s.tracks[t].marks & UNPROVED:
-        prove(s, t)
+        begin_beyond(s, e, counts)
 
 
 cdef inline int64_t counts_told(State* s, int b, const Record* input, int64_t late_ns) noexcept nogil:
@@ -328,12 +251,14 @@ cdef inline void take_eye(State* s, const Record* input) noexcept nogil:
     """An edge. One that cannot be placed proves nothing, and the eye begins anew with the next."""
     cdef int e = input.device
     cdef int b = s.eye_table[e].belt
+    cdef bint was_blocked = s.eyes[e].blocked
     cdef int64_t counts
     if s.eyes[e].out_of_use:
         return
     note_standing(s, e, input)
     if not is_placed(s, b, input):
         s.eyes[e].under = NOBODY
+        s.eyes[e].is_fresh = False
         s.eyes[e].blocked = 0
         return
     counts = counts_told(s, b, input, s.belt_table[b].told_late_ns)
@@ -345,8 +270,9 @@ cdef inline void take_eye(State* s, const Record* input) noexcept nogil:
     if input.value:
         block_eye(s, e, counts)
         trigger_scanners(s, e, counts)
-    else:
-        clear_eye(s, e, counts)
+    elif was_blocked:
+        end_footprint(s, e, counts)
+        see_hidden(s, e, counts)
 
 
 cdef inline void look_at(State* s, int32_t t) noexcept nogil:
@@ -375,6 +301,7 @@ cdef inline void turn_wheel(State* s, int b) noexcept nogil:
     cdef int32_t t
     if s.belts[b].watch:
         s.belts[b].watch = 0
+        settle_due(s, b)
         watch_eyes(s, b)
     if counts - s.belts[b].wheel_counts > <int64_t>s.head.n_slots << SLOT_SHIFT:
         s.belts[b].wheel_counts = counts - (<int64_t>s.head.n_slots << SLOT_SHIFT)

@@ -19,6 +19,7 @@ from hubctl._machine cimport halt, release
 from hubctl._order cimport leave_plans, next_expected
 from hubctl._records cimport ALARM_EYE_BLIND, ALARM_JAM, LOST, LOST_PARCEL, MISSED_WINDOW, NO_INDEX, Record
 from hubctl._state cimport COMES_OVER, FIRED_TRACK, HOLD_FOR_JAM, N_BLIND, NOBODY, ON_BELT, STRAY, UNPROVED, State, Track
+from hubctl._tables cimport INDUCT
 from hubctl._transfer cimport first_eye_from
 from hubctl._window cimport earliest, expected_counts
 
@@ -43,9 +44,11 @@ cdef inline bint is_covered(const State* s, int32_t t, int e) noexcept nogil:
 
 
 cdef inline bint lies_in_place_of(const State* s, int32_t other, int32_t t, int e) noexcept nogil:
-    """Whether `other` is a stray that eye `e` has seen about where track `t` ought to be."""
+    """Whether `other` is a stray that has passed eye `e` about where track `t` ought to be."""
     cdef int64_t away
     if other == NOBODY or not s.tracks[other].marks & STRAY or s.tracks[other].next_eye != eye_after(s, e):
+        return False
+    if s.tracks[other].length_counts < 0:
         return False
     away = s.tracks[other].origin_counts - s.tracks[t].origin_counts
     return (away if away >= 0 else -away) < s.belt_table[s.tracks[t].belt].parcel_counts_max
@@ -101,16 +104,27 @@ cdef inline void acquit(State* s, int e) noexcept nogil:
         say_alarm(s, &s.eyes[e].blind, False, ALARM_EYE_BLIND, e)
 
 
-cdef inline void prove(State* s, int32_t t) noexcept nogil:
-    """Unproved track `t` is seen in its place and of its length: sorted on, by the chutes that are still to come."""
+cdef inline void resume(State* s, int32_t t) noexcept nogil:
+    """Track `t` is where it should be: sorted on, by the chutes that are still to come."""
     cdef Track* track = &s.tracks[t]
-    track.marks &= ~UNPROVED
-    if not s.eyes[track.missed_eye].blocked:
-        blame(s, track.missed_eye)
     if track.marks & STRAY or track.state == FIRED_TRACK:
         return
     begin_anew(track)
     route(s, t, MISSED_WINDOW)
+
+
+cdef inline bint has_overlooked(const State* s, int missed_eye, int e) noexcept nogil:
+    """Whether a track that eye `e` proves was unproved because another eye did not see it."""
+    return missed_eye != e and s.eye_table[missed_eye].role != INDUCT and not s.eyes[missed_eye].blocked
+
+
+cdef inline void prove(State* s, int32_t t, int e) noexcept nogil:
+    """Eye `e` has seen unproved track `t` in its place and of its length."""
+    cdef Track* track = &s.tracks[t]
+    track.marks &= ~UNPROVED
+    if has_overlooked(s, track.missed_eye, e):
+        blame(s, track.missed_eye)
+    resume(s, t)
 
 
 cdef inline void lose_displaced(State* s, int32_t stray, int e) noexcept nogil:

@@ -96,12 +96,15 @@ class Stage:
         self.start_counts = numbers.pop("start", 0)
         n_tracks_max = numbers.pop("n_tracks_max", 16)
         reach_counts = numbers.pop("reach", None)
+        debounce_counts = numbers.pop("debounce", None)
         self.hub_name = hub_name
         self.hub = hub_of(hub_name)
         self.names = names(hub_name)
         self.layout = layout(hub_name, **numbers)
         if reach_counts is not None:
             self.layout.scanners["reach_counts"] = reach_counts
+        if debounce_counts is not None:
+            self.layout.eyes["debounce_counts"] = debounce_counts
         self.kernel = Kernel(self.layout, self._plan(story.head["plan"][0]), n_tracks_max=n_tracks_max)
         self.belt = LittleBelt(self.hub)
         self.silent: set[str] = set()

@@ -145,7 +145,7 @@ def test_timers_come_in_the_order_of_their_counts(pitches: list[int], start: int
     due: list[int] = []
     at = start
     for k, pitch in enumerate(sorted(pitches)):
-        at = start + pitch + 110 * k
+        at = start + pitch + 130 * k
         edges = [
             {"kind": Kind.EYE, "value": value, "counts": edge % 2**32, "t_ns": (edge - start) * MS}
             for value, edge in ((1, at), (0, at + 100))
