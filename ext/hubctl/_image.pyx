@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 from hubctl._batch cimport Batch, batch_add
-from hubctl._records cimport CHUTE_LEVEL, ENCODER, EYE, HOME, LATCHED, MACHINE, NO_INDEX, SAFETY, Record
+from hubctl._records cimport CHUTE_LEVEL, ENCODER, EYE, HOME, LATCHED, MACHINE, NO_INDEX, SAFETY, WEIGHT, Record
 from hubctl._tables cimport Counter, Poll, Signal
 from hubctl._wires cimport Field, PollStatus
 
@@ -51,6 +51,12 @@ cdef void latch_counts(const Field* field, int poll, int belt, const uint8_t* da
             row.flags |= LATCHED
 
 
+cdef int64_t weight_at(const Signal* signal, const uint8_t* data) noexcept nogil:
+    """The weight that a scale has ready, g."""
+    cdef const uint8_t* at = data + signal.register * 2
+    return ((at[0] << 8) | at[1]) * <int64_t>signal.g_per_count
+
+
 cdef void tell_signal(const Field* field, int poll, const Signal* signal, const uint8_t* data, int64_t t_ns,
                       Batch* batch) noexcept nogil:
     cdef Record* row = batch_add(batch, signal.kind, t_ns)
@@ -59,6 +65,9 @@ cdef void tell_signal(const Field* field, int poll, const Signal* signal, const 
         row.value = signal.index
     elif signal.kind == HOME:
         row.device = signal.index
+    elif signal.kind == WEIGHT:
+        row.device = signal.index
+        row.value = weight_at(signal, data)
     elif signal.kind == EYE:
         row.device = signal.index
         if field.poll_status[poll].has_image and signal.belt != NO_INDEX:
@@ -73,6 +82,8 @@ cdef bint is_told(const Poll* poll, const PollStatus* status, const Signal* sign
         return signal.kind == CHUTE_LEVEL or signal.kind == HOME or signal.kind == SAFETY
     if signal.kind == MACHINE and not bit_at(poll, data, signal.offset):
         return False  # a button is let go
+    if signal.kind == WEIGHT and (not bit_at(poll, data, signal.offset) or weight_at(signal, data) == 0):
+        return False  # the scale has nothing, or weighed nothing
     return bit_at(poll, data, signal.offset) != bit_at(poll, status.image, signal.offset)
 
 

@@ -69,7 +69,7 @@ cdef packed struct Scanner:
     uint16_t belt
     uint16_t stamp
     uint16_t trigger
-    uint16_t tunnel
+    uint16_t reserved
     int64_t stamp_span
     int64_t repeat_counts
     int64_t silent_after
@@ -208,6 +208,8 @@ cdef packed struct Signal:
     uint16_t index
     uint16_t invert
     uint16_t belt
+    uint16_t register
+    uint16_t g_per_count
 
 cdef packed struct Counter:
     uint16_t poll

@@ -5,6 +5,8 @@ from libc.stdlib cimport calloc, free
 
 import numpy as np
 
+from hubctl.core.events import Kind
+
 from hubctl._records cimport NO_INDEX
 from hubctl._tables cimport Counter, Level, Link, NodeWire, Output, Poll, Signal
 
@@ -97,6 +99,8 @@ def _check(wiring) -> None:
         _check_poll(int(poll["function"]), int(poll["count"]))
     for signal in wiring.signals:
         _check_offset("signal", wiring.polls[signal["poll"]], int(signal["offset"]), 1)
+        if signal["kind"] == Kind.WEIGHT:
+            _check_offset("weight", wiring.polls[signal["poll"]], int(signal["register"]) * 16, 16)
     for counter in wiring.counters:
         n_bits = 16 if counter["bits"] <= 16 else 32
         _check_offset("counter", wiring.polls[counter["poll"]], int(counter["register"]) * 16, n_bits)

@@ -299,7 +299,9 @@ class Scanner(Section):
         le=10_000,
         description="alarm once so many parcels in a row had no answer; 0: it need not answer",
     )
-    tunnel: Name | None = Field(None, description="its tunnel: scanners that read the same parcels together")
+    tunnel: Name | None = Field(
+        None, description="its tunnel: up to eight scanners; NO_READ is what none of them reads"
+    )
     stamp: Literal["none", "trigger", "encoder"] = Field(
         "none",
         description="what its telegrams say beside the label: the number of the trigger, or the belt's counter",
@@ -324,6 +326,13 @@ class Scale(Section):
     reach_mm: int = Field(
         100, ge=1, le=5000, description="a result belongs to a parcel within so much of its place"
     )
+    weight: RegisterAddress | None = Field(
+        None, description='register with the weight, like "io1/input/4"; absent: others tell it'
+    )
+    ready: BitAddress | None = Field(
+        None, description="goes on once the weight in the register is a new one; in the same table"
+    )
+    g_per_count: int = Field(1, ge=1, le=1000, description="grams for one count of the register")
 
 
 class Diverter(Section):

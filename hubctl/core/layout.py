@@ -181,7 +181,6 @@ class _LayoutMaker:
         self.diverters = {diverter.name: i for i, diverter in enumerate(diverters_in_order(hub))}
         self.eyes = {eye.name: i for i, eye in enumerate(eyes_in_order(hub))}
         self.scanners = _index(hub.scanners)
-        self.tunnels = {s.tunnel: self.scanners[s.name] for s in reversed(hub.scanners) if s.tunnel}
         self.per_m = {belt.name: counts_per_m(belt) for belt in hub.belts}
         self.debounce_mm = {belt.name: belt.parcel_mm_min // 5 for belt in hub.belts}
         self.jam_mm = {belt.name: 2 * belt.parcel_mm_max for belt in hub.belts}
@@ -263,7 +262,6 @@ class _LayoutMaker:
             "belt": self.belts[scanner.belt],
             "stamp": Stamp[scanner.stamp.upper()],
             "trigger": NO_INDEX if scanner.trigger is None else self.eyes[scanner.trigger],
-            "tunnel": self.tunnels.get(scanner.tunnel or "", self.scanners[scanner.name]),
             "stamp_span": 10**scanner.stamp_digits,
             "repeat_counts": counts(scanner.repeat_mm),
             "silent_after": scanner.silent_after,
@@ -416,7 +414,7 @@ def compile_wiring(hub: Hub) -> Wiring:
         Row `i` of `links`, `nodes`, `outputs` (by chute) and `framings` (by scanner) is entry `i` there.
     """
     blocks = _blocks(hub)
-    signals = [row for i, block in enumerate(blocks) for row in _signals(i, block)]
+    signals = [row for i, block in enumerate(blocks) for row in _signals(hub, i, block)]
     return Wiring(
         links=_table((_link(hub, link) for link in hub.links), tables.LINK),
         nodes=_table((_node(hub, node) for node in hub.nodes), tables.NODE_WIRE),
@@ -472,6 +470,7 @@ def _wants(hub: Hub) -> Iterator[_Want]:
         if diverter.home is not None:
             yield _Want(parse_address(diverter.home), 1, Kind.HOME, i, NO_INDEX, False)
     yield from _machine_wants(hub.machine)
+    yield from _scale_wants(hub)
     for i, belt in enumerate(hub.belts):
         if belt.encoder is not None:
             address = parse_address(belt.encoder.address)
@@ -487,6 +486,17 @@ def _machine_wants(machine: Machine | None) -> Iterator[_Want]:
             yield _Want(parse_address(text), 1, Kind.MACHINE, command, NO_INDEX, False)
     if machine.safety is not None:
         yield _Want(parse_address(machine.safety), 1, Kind.SAFETY, 0, NO_INDEX, True)
+
+
+def _scale_wants(hub: Hub) -> Iterator[_Want]:
+    """Bit and register of a scale, so that both come in one reply."""
+    for i, scale in enumerate(hub.scales):
+        if scale.weight is not None and scale.ready is not None:
+            places = sorted(
+                (parse_address(scale.weight), parse_address(scale.ready)), key=lambda at: at.number
+            )
+            width = places[1].number - places[0].number + 1
+            yield _Want(places[0], width, Kind.WEIGHT, i, NO_INDEX, False)
 
 
 def _chute_wants(hub: Hub, belt_of_diverter: dict[str, int]) -> Iterator[_Want]:
@@ -530,7 +540,7 @@ def _poll(hub: Hub, block: _Block) -> dict[str, int]:
     }
 
 
-def _signals(poll: int, block: _Block) -> Iterator[dict[str, int]]:
+def _signals(hub: Hub, poll: int, block: _Block) -> Iterator[dict[str, int]]:
     counted = {want.row for want in block.wants if want.kind is Kind.ENCODER}
     for want in block.wants:
         if want.kind is not Kind.ENCODER:
@@ -541,7 +551,19 @@ def _signals(poll: int, block: _Block) -> Iterator[dict[str, int]]:
                 "index": want.row,
                 "invert": want.invert,
                 "belt": want.belt if want.belt in counted else NO_INDEX,
+                **(_weight(hub.scales[want.row], block) if want.kind is Kind.WEIGHT else {}),
             }
+
+
+def _weight(scale: Scale, block: _Block) -> dict[str, int]:
+    """Where a reply has the bit and the register of a scale."""
+    assert scale.weight is not None
+    assert scale.ready is not None
+    return {
+        "offset": _bit_offset(block, parse_address(scale.ready)),
+        "register": parse_address(scale.weight).number - block.first,
+        "g_per_count": scale.g_per_count,
+    }
 
 
 def _bit_offset(block: _Block, address: Address) -> int:

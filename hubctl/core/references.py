@@ -27,6 +27,7 @@ REFERENCES = (  # section, its key, the section that has the name
     ("chutes", "to_belt", "belts"),
 )
 RTU_UNIT_MAX = 247
+N_REGISTERS_MAX = 125  # in one reply (Modbus Application Protocol 1.1b3, 6.3 and 6.4)
 N_TUNNEL_MAX = 8  # scanners of one tunnel
 SIGNALS = (
     ("chutes", "output"),
@@ -37,6 +38,8 @@ SIGNALS = (
     ("eyes", "hold"),
     ("belts", "run"),
     ("chutes", "nearly_full"),
+    ("scales", "ready"),
+    ("scales", "weight"),
 )
 MACHINE_SIGNALS = ("start", "stop", "reset", "clear", "safety", "red", "yellow", "green", "buzzer")
 
@@ -54,6 +57,7 @@ def check_references(hub: Hub, source: Source) -> None:
     _check_signals(hub, source)
     _check_chutes(hub, source)
     _check_tunnels(hub, source)
+    _check_scales(hub, source)
 
 
 def entries(hub: Hub, section: str, *keys: str) -> Iterator[tuple[int, Any]]:
@@ -274,3 +278,23 @@ def _check_tunnels(hub: Hub, source: Source) -> None:
         others.append(scanner)
         if len(others) == N_TUNNEL_MAX + 1:
             source.add(("scanners", index, "tunnel"), f"must have {N_TUNNEL_MAX} scanners or fewer")
+
+
+# Scales
+
+
+def _check_scales(hub: Hub, source: Source) -> None:
+    """A weight and the bit that says that it is new come in one reply."""
+    for index, scale in entries(hub, "scales", "weight", "ready"):
+        if (scale.weight is None) != (scale.ready is None):
+            key = "ready" if scale.ready is None else "weight"
+            source.add(
+                ("scales", index, key), "missing", "the weight's register, and the bit that says it is new"
+            )
+        elif scale.weight is not None:
+            weight, ready = parse_address(scale.weight), parse_address(scale.ready)
+            if weight[:2] != ready[:2] or abs(weight.number - ready.number) >= N_REGISTERS_MAX:
+                message = (
+                    f"must be a bit of {weight.node}/{weight.space.name.lower()} near the weight's register"
+                )
+                source.add(("scales", index, "ready"), message, "both must come in one reply")

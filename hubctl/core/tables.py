@@ -95,7 +95,7 @@ SCANNER = np.dtype(
         ("belt", "<u2"),
         ("stamp", "<u2"),  # Stamp
         ("trigger", "<u2"),  # for Stamp.TRIGGER: the eye that triggers it
-        ("tunnel", "<u2"),  # the first scanner of its tunnel
+        ("reserved", "<u2"),
         ("stamp_span", "<i8"),  # for Stamp.TRIGGER: its numbers wrap here
         ("repeat_counts", "<i8"),  # the same label again, so soon, is no other parcel's
         ("silent_after", "<i8"),  # parcels in a row of which it says nothing; 0: it need not answer
@@ -307,13 +307,15 @@ SIGNAL = np.dtype(
             "offset",
             "<u2",
         ),  # bit offset in the reply's data: LSB first for bits; register*16+bit for registers
-        ("kind", "<u2"),  # Kind.EYE, CONFIRM, CHUTE_LEVEL, HOME, SAFETY or MACHINE
-        ("index", "<u2"),  # eye, chute, diverter, or the MachineCommand of a button
+        ("kind", "<u2"),  # Kind.EYE, CONFIRM, CHUTE_LEVEL, HOME, SAFETY, MACHINE, or WEIGHT: it is ready
+        ("index", "<u2"),  # eye, chute, diverter, scale, or the MachineCommand of a button
         ("invert", "<u2"),  # 1: the input is on while the eye is clear
         (
             "belt",
             "<u2",
         ),  # belt whose counter comes in the same reply, so that edges are LATCHED; else NO_INDEX
+        ("register", "<u2"),  # of a WEIGHT: where in the reply the weight is, in registers
+        ("g_per_count", "<u2"),
     ]
 )
 

@@ -135,6 +135,21 @@ ONE_MISTAKE = [
         "must be downstream of the induct eye induct, 300",
     ),
     (
+        (
+            "diverters = [",
+            'scales = [{ name = "dws", belt = "main", at_mm = 1500, weight = "io1/input/4" }]\ndiverters = [',
+        ),
+        "missing (the weight's register, and the bit that says it is new)",
+    ),
+    (
+        (
+            "diverters = [",
+            'scales = [{ name = "dws", belt = "main", at_mm = 1500, weight = "io1/input/4",'
+            ' ready = "io1/discrete/99" }]\ndiverters = [',
+        ),
+        "must be a bit of io1/input near the weight's register",
+    ),
+    (
         ('"D01", belt = "main"', '"D01", belt = "main", weight_g_min = 51, weight_g_max = 50'),
         "must be at most weight_g_max, 50",
     ),

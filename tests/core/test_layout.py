@@ -178,6 +178,15 @@ def test_what_belts_and_diverters_bear(tmp_path: Path) -> None:
     assert (diverter["weight_g_min"], diverter["weight_g_max"]) == (50, 5_000)
 
 
+def test_bit_and_register_of_a_scale_come_in_one_reply(tmp_path: Path) -> None:
+    wired = SCALE.replace(" reach_mm", ' weight = "io1/input/104", ready = "io1/input/3.2", reach_mm')
+    wiring = compile_wiring(hub_of(tmp_path, [("diverters = [", wired)]))
+    (signal,) = (signal for signal in wiring.signals if signal["kind"] == Kind.WEIGHT)
+    poll = wiring.polls[signal["poll"]]
+    assert (poll["node"], poll["function"], poll["address"], poll["count"]) == (1, 4, 3, 102)
+    assert (signal["offset"], signal["register"], signal["g_per_count"]) == (2, 101, 1)
+
+
 def test_the_host_is_asked_if_there_is_one(tmp_path: Path, demo: Hub) -> None:
     assert row(compile_layout(demo).host, 0)["is_asked"] == 0
     asked = hub_of(tmp_path, [("belts = [", "host = { timeout_ms = 300, silent_after = 7 }\n\nbelts = [")])
