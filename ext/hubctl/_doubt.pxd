@@ -225,18 +225,12 @@ cdef inline void believe(State* s, int32_t t) noexcept nogil:
     take_label(s, t, &read, &reading)
 
 
-cdef inline bint passed_eye_beyond(const State* s, int32_t t, int64_t at_counts) noexcept nogil:
-    """Whether track `t`, missed at its next eye, has passed one beyond a place on its belt."""
-    cdef int last = s.tracks[t].next_eye - 1
-    return last >= 0 and s.eye_table[last].belt == s.tracks[t].belt and s.eye_table[last].at_counts > at_counts
-
-
 cdef inline bint may_be_scanned(const State* s, int32_t t, int n) noexcept nogil:
     """Whether track `t` may have come to scanner `n`: it was seen beyond, or a scanner further down does not rule it out."""
     cdef int64_t at_counts = s.scanner_table[n].at_counts
     cdef bint is_other
     cdef int k
-    if passed_eye_beyond(s, t, at_counts):
+    if s.tracks[t].seen_counts > at_counts:
         return True
     for k in range(s.head.n_scanners):
         if s.scanner_table[k].belt != s.tracks[t].belt or s.scanner_table[k].at_counts < at_counts:

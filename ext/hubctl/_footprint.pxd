@@ -14,6 +14,7 @@ which a diverter would move: both go to the exception. Until the eye is sure not
 from libc.stdint cimport int32_t, int64_t
 
 from hubctl._choice cimport arm_timer, bar, close_track
+from hubctl._drift cimport note_error
 from hubctl._health cimport say_alarm
 from hubctl._motion cimport planning_speed, travel
 from hubctl._opening cimport open_stray
@@ -154,6 +155,7 @@ cdef inline void unsee(State* s, int32_t t, int e) noexcept nogil:
     cdef EyeState* eye = &s.eyes[e]
     cdef Track* track = &s.tracks[t]
     track.origin_counts -= eye.error_counts
+    track.seen_counts -= eye.run_counts
     track.next_eye = e
     eye.expected = t
     if eye.came_over:
@@ -219,6 +221,7 @@ cdef inline void come_together(State* s, int32_t t, int32_t behind, int e, int64
     if s.eyes[e].expected == behind:
         pass_eye(s, behind, e)
     other.origin_counts += error_counts
+    other.seen_counts = s.eye_table[e].at_counts
     other.marks &= ~UNPROVED
     s.tracks[t].marks &= ~UNPROVED
     bar_as_one(s, t)
@@ -264,6 +267,7 @@ cdef inline void be_first_measured(State* s, int32_t t, int e, int64_t length_co
 
 cdef inline void be_as_long(State* s, int32_t t, int e) noexcept nogil:
     """The footprint has track `t`'s length."""
+    note_error(s, e)
     note_clean(s, e)
     if may_be_two(s, t) and s.eyes[e].n_pieces > 1:
         s.tracks[t].marks &= ~UNPROVED

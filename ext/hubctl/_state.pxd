@@ -18,6 +18,11 @@ cdef enum:
     N_BLIND = 4               # parcels in a row that an eye missed and the next one saw: it is blind
     N_CHATTERS = 5            # gaps and blips at an eye, never N_CALM parcels without one in between: it chatters
     N_CALM = 4
+    N_DRIFT = 64              # parcels seen, over which an average error is worked out
+    DRIFT_PPM = 2000          # a change of it that is worth telling: 2 mm a metre
+    N_STRAIN = 16             # parcels seen, after which an error is mostly forgotten
+    STRAIN_FROM = 500         # thousandths of the windows that the errors eat: the belt drifts
+    STRAIN_UNTIL = 250        # and no longer does
     N_IMPOSSIBLE = 2          # samples in a row that no belt can have run to: the counter has begun anew
     SAMPLE_SPACING_NS = 10000000  # 16 samples 10 ms apart: speed over 160 ms
     SLOT_SHIFT = 6            # a slot of the wheel is 64 counts: few enough slots to stay in the cache
@@ -59,6 +64,7 @@ cdef struct Track:
     int64_t parcel
     int64_t origin_counts     # count at which its leading edge is at 0 mm
     int64_t from_counts       # where it came onto its belt
+    int64_t seen_counts       # the place on its belt where its position was last exact
     int64_t length_counts     # -1 until its trailing edge has passed the induct eye
     int64_t opened_ns
     int64_t timer_counts      # when the wheel looks at it next
@@ -201,6 +207,12 @@ cdef struct BeltState:
     int32_t standing_eye      # the last eye that was blocked while the counts stood still
     int32_t standing_edges    # so often another one than before
     int32_t watch             # its eyes are to be looked at: it has run on by a slot of the wheel
+    int64_t drift_counts      # errors from eye to eye, of n_drift parcels
+    int64_t drift_run_counts  # and the belt between those eyes
+    int64_t drift_ppm         # as last told
+    int64_t strain            # the mean share of the windows that errors eat, thousandths times N_STRAIN
+    int32_t n_drift
+    int32_t drifts            # BELT_DRIFTS is raised
 
 cdef enum FootprintDoubt:
     CERTAIN = 0
@@ -219,6 +231,7 @@ cdef struct EyeState:
     int32_t last              # the track whose footprint has just ended
     int64_t cleared_counts    # there
     int64_t error_counts      # how far that sighting moved the track
+    int64_t run_counts        # and how far it has run since the sighting before
     int64_t due_counts        # a doubt ends here
     int64_t whole_counts      # a parcel was seen too short: edges before this are of its parts
     int64_t owed_counts       # end eye: a track was closed by a blip, and is still to come here; NO_COUNTS: none

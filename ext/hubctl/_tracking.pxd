@@ -107,6 +107,8 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     cdef int64_t error_counts = counts - expected_counts(s, t, e)
     say_seen(s, t, e, counts, error_counts)
     s.eyes[e].error_counts = error_counts
+    s.eyes[e].run_counts = s.eye_table[e].at_counts - track.seen_counts
+    track.seen_counts = s.eye_table[e].at_counts
     s.eyes[e].came_over = track.marks & COMES_OVER
     pass_eye(s, t, e)
     acquit(s, e)

@@ -83,6 +83,7 @@ cdef inline void enter(
     track.belt = b
     track.origin_counts = origin_counts
     track.from_counts = from_counts
+    track.seen_counts = from_counts
     track.next_eye = first_eye_from(s, b, from_counts)
     track.belts |= <uint64_t>1 << b
     link_before(s, b, t, behind)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from line_hub import MS, label, layout, nodes_up, nothing, plan, read, records
 
 from hubctl._kernel import Kernel
-from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Records
+from hubctl.core.events import NO_INDEX, Alarm, Disposition, Flag, Kind, Records
 
 MID = 1
 WINDOW = 80
@@ -136,6 +136,37 @@ def test_another_length_is_another_parcel(inducted: int, passing: int) -> None:
     closed = said[said["kind"] == Kind.CLOSED]
     assert (len(closed) == 1) == (abs(passing - inducted) > 60)
     assert kernel.n_open == 1
+
+
+def passing_with(kernel: Kernel, errors: list[int], start: int = 1000) -> Records:
+    """One parcel of 200 a metre behind the other, each seen at the next eye so much too late."""
+    rows = []
+    for k, error in enumerate(errors):
+        at = start + 1000 * k
+        come = at + MID_MM - INDUCT_MM + error
+        rows += [edge(0, 1, at), edge(0, 0, at + 200), edge(MID, 1, come), edge(MID, 0, come + 200)]
+    rows.sort(key=lambda row: row["t_ns"])
+    said = [kernel.step(row["t_ns"], records(sample(row["counts"], row["t_ns"]), row)) for row in rows]
+    return np.concatenate(said)
+
+
+def test_a_pulse_of_another_length_is_proposed_once() -> None:
+    kernel = Kernel(layout(), plan())
+    kernel.step(0, records(*nodes_up(2), sample(0, 0)))
+    said = passing_with(kernel, [10] * 140)
+    drifted = said[said["kind"] == Kind.DRIFTED]
+    assert drifted["value"].tolist() == [1008]  # 10 counts in 1300 more than 1000 a metre
+    assert drifted["limit"].tolist() == [1000]
+    assert Alarm.BELT_DRIFTS not in said["value"][said["kind"] == Kind.ALARM_RAISED]
+
+
+def test_a_belt_drifts_while_errors_eat_half_of_the_windows() -> None:
+    kernel = Kernel(layout(), plan())
+    kernel.step(0, records(*nodes_up(2), sample(0, 0)))
+    said = passing_with(kernel, [60] * 30 + [30] * 10 + [0] * 40)
+    told = said[np.isin(said["kind"], (Kind.ALARM_RAISED, Kind.ALARM_CLEARED))]
+    drifts = told[told["value"] == Alarm.BELT_DRIFTS]
+    assert drifts["kind"].tolist() == [Kind.ALARM_RAISED, Kind.ALARM_CLEARED]
 
 
 def follow(kernel: Kernel, until_ns: int, inputs: dict[int, list[dict[str, Any]]]) -> Records:

@@ -43,6 +43,7 @@ def kernel(hub: str = "line") -> Kernel:
         {"kind": Kind.FIRE_RESULT, "chute": NO_INDEX, "reason": Reason.OK},
         {"kind": Kind.FIRE_RESULT, "chute": 0, "reason": len(Reason)},
         {"kind": Kind.NODE, "device": N_NODES, "value": 1},
+        {"kind": Kind.EYE_IN_USE, "device": N_EYES, "value": 1},
         {"kind": Kind.DIVERTER, "device": 3, "value": 1},
         {"kind": Kind.HOME, "device": 3},
         {"kind": Kind.WEIGHT, "device": 0, "value": 500},
