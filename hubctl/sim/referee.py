@@ -41,6 +41,8 @@ def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
         allowed[lane, plan.chutes[plan.first[lane] : plan.first[lane + 1]]] = True
     allowed[:, layout.chutes["diverter"] == NO_INDEX] = True
     allowed[:, plan.exceptions[plan.exceptions != NO_INDEX]] = True
+    for step in plan.steps[plan.exception_steps[plan.exception_steps >= 0]]:
+        allowed[:, plan.chutes[step["first"] : step["first"] + step["n_chutes"]]] = True
     allowed[:, plan.chutes[plan.first[-1] :]] = True
     return allowed
 

@@ -199,7 +199,22 @@ def _wires(drawn: Drawn, k: int, exit: Entry) -> Entry:
         wires["confirm"] = f"io{node + 1}/discrete/{at}"
     if not is_way and drawn.happens(f"full {k}", drawn.pick("share of full eyes", (100, 80, 0))):
         wires["full"] = f"io{node + 1}/discrete/{FULL_FROM + at}"
-    return wires
+    return wires if is_way else wires | _limits(drawn, k)
+
+
+def _limits(drawn: Drawn, k: int) -> Entry:
+    """At some sites chutes hold so many parcels, or take so many in a period."""
+    limits: Entry = {}
+    if drawn.happens("chutes hold so many", 20) and drawn.happens(f"chute {k} holds so many", 50):
+        count_max = drawn.one(f"count of {k}", 20, 400)
+        limits = {
+            "count_max": count_max,
+            "reserve_for_priority": drawn.one(f"kept by {k}", 0, count_max // 4),
+        }
+    if drawn.happens("chutes have rates", 20) and drawn.happens(f"chute {k} has a rate", 50):
+        limits["rate_parcels"] = drawn.one(f"rate of {k}", 1, 20)
+        limits["rate_period_ms"] = drawn.one(f"period of {k}", 1000, 30_000)
+    return limits
 
 
 # Eyes
