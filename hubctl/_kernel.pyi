@@ -1,3 +1,6 @@
+import numpy as np
+import numpy.typing as npt
+
 from hubctl.core.events import Records
 from hubctl.core.tables import CompiledPlan, Layout
 
@@ -20,6 +23,7 @@ class Kernel:
     def address(self) -> int: ...
     @property
     def n_open(self) -> int: ...
+    def chute_loads(self) -> npt.NDArray[np.int64]: ...
     @property
     def n_evidence_lost(self) -> int: ...
     @property

@@ -724,6 +724,13 @@ cdef class Kernel:
         """Parcels followed now."""
         return self.state.head.n_open
 
+    def chute_loads(self):
+        """Parcels in each chute, on their way to it, and committed to it, shape (n_chutes, 3)."""
+        cdef ChuteStatus* chutes = self.state.chutes
+        loads = [(chutes[c].held.n_parcels, chutes[c].booked.n_parcels, chutes[c].n_going)
+                 for c in range(self.state.head.n_chutes)]
+        return np.array(loads, np.int64).reshape(-1, 3)
+
     @property
     def n_evidence_lost(self):
         """Records that did not fit into a caller's output."""

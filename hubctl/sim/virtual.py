@@ -409,6 +409,7 @@ class Virtual:
         judged = judge(self._layout, self._plan, truth, records, self._watch, n_open=self._kernel.n_open)
         verdict = judged.counts | {
             "evidence_lost": self._kernel.n_evidence_lost,
+            "places_kept": int(np.abs(self._kernel.chute_loads()[:, 1:]).sum()),
             "inputs": int(self._joint.clock[N_INPUTS]),
             "steps": int(self._joint.clock[N_STEPS]),
             "belt_s": round(int(self._joint.clock[LAST_EVENT]) / 1e9, 3),

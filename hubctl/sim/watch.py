@@ -171,7 +171,7 @@ def watch_input(watch: Watch, record: Any, now_ns: int) -> None:
     if kind == _OPERATE:
         watch.chutes_told[record["chute"]]["state"] = record["value"]
         watch.chutes_told[record["chute"]]["state_ns"] = now_ns
-    elif kind == _LEVEL:
+    elif kind == _LEVEL and record["device"] == 0:
         told = watch.chutes_told[record["chute"]]
         if told["level"] != record["value"]:
             told["was_full"] = 1 if _level_is_full(watch, record["chute"], record["t_ns"]) else 0

@@ -162,3 +162,10 @@ def test_timers_come_in_the_order_of_their_counts(pitches: list[int], start: int
     for (counts, _), leading in zip(lost, due, strict=True):
         expected = leading + 2900 + 80 + told_late
         assert expected <= counts <= expected + 7
+
+
+def test_what_chutes_hold_and_keep_places_for_is_told() -> None:
+    kernel = Kernel(layout(), plan())
+    loads = kernel.chute_loads()
+    assert loads.shape == (len(layout().chutes), 3)
+    assert not loads.any()

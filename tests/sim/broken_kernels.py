@@ -35,6 +35,7 @@ class Break(NamedTuple):
     file: str
     sound: str
     broken: str
+    n_seeds: int = 20  # in which it must be caught
 
 
 BREAKS = (
@@ -86,6 +87,7 @@ BREAKS = (
         "_doubt.pxd",
         "    return s.now_ns < s.scanners[n].doubt_until_ns\n",
         "    return False\n",
+        n_seeds=60,  # two faults must meet: an answer that is late, and none for the parcel behind
     ),
     Break(
         "a counter wraps at 32 bits, whatever its width",
@@ -98,6 +100,12 @@ BREAKS = (
         "_choice.pxd",
         "    if is_full(s, c):\n        return CHUTE_FULL",
         "    if False:\n        return CHUTE_FULL",
+    ),
+    Break(
+        "a place kept is not given back",
+        "_chutes.pxd",
+        "    track.booked = NO_INDEX\n    add_load(&s.chutes[c].booked, &track.booked_load, -1)\n",
+        "    track.booked = NO_INDEX\n",
     ),
     Break(
         "a node that is down is fired over",

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from broken_kernels import BREAKS, ROOT, Break, build, first_failure, patched
 
-N_SEEDS = 20
 OFTEN = {"whoever comes is the one expected"}  # built and run each time; the others with -m slow
 
 PARAMETERS = [
@@ -19,8 +18,8 @@ PARAMETERS = [
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("each", PARAMETERS)
 def test_a_broken_kernel_is_caught(each: Break, tmp_path: Path) -> None:
-    found = first_failure(build(each, tmp_path), N_SEEDS)
-    assert found, f"{each.name}: not caught in {N_SEEDS} seeds"
+    found = first_failure(build(each, tmp_path), each.n_seeds)
+    assert found, f"{each.name}: not caught in {each.n_seeds} seeds"
     assert not found["error"], found
 
 

@@ -24,7 +24,7 @@ CHANCE_MAX = 50_000  # per million parcels, of a class that harms one parcel
 CHANCES_MAX = {"link_drop": 2000}  # of one that harms many
 PITCH_MM = (500, 2500)
 CALM_SEEDS = 8  # one seed of so many has no faults at all
-MUST_BE_0 = (*BAD, "in_flight", "evidence_lost", "harmed")
+MUST_BE_0 = (*BAD, "in_flight", "evidence_lost", "places_kept", "harmed")
 FAULT_NAMES = tuple(field.name for field in fields(Faults))
 
 
