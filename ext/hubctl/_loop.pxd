@@ -7,6 +7,7 @@ from hubctl._framer cimport Framer
 from hubctl._histogram cimport Histogram
 from hubctl._kernel cimport State
 from hubctl._master cimport Master
+from hubctl._merge cimport Merge
 from hubctl._records cimport Record
 from hubctl._ring cimport Ring
 from hubctl._system cimport epoll_event
@@ -58,6 +59,8 @@ cdef struct Loop:
     uint64_t plan_next         # address asked for by Python; 0: keep
     Batch batch                # inputs for the next step
     Batch spare                # the one before, while it is being told
+    bint has_sessions          # with nodes that have our firmware
+    Merge merge                # then inputs wait here until every such node has told so far
     Record* out
     int n_out_max
     Ring inputs                # from Python

@@ -16,11 +16,13 @@ from hubctl._framer cimport (
 from hubctl._histogram cimport tally
 from hubctl._kernel cimport KERNEL_OUT_MIN, kernel_next_deadline, kernel_set_plan, kernel_step
 from hubctl._master cimport (
-    N_FIRES_MAX, master_connect, master_disconnect, master_expire, master_fire, master_free, master_is_settled,
+    N_FIRES_MAX, master_arm, master_connect, master_disconnect, master_expire, master_fire, master_free, master_is_settled,
     master_make_safe, master_new, master_next_deadline, master_pump, master_receive, set_level,
 )
+from hubctl._merge cimport merge_batch, merge_free, merge_init, merge_is_due, merge_pop
+from hubctl._node cimport N_TOLD_MAX
 from hubctl._records cimport (
-    FIRE_OUTPUT, FIRE_RESULT, FLUSH, HOLD_INDUCT, LAMP_RED_BLINKS, LAMP_YELLOW_BLINKS, LATCHED, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN, OK, READ,
+    ARM_DIVERT, CANCEL_DIVERT, FIRE_OUTPUT, FIRE_RESULT, FLUSH, HOLD_INDUCT, LAMP_RED_BLINKS, LAMP_YELLOW_BLINKS, LATCHED, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN, OK, READ,
     RUN_BELT, SHOW_LIGHT, TICK, TRIGGERED, Record,
 )
 from hubctl._ring cimport hub_acquire, hub_release, ring_free, ring_init, ring_pop, ring_push
@@ -30,7 +32,7 @@ from hubctl._system cimport (
 )
 from hubctl._tables cimport SCANNER, STAMP_ENCODER, STAMP_TRIGGER, Framing
 from hubctl._wire cimport FOREIGN, channel_received, channel_room
-from hubctl._wires cimport UNSAFE, Field
+from hubctl._wires cimport UNSAFE, UP, Field
 
 cdef enum:
     TAG_TIMER = 0x10000
@@ -145,6 +147,12 @@ cdef void obey_fire(Loop* l, const Record* command, int64_t now_ns) noexcept nog
     row.reason = NODE_DOWN
 
 
+cdef void obey_arm(Loop* l, const Record* command) noexcept nogil:
+    """To the node; what is too late already is so at the kernel's time."""
+    cdef int link = l.link_of_chute[command.chute]
+    master_arm(l.links[link].master, command, l.stepped_ns, &l.batch)
+
+
 cdef bint is_lit(int light, int lamp, int64_t now_ns) noexcept nogil:
     """Whether a lamp, by its bits for steady and blinking light, is on at an instant."""
     if light & lamp & (LAMP_RED_BLINKS | LAMP_YELLOW_BLINKS):
@@ -159,12 +167,19 @@ cdef void show_lamps(Loop* l, int64_t now_ns) noexcept nogil:
             l.field.level_status[i].wanted = is_lit(l.light, l.field.levels[i].index, now_ns)
 
 
+cdef bint has_commands(const Master* m) noexcept nogil:
+    return m.n_fires > 0 or (m.session is not NULL and m.session.n_orders > 0)
+
+
 cdef void obey(Loop* l, int n_out, int64_t now_ns) noexcept nogil:
     cdef int i
     cdef bint any_fire = False
     for i in range(n_out):
         if l.out[i].kind == FIRE_OUTPUT:
             obey_fire(l, &l.out[i], now_ns)
+            any_fire = True
+        elif l.out[i].kind == ARM_DIVERT or l.out[i].kind == CANCEL_DIVERT:
+            obey_arm(l, &l.out[i])
             any_fire = True
         elif l.out[i].kind == HOLD_INDUCT or l.out[i].kind == RUN_BELT:
             set_level(l.field, l.out[i].kind, l.out[i].device, l.out[i].value != 0)
@@ -173,7 +188,7 @@ cdef void obey(Loop* l, int n_out, int64_t now_ns) noexcept nogil:
     if not any_fire:
         return
     for i in range(l.n_links):
-        if l.links[i].master is not NULL and l.links[i].master.n_fires:
+        if l.links[i].master is not NULL and l.links[i].fd >= 0 and has_commands(l.links[i].master):
             pump_link(l, i, now_ns)
 
 
@@ -197,14 +212,49 @@ cdef void step(Loop* l, int64_t now_ns, int64_t received_ns) noexcept nogil:
     l.spare = inputs
     l.stepped_ns = now_ns
     l.n_steps += 1
-    obey(l, n_out, now_ns)
+    obey(l, n_out, max(now_ns, received_ns))
     count_inputs(l, &inputs, received_ns, hub_now_ns())
     tell_step(l, &inputs, n_out)
+
+
+cdef int64_t told_until(const Loop* l, int64_t now_ns) noexcept nogil:
+    """Till when everything is known: nodes with our firmware that are up have told what they saw and did."""
+    cdef int64_t until_ns = now_ns
+    cdef int i
+    if not l.has_sessions:
+        return now_ns
+    for i in range(l.n_links):
+        if l.links[i].master is not NULL and l.links[i].master.session is not NULL:
+            if l.field.node_status[l.links[i].master.session.node].state == UP:
+                until_ns = min(until_ns, l.links[i].master.session.told_ns)
+    return until_ns
+
+
+cdef void step_until(Loop* l, int64_t t_ns, int64_t received_ns) noexcept nogil:
+    """What was due before an instant that is stepped next."""
+    if kernel_next_deadline(l.kernel) < t_ns:
+        batch_add(&l.batch, TICK, max(kernel_next_deadline(l.kernel), l.stepped_ns))
+        step(l, l.batch.rows[0].t_ns, received_ns)
+        merge_batch(&l.merge, &l.batch)
+
+
+cdef void absorb_in_order(Loop* l, int64_t now_ns) noexcept nogil:
+    """Steps one input after the other, as far as everything is known, each at its own time."""
+    cdef int64_t told_ns = told_until(l, now_ns)
+    merge_batch(&l.merge, &l.batch)
+    while merge_is_due(&l.merge, told_ns):
+        step_until(l, l.merge.rows[l.merge.at].t_ns, now_ns)
+        merge_pop(&l.merge, batch_add(&l.batch, TICK, 0))
+        step(l, l.batch.rows[0].t_ns, now_ns)
+        merge_batch(&l.merge, &l.batch)
 
 
 cdef void absorb(Loop* l, int64_t now_ns) noexcept nogil:
     """Steps until neither the inputs nor what became of the commands leaves anything to tell the kernel."""
     cdef int64_t received_ns = now_ns
+    if l.has_sessions:
+        absorb_in_order(l, now_ns)
+        return
     while l.batch.n:
         step(l, now_ns, received_ns)
         now_ns = max(now_ns, hub_now_ns())
@@ -332,8 +382,12 @@ cdef void serve_links(Loop* l, int64_t now_ns) noexcept nogil:
 
 
 cdef void serve_kernel(Loop* l, int64_t now_ns) noexcept nogil:
-    if kernel_next_deadline(l.kernel) <= now_ns or l.stepped_ns + TICK_NS <= now_ns:
-        batch_add(&l.batch, TICK, now_ns)
+    cdef int64_t told_ns
+    if l.has_sessions:
+        absorb(l, now_ns)
+    told_ns = told_until(l, now_ns)
+    if kernel_next_deadline(l.kernel) <= told_ns or l.stepped_ns + TICK_NS <= told_ns:
+        batch_add(&l.batch, TICK, told_ns)
     absorb(l, now_ns)
     l.field.fire_due_ns = kernel_next_deadline(l.kernel)
 
@@ -378,6 +432,8 @@ cdef void serve_stop(Loop* l, int64_t now_ns) noexcept nogil:
 cdef int64_t earliest_due(Loop* l, int64_t now_ns) noexcept nogil:
     cdef int64_t due_ns = min(kernel_next_deadline(l.kernel), l.stepped_ns + TICK_NS)
     cdef int i
+    if told_until(l, now_ns) < now_ns:
+        due_ns = INT64_MAX  # the next that a node tells lets the kernel's time go on
     for i in range(l.n_links):
         if l.links[i].fd < 0:
             continue
@@ -462,6 +518,7 @@ cdef void find_links_of_chutes(Loop* l) noexcept nogil:
 cdef bint take_memory(Loop* l, uint64_t n_records) noexcept nogil:
     # Room for the most that one turn can add before it is stepped.
     cdef int n = N_POSTED_MAX + l.field.n_signals + l.field.n_counters + 4 * l.field.n_nodes + 64
+    n += N_TOLD_MAX * l.field.n_nodes if l.has_sessions else 0
     n += N_FIRES_MAX * l.n_links + l.n_chutes + N_REFUSED_MAX
     l.batch.n_max = l.spare.n_max = n
     l.n_out_max = KERNEL_OUT_MIN * (n + 1)
@@ -472,12 +529,15 @@ cdef bint take_memory(Loop* l, uint64_t n_records) noexcept nogil:
     l.link_of_chute = <uint16_t*>calloc(l.n_chutes + 1, sizeof(uint16_t))
     if l.batch.rows is NULL or l.spare.rows is NULL or l.out is NULL or l.links is NULL or l.link_of_chute is NULL:
         return False
+    if l.has_sessions and not merge_init(&l.merge):
+        return False
     return ring_init(&l.inputs, 1024) and ring_init(&l.records, n_records)
 
 
 cdef Loop* loop_new(Field* field, const Framing* framings, uint64_t n_records) noexcept nogil:
     """A loop for one hub, not yet open; NULL if there is no memory."""
     cdef Loop* l = <Loop*>calloc(1, sizeof(Loop))
+    cdef int i
     if l is NULL:
         return NULL
     l.field = field
@@ -485,6 +545,8 @@ cdef Loop* loop_new(Field* field, const Framing* framings, uint64_t n_records) n
     l.n_chutes = field.n_outputs
     l.epoll_fd = l.timer_fd = l.bell_fd = -1
     l.armed_ns = INT64_MAX
+    for i in range(field.n_nodes):
+        l.has_sessions |= field.nodes[i].is_native != 0
     if not take_memory(l, n_records) or not build_links(l, framings):
         loop_free(l)
         return NULL
@@ -528,4 +590,5 @@ cdef void loop_free(Loop* l) noexcept nogil:
     free(l.out)
     ring_free(&l.inputs)
     ring_free(&l.records)
+    merge_free(&l.merge)
     free(l)

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t
 
 from hubctl._batch cimport Batch
 from hubctl._histogram cimport Histogram
+from hubctl._node cimport Session
 from hubctl._records cimport Record
 from hubctl._wire cimport Channel
 from hubctl._wires cimport Field
@@ -25,6 +26,7 @@ cdef enum Action:
 cdef struct Master:
     Field* field
     int link
+    Session* session       # with its one node, if that has our firmware; NULL: with Modbus devices
     bint connected
     bint stopping
     Channel channel
@@ -51,6 +53,8 @@ cdef void master_disconnect(Master* m, int64_t now_ns, Batch* batch) noexcept no
 cdef void set_level(Field* field, int kind, int index, bint is_on) noexcept nogil
 # A FIRE_OUTPUT of the kernel. Its FIRE_RESULT comes here or from a later pump.
 cdef void master_fire(Master* m, const Record* command, int64_t now_ns, Batch* batch) noexcept nogil
+# An ARM_DIVERT or CANCEL_DIVERT of the kernel, whose time is `now_ns`.
+cdef void master_arm(Master* m, const Record* command, int64_t now_ns, Batch* batch) noexcept nogil
 # Puts requests into `out`. Results OK have t_ns 0 until the owner has sent the bytes and knows when.
 cdef void master_pump(Master* m, int64_t now_ns, Batch* batch) noexcept nogil
 # Takes the replies among the bytes that channel_received was told of.

@@ -16,6 +16,10 @@ import numpy as np
 from hubctl._batch cimport Batch, batch_add
 from hubctl._histogram cimport tally
 from hubctl._image cimport image_take
+from hubctl._node cimport (
+    session_ask, session_connect, session_disconnect, session_free, session_make_safe, session_new, session_next_deadline,
+    session_order, session_take,
+)
 from hubctl._records cimport FIRE_RESULT, MISSED_WINDOW, NODE, NODE_DOWN, OK, Record
 from hubctl._tables cimport MODBUS_RTU, NodeWire, Output, Poll
 from hubctl._wire cimport (
@@ -218,6 +222,10 @@ cdef void master_fire(Master* m, const Record* command, int64_t now_ns, Batch* b
     else:
         m.fires[m.n_fires] = command[0]
         m.n_fires += 1
+
+
+cdef void master_arm(Master* m, const Record* command, int64_t now_ns, Batch* batch) noexcept nogil:
+    session_order(m.session, command, now_ns, batch)
 
 
 cdef void drop_void(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
@@ -473,6 +481,11 @@ cdef void digest(Master* m, const Reply* reply, int64_t now_ns, Batch* batch) no
     cdef int index = reply.tag & 0xFFFF
     if reply.tag == NO_TAG:
         return
+    if m.session is not NULL:
+        if reply.refusal == ACCEPTED:
+            note_reply_time(m, now_ns - reply.sent_ns)
+        session_take(m.session, reply, now_ns, batch)
+        return
     settle_request(m, action, index)
     if reply.refusal == ACCEPTED:
         note_reply_time(m, now_ns - reply.sent_ns)
@@ -520,6 +533,10 @@ cdef void raise_bare_nodes(Master* m, int64_t now_ns, Batch* batch) noexcept nog
 cdef void master_pump(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
     if not m.connected:
         return
+    if m.session is not NULL:
+        if m.n_out + FRAME_MAX <= OUT_MAX and channel_ready(&m.channel, now_ns):
+            m.n_out += session_ask(m.session, now_ns, m.out + m.n_out)
+        return
     if m.n_fires:
         drop_void(m, now_ns, batch)
     raise_bare_nodes(m, now_ns, batch)
@@ -540,6 +557,8 @@ cdef int64_t master_next_deadline(const Master* m, int64_t now_ns) noexcept nogi
     if not m.connected:
         return INT64_MAX
     earliest_ns = channel_next_deadline(&m.channel, now_ns)
+    if m.session is not NULL:
+        return later(session_next_deadline(m.session), now_ns, earliest_ns)
     for i in range(m.n_active):
         if m.field.output_status[m.active[i]].phase == HOLDING:
             earliest_ns = later(m.field.output_status[m.active[i]].due_ns, now_ns, earliest_ns)
@@ -569,12 +588,20 @@ cdef void master_connect(Master* m, int64_t now_ns) noexcept nogil:
     m.n_out = 0
     for i in range(m.n_polls):
         m.field.poll_status[m.polls[i]].waiting = False
+    if m.session is not NULL:
+        session_connect(m.session, now_ns)
+        return
     for i in range(m.n_nodes):
         start_node(m, m.nodes[i], now_ns)
 
 
 cdef void master_disconnect(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
     cdef int i
+    if m.session is not NULL:
+        session_disconnect(m.session, now_ns, batch)
+        m.connected = False
+        m.n_out = 0
+        return
     for i in range(m.n_nodes):
         if m.field.node_status[m.nodes[i]].state == UP:
             tell_node(m.nodes[i], 0, now_ns, batch)
@@ -591,6 +618,9 @@ cdef void master_make_safe(Master* m, int64_t now_ns, Batch* batch) noexcept nog
     cdef int i
     cdef NodeStatus* status
     m.stopping = True
+    if m.session is not NULL:
+        session_make_safe(m.session, now_ns)
+        return
     for i in range(m.n_nodes):
         status = &m.field.node_status[m.nodes[i]]
         drop_fires(m, m.nodes[i], now_ns, batch)
@@ -626,6 +656,8 @@ cdef Master* master_new(Field* field, int link) noexcept nogil:
     channel_init(&m.channel, field.links[link].kind == MODBUS_RTU, field.links[link].in_flight_max,
                  quiet_of(field.links[link].baud))
     list_own(m)
+    if m.n_nodes and field.nodes[m.nodes[0]].is_native:
+        m.session = session_new(field, m.nodes[0], &m.channel)
     return m
 
 
@@ -646,6 +678,7 @@ cdef void master_free(Master* m) noexcept nogil:
         free(m.nodes)
         free(m.polls)
         free(m.active)
+        session_free(m.session)
         free(m)
 
 
@@ -664,6 +697,8 @@ cdef class ModbusMaster:
     wiring : hubctl.core.tables.Wiring
     link : int
         Row of the link in the wiring.
+    epoch : int
+        Of this host, for a node with our firmware: 1 to 2**32 - 1, above that of every host before.
     """
 
     cdef Wires wires
@@ -671,9 +706,10 @@ cdef class ModbusMaster:
     cdef object _rows
     cdef Batch batch
 
-    def __init__(self, wiring, link: int, record: np.dtype):
+    def __init__(self, wiring, link: int, record: np.dtype, *, epoch: int = 1):
         cdef uint8_t[::1] memory
         self.wires = Wires(wiring)
+        self.wires.field.epoch = <uint32_t>epoch
         self._rows = np.zeros(N_FACE_ROWS, record)
         memory = self._rows.view(np.uint8)
         self.batch.rows = <Record*>&memory[0]
@@ -697,6 +733,13 @@ cdef class ModbusMaster:
         """A FIRE_OUTPUT of the kernel, one record."""
         cdef const uint8_t[::1] memory = np.frombuffer(command.tobytes(), np.uint8)
         master_fire(self.master, <const Record*>&memory[0], now_ns, &self.batch)
+
+    def arm(self, command: np.ndarray, now_ns: int) -> None:
+        """An ARM_DIVERT or CANCEL_DIVERT of the kernel, one record, for the link's node with our firmware."""
+        cdef const uint8_t[::1] memory = np.frombuffer(command.tobytes(), np.uint8)
+        if self.master.session is NULL:
+            raise ValueError("no node with our firmware is on this link")
+        master_arm(self.master, <const Record*>&memory[0], now_ns, &self.batch)
 
     def pump(self, now_ns: int) -> bytes:
         """Bytes to send at `now_ns`, after what has run out by then."""
@@ -733,6 +776,11 @@ cdef class ModbusMaster:
     def expect_fire(self, due_ns: int) -> None:
         """A coil may have to be written at `due_ns`; polls keep out of its way."""
         self.wires.field.fire_due_ns = due_ns
+
+    @property
+    def told_ns(self) -> int:
+        """Till then the link's node with our firmware has told all it has seen and done, ns."""
+        return self.master.session.told_ns if self.master.session is not NULL else 0
 
     @property
     def broken(self) -> bool:

@@ -7,6 +7,7 @@ so that setting, clearing and finding a timer cost the same with ten tracks and 
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
+from hubctl._arming cimport cancel_divert
 from hubctl._carriers cimport is_loop, leave_carriers
 from hubctl._chutes cimport arrive_or_not
 from hubctl._identity cimport drop_identity, drop_number
@@ -201,6 +202,7 @@ cdef inline void leave_plans(State* s, int32_t t) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     if track.state == COMMITTED_TRACK:
         arrive_or_not(s, track.exit)
+        cancel_divert(s, track)
         heap_remove(s.tracks, s.fires + track.belt * s.head.n_tracks_max, &s.belts[track.belt].n_fires, t)
     elif track.state == FIRED_TRACK:
         arrive_or_not(s, track.exit)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from hubctl._histogram cimport Histogram, quantile_ns
 from hubctl._kernel cimport Kernel
@@ -81,6 +81,9 @@ cdef class Reactor:
     wiring : hubctl.core.tables.Wiring
     n_records : int
         Size of the ring to Python, a power of two. What finds it full is lost, and counted.
+    epoch : int or None
+        Of this host, for nodes with our firmware: 1 to 2**32 - 1, above that of every host before; None for the
+        seconds of the calendar.
 
     Examples
     --------
@@ -101,12 +104,13 @@ cdef class Reactor:
     cdef object _started
     cdef object _failure
 
-    def __init__(self, kernel: Kernel, wiring, *, n_records: int = 65536):
+    def __init__(self, kernel: Kernel, wiring, *, n_records: int = 65536, epoch: int | None = None):
         cdef const uint8_t[::1] framings
         if n_records < 2 or n_records & (n_records - 1):
             raise ValueError(f"n_records {n_records}: must be a power of two from 2")
         self.kernel = kernel
         self.wires = Wires(wiring)
+        self.wires.field.epoch = <uint32_t>(int(time.time()) if epoch is None else epoch)
         _check_scanners(wiring)
         # One row more, since an empty array has no address.
         framings = np.frombuffer(wiring.framings.tobytes() + bytes(sizeof(Framing)), np.uint8)

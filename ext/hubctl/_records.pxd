@@ -61,6 +61,8 @@ cdef enum Kind:
     SHOW_LIGHT = 67
     LAUNCH = 68
     ASK_HOST = 69
+    ARM_DIVERT = 70
+    CANCEL_DIVERT = 71
     OPENED = 96
     MEASURED = 97
     READ_PLACED = 98

@@ -5,6 +5,7 @@ Late is never done late: a fire whose time is over becomes MISSED_WINDOW and the
 
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t
 
+from hubctl._arming cimport arm_divert, fires_by_count
 from hubctl._carriers cimport is_loop
 from hubctl._choice cimport (
     arm_timer,
@@ -20,8 +21,9 @@ from hubctl._choice cimport (
     way_refusal,
 )
 from hubctl._chutes cimport is_overbooked, set_out
+from hubctl._identity cimport track_of_parcel
 from hubctl._jam cimport note_chute_eye
-from hubctl._motion cimport NS_PER_S, at_speed, is_followed, planning_speed, time_of, travel, was_blind
+from hubctl._motion cimport NS_PER_S, at_speed, is_followed, planning_speed, shown, time_of, travel, was_blind
 from hubctl._order cimport join_chute_queue, leave_plans
 from hubctl._paddle cimport divert_failed, divert_worked, drop_divert, expect_home, is_ready, plan_divert
 from hubctl._records cimport (
@@ -31,9 +33,11 @@ from hubctl._records cimport (
     FIRE_OUTPUT,
     FIRED,
     GAP_TOO_SMALL,
+    LATCHED,
     LOST,
     LOST_PARCEL,
     MISSED_WINDOW,
+    NO_COUNTS,
     NO_INDEX,
     NONE,
     NOT_AT_SPEED,
@@ -44,6 +48,7 @@ from hubctl._records cimport (
     Record,
 )
 from hubctl._state cimport (
+    ARMED,
     COMMITTED_TRACK,
     CONFIRM_OVER,
     EYE_PASSED,
@@ -60,6 +65,9 @@ from hubctl._state cimport (
 )
 from hubctl._tables cimport STATION, Chute, Diverter
 from hubctl._transfer cimport arrive, leads_on
+
+cdef enum:
+    RESULT_NS = 50000000  # for a node's word to be heard, after its divert is void
 
 
 cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts, int64_t hold_ns) noexcept nogil:
@@ -142,6 +150,7 @@ cdef inline void commit(State* s, int32_t t) noexcept nogil:
     record.plan = track.plan
     record.counts = s.belts[track.belt].counts
     record.limit = track.fire_counts
+    arm_divert(s, track)
 
 
 cdef inline void reach_commit_point(State* s, int32_t t) noexcept nogil:
@@ -204,7 +213,9 @@ cdef inline void say_fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
 cdef inline void fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
     """Commands the output; from now on the parcel is possibly on the belt."""
     cdef Track* track = &s.tracks[t]
-    say_fire(s, t, due_ns)
+    if not fires_by_count(s, track):
+        say_fire(s, t, due_ns)
+    track.marks &= ~ARMED
     expect_home(s, s.chute_table[track.exit].diverter, s.now_ns)
     set_out(s, track.exit)
     leave_plans(s, t)
@@ -224,12 +235,20 @@ cdef inline bint waits_for_speed(const State* s, int32_t t) noexcept nogil:
     return s.belts[b].counts < s.tracks[t].fire_counts
 
 
+cdef inline int64_t settled_ns(const State* s, int32_t t, int64_t due_ns) noexcept nogil:
+    """When a committed track is fired: of one that its node fires, when nothing can be heard of it any more."""
+    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[s.tracks[t].exit].diverter]
+    if not diverter.is_armed or due_ns == INT64_MAX:
+        return due_ns
+    return due_ns + diverter.void_ns + RESULT_NS
+
+
 cdef inline int64_t next_fire_ns(const State* s, int b) noexcept nogil:
     """When the first fire of belt `b` must be looked at; of one that waits for speed, when the belt is silent."""
     cdef int32_t t = s.fires[b * s.head.n_tracks_max]
     if waits_for_speed(s, t):
         return s.belts[b].t_ns + s.belt_table[b].stale_ns + 1
-    return due_of(s, t)
+    return settled_ns(s, t, due_of(s, t))
 
 
 cdef inline void run_fires(State* s, int b) noexcept nogil:
@@ -240,9 +259,9 @@ cdef inline void run_fires(State* s, int b) noexcept nogil:
     while s.belts[b].n_fires > 0 and room(s) >= ROOM_MIN:
         t = s.fires[b * s.head.n_tracks_max]
         due_ns = due_of(s, t)
-        if due_ns > s.now_ns or waits_for_speed(s, t):
+        if settled_ns(s, t, due_ns) > s.now_ns or waits_for_speed(s, t):
             return
-        reason = fire_refusal(s, t, due_ns)
+        reason = NONE if fires_by_count(s, &s.tracks[t]) else fire_refusal(s, t, due_ns)
         if reason == NONE:
             fire(s, t, due_ns)
         else:
@@ -297,10 +316,26 @@ cdef inline void run_confirms(State* s) noexcept nogil:
         conclude_fired(s, t)
 
 
+cdef inline void take_armed_result(State* s, const Record* input) noexcept nogil:
+    """What became of an armed divert that this kernel does not count as fired yet."""
+    cdef int32_t t = track_of_parcel(s, input.parcel)
+    if t == NOBODY or s.tracks[t].seq != input.seq or s.tracks[t].exit != input.chute:
+        return
+    if s.tracks[t].state != COMMITTED_TRACK or not s.tracks[t].marks & ARMED:
+        return
+    s.tracks[t].marks &= ~ARMED
+    if input.reason == OK:
+        fire(s, t, input.t_ns)
+    else:
+        uncommit(s, t, input.reason)
+
+
 cdef inline void take_fire_result(State* s, const Record* input) noexcept nogil:
     """What became of a fire: written at an instant, or voided."""
-    cdef int32_t t = s.chutes[input.chute].first
+    cdef int32_t t
     cdef Record* record
+    take_armed_result(s, input)
+    t = s.chutes[input.chute].first
     while t != NOBODY and s.tracks[t].seq != input.seq:
         t = s.tracks[t].chute_next
     if t == NOBODY:
@@ -311,6 +346,8 @@ cdef inline void take_fire_result(State* s, const Record* input) noexcept nogil:
     record = say(s, FIRED, s.tracks[t].parcel)
     record.t_ns = input.t_ns
     record.due_ns = input.due_ns
+    if input.flags & LATCHED and input.counts != NO_COUNTS:
+        record.counts = shown(s, s.tracks[t].belt, input.counts)
     record.seq = input.seq
     record.chute = input.chute
     record.device = s.chute_table[input.chute].diverter

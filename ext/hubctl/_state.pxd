@@ -54,6 +54,7 @@ cdef enum TrackMark:
     CODED_LABEL = 64     # a person or the host said which label it carries: scanners change it no more
     COMES_OVER = 128     # from another belt, and no eye of this one has seen it yet
     UNPROVED = 256       # the last eye did not see it: it is lost, or the eye is blind
+    ARMED = 512          # committed: its node was told, and has not said what became of it
 
 cdef struct Load:
     int64_t n_parcels

@@ -90,6 +90,9 @@ cdef packed struct Diverter:
     uint16_t node
     uint16_t has_home
     uint16_t fails_max
+    uint16_t is_armed
+    uint16_t reserved
+    uint32_t reserved2
     int64_t at_counts
     int64_t latency_ns
     int64_t hold_ns
@@ -191,8 +194,13 @@ cdef packed struct NodeWire:
     uint16_t link
     uint16_t unit
     uint16_t n_outputs
-    uint16_t reserved
+    uint16_t is_native
     int64_t timeout_ns
+    int64_t period_ns
+    uint16_t belt
+    uint16_t leads
+    uint16_t watchdog_ms
+    uint16_t encoder_mode
 
 cdef packed struct Poll:
     uint16_t node

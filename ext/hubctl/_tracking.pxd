@@ -6,6 +6,7 @@ window, `_unproved.pxd` says.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
+from hubctl._arming cimport arm_divert
 from hubctl._carriers cimport is_loop
 from hubctl._choice cimport arm_timer, bar, commit_counts_at, eye_deadline
 from hubctl._footprint cimport (
@@ -98,6 +99,8 @@ cdef inline void reschedule(State* s, int32_t t, int64_t by_counts) noexcept nog
     track.fire_counts += by_counts
     plan_divert(s, track)
     track.heap_key = track.fire_counts
+    if by_counts != 0:
+        arm_divert(s, track)
     heap_push(s.tracks, heap, &s.belts[track.belt].n_fires, t)
 
 

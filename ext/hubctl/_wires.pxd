@@ -1,8 +1,11 @@
 """What is wired, in C, and how each node, poll and output stands."""
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from hubctl._tables cimport Counter, Level, Link, NodeWire, Output, Poll, Signal
+
+cdef enum:
+    N_LEADS = 64           # belts of a hub
 
 cdef enum NodeState:
     ABSENT = 0             # no connection
@@ -50,6 +53,15 @@ cdef struct LevelStatus:
     int sent
     bint waiting
 
+# Two samples of a belt's count by the node with our firmware that has its encoder.
+cdef struct Lead:
+    bint has_counts
+    uint32_t counts
+    int64_t t_ns
+    uint32_t counts_before
+    int64_t before_ns      # 0: there is only one sample
+    uint32_t boot_id       # of the node: after another boot its counts begin anew
+
 # What is wired, and how it stands; one for a hub, each row used by the one master of its link.
 cdef struct Field:
     const Link* links
@@ -71,6 +83,8 @@ cdef struct Field:
     PollStatus* poll_status
     OutputStatus* output_status
     LevelStatus* level_status
+    uint32_t epoch         # of this host, for nodes with our firmware: above that of every one before
+    Lead[64] leads         # by belt
 
 cdef class Wires:
     """The field of a hub's wiring, and the memory it stands on."""

@@ -95,6 +95,7 @@ def _check(wiring) -> None:
     for n_outputs in wiring.nodes["n_outputs"]:
         if n_outputs > N_COILS_MAX:
             raise ValueError(f"node with {n_outputs} outputs: must be at most {N_COILS_MAX}")
+    _check_indices("node's belt", wiring.nodes["belt"], N_LEADS)
     for poll in wiring.polls:
         _check_poll(int(poll["function"]), int(poll["count"]))
     for signal in wiring.signals:
@@ -112,9 +113,9 @@ def _check_indices(name: str, rows: np.ndarray, n: int) -> None:
 
 
 def _check_poll(function: int, count: int) -> None:
-    most = {1: 2000, 2: 2000, 3: 125, 4: 125}.get(function)
+    most = {1: 2000, 2: 2000, 3: 125, 4: 125, 23: 1}.get(function)
     if most is None:
-        raise ValueError(f"poll with function {function}: must be 1 to 4")
+        raise ValueError(f"poll with function {function}: must be 1 to 4, or 23")
     if not 1 <= count <= most:
         raise ValueError(f"poll of {count} with function {function}: must be 1 to {most}")
 

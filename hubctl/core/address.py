@@ -1,7 +1,8 @@
 """Signal addresses: where on which node an input, an output or a counter lies, as one short text.
 
 `io1/coil/0`, `io1/discrete/16`, `head/input/2.0` (bit 0 of input register 2), `head/holding/5.3`; a counter
-names its first register: `head/input/0`. Addresses count from 0, as on the wire.
+names its first register: `head/input/0`. Addresses count from 0, as on the wire. A node with our firmware has
+`n1/eye/3`, `n1/divert/5` and `n1/count` instead.
 """
 
 from __future__ import annotations
@@ -12,17 +13,25 @@ from typing import NamedTuple
 
 ADDRESS_MAX = 65535
 COIL_MAX = 1967  # one request makes all of a node's outputs safe (Modbus Application Protocol 1.1b3, 6.11)
-PATTERN = r"^[^\s/]{1,32}/(coil|discrete|holding|input)/[0-9]{1,5}(\.[0-9]{1,2})?$"
-FORM = 'must be like "io1/discrete/16" or "head/input/2.0"'
+PATTERN = r"^[^\s/]{1,32}/((coil|discrete|holding|input|eye|divert)/[0-9]{1,5}(\.[0-9]{1,2})?|count)$"
+FORM = 'must be like "io1/discrete/16" or "head/input/2.0"; with our firmware, "n1/eye/3"'
+NATIVE_MAX = 15  # eyes and diverters of a node with our firmware
 
 
 class Space(IntEnum):
-    """The four Modbus tables, by the function that reads them."""
+    """The four Modbus tables, by the function that reads them; and what a node with our firmware has instead."""
 
     COIL = 1
     DISCRETE = 2
     HOLDING = 3
     INPUT = 4
+    EYE = 101
+    DIVERT = 102
+    COUNT = 103
+
+
+BITS = (Space.COIL, Space.DISCRETE, Space.EYE, Space.DIVERT)
+NATIVE = (Space.EYE, Space.DIVERT, Space.COUNT)
 
 
 class Address(NamedTuple):
@@ -36,7 +45,7 @@ class Address(NamedTuple):
     @property
     def is_bit(self) -> bool:
         """Whether it says on or off."""
-        return self.space in (Space.COIL, Space.DISCRETE) or self.bit is not None
+        return self.space in BITS or self.bit is not None
 
 
 def parse_address(text: str) -> Address:
@@ -47,7 +56,7 @@ def parse_address(text: str) -> Address:
     """
     if not re.match(PATTERN, text):
         raise ValueError(FORM)
-    node, space_name, place = text.split("/")
+    node, space_name, place = (*text.split("/"), "0")[:3]
     number, _, bit = place.partition(".")
     address = Address(node, Space[space_name.upper()], int(number), int(bit) if bit else None)
     _refuse_range(address)
@@ -57,9 +66,11 @@ def parse_address(text: str) -> Address:
 def _refuse_range(address: Address) -> None:
     if address.number > ADDRESS_MAX:
         raise ValueError(f"must have an address of 0 to {ADDRESS_MAX}")
+    if address.space in NATIVE and address.number > NATIVE_MAX:
+        raise ValueError(f"must have a number of 0 to {NATIVE_MAX}")
     if address.bit is None:
         return
-    if address.space in (Space.COIL, Space.DISCRETE):
+    if address.space in BITS:
         raise ValueError(f"must have no bit: a {address.space.name.lower()} is one")
     if address.bit > 15:
         raise ValueError("must have a bit of 0 to 15")
@@ -82,9 +93,14 @@ def coil_address(text: str) -> str:
     return text
 
 
+def divert_address(text: str) -> str:
+    """The text, if it is the address of an output that can divert."""
+    return text if parse_address(text).space is Space.DIVERT else coil_address(text)
+
+
 def register_address(text: str) -> str:
     """The text, if it is the address of a register."""
     address = parse_address(text)
     if address.is_bit:
-        raise ValueError('must be a register, like "head/input/0"')
+        raise ValueError('must be a register, like "head/input/0", or "n1/count"')
     return text

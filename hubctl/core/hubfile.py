@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from hubctl.core.address import PATTERN, bit_address, coil_address, register_address
+from hubctl.core.address import PATTERN, bit_address, coil_address, divert_address, register_address
 from hubctl.core.config import ConfigError, Fault, Source, nearest
 from hubctl.core.geometry import check_geometry
 from hubctl.core.references import check_references
@@ -45,6 +45,7 @@ Name: TypeAlias = Annotated[str, AfterValidator(_plain_name)]
 _ADDRESS = Field(json_schema_extra={"pattern": PATTERN})
 BitAddress: TypeAlias = Annotated[str, AfterValidator(bit_address), _ADDRESS]
 CoilAddress: TypeAlias = Annotated[str, AfterValidator(coil_address), _ADDRESS]
+DivertAddress: TypeAlias = Annotated[str, AfterValidator(divert_address), _ADDRESS]
 RegisterAddress: TypeAlias = Annotated[str, AfterValidator(register_address), _ADDRESS]
 Marker: TypeAlias = Annotated[str, Field(max_length=4), AfterValidator(_ascii)]
 Word: TypeAlias = Annotated[str, Field(max_length=16), AfterValidator(_ascii)]
@@ -206,6 +207,17 @@ class Node(Section):
     unit: int = Field(1, ge=0, le=255, description="Modbus unit (slave address)")
     period_ms: int = Field(5, ge=1, le=10_000, description="between two polls of its inputs")
     timeout_ms: int = Field(100, ge=1, le=10_000, description="after which a request counts as unanswered")
+    firmware: Literal["modbus", "hubctl"] = Field(
+        "modbus",
+        description="hubctl: it has our firmware, counts the encoder and fires by its own count; all that is "
+        "wired to it is of one belt, and its link is its own",
+    )
+    watchdog_ms: int = Field(
+        2000, ge=10, le=60_000, description="of our firmware: silence after which it makes itself safe"
+    )
+    encoder_mode: Literal["quadrature", "pulse-direction", "pulse"] = Field(
+        "quadrature", description="of our firmware: what the encoder gives"
+    )
 
 
 class Eye(Section):
@@ -365,7 +377,9 @@ class Chute(Section):
     no: int = Field(ge=1, le=65535, description="number painted on the wall")
     diverter: Name | None = Field(None, description="absent for the chute at a belt's end")
     side: Literal["left", "right"] = Field("left", description="of the belt, seen downstream")
-    output: CoilAddress | None = Field(None, description='coil that diverts into it, like "io1/coil/0"')
+    output: DivertAddress | None = Field(
+        None, description='what diverts into it, like "io1/coil/0" or "n1/divert/5"'
+    )
     to_belt: Name | None = Field(None, description="the belt it leads onto; absent: parcels end here")
     to_mm: PositionMm = Field(0, description="where on that belt a parcel's leading edge comes down")
     confirm: BitAddress | None = Field(None, description="eye that sees a parcel arrive")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hubctl.core import tables
-from hubctl.core.address import Address, Space, parse_address
+from hubctl.core.address import NATIVE, Address, Space, parse_address
 from hubctl.core.events import NO_INDEX, Kind, MachineCommand, TowerLight
 from hubctl.core.hops import find_hops, lead_back
 from hubctl.core.hubfile import (
@@ -30,6 +30,7 @@ from hubctl.core.hubfile import (
     Scale,
     Scanner,
 )
+from hubctl.core.natives import belts_of_nodes
 from hubctl.core.tables import BeltKind, EyeRole, Layout, LinkKind, Stamp, Table, Wiring
 
 NS_PER_MS = 1_000_000
@@ -40,6 +41,8 @@ NEVER_NS = 2**62
 N_TIMEOUTS_DOWN = 3  # unanswered requests in a row after which a node is down
 HOST_MARGIN_MS = 20
 BITS_MAX = 2000  # in one reply (Modbus Application Protocol 1.1b3, 6.1 and 6.2)
+FUNCTION_23 = 23  # writes and reads
+ENCODER_MODES = ("quadrature", "pulse-direction", "pulse")  # as the register map numbers them
 REGISTERS_MAX = 125  # in one reply (6.3 and 6.4)
 
 _LINK_KINDS = {
@@ -289,6 +292,7 @@ class _LayoutMaker:
             "hold_ns": diverter.hold_ms * NS_PER_MS,
             "commit_ns": diverter.commit_ms * NS_PER_MS,
             "void_ns": diverter.void_ms * NS_PER_MS,
+            "is_armed": parse_address(self.outputs[diverter.name] or "").space in NATIVE,
             "has_home": diverter.home is not None,
             "fails_max": diverter.fails_max,
             "cycle_ns": diverter.cycle_ms * NS_PER_MS,
@@ -447,6 +451,21 @@ def _node(hub: Hub, node: Node) -> dict[str, int]:
         "unit": node.unit,
         "n_outputs": max((coil.number + 1 for coil in coils if coil.node == node.name), default=0),
         "timeout_ns": node.timeout_ms * NS_PER_MS,
+    } | (_native(hub, node) if node.firmware == "hubctl" else {})
+
+
+def _native(hub: Hub, node: Node) -> dict[str, int]:
+    """What there is to know of a node with our firmware."""
+    (belt,) = belts_of_nodes(hub)[node.name]
+    encoder = hub.belts[_index(hub.belts)[belt]].encoder
+    assert encoder is not None
+    return {
+        "is_native": 1,
+        "period_ns": node.period_ms * NS_PER_MS,
+        "belt": _index(hub.belts)[belt],
+        "leads": parse_address(encoder.address).node == node.name,
+        "watchdog_ms": node.watchdog_ms,
+        "encoder_mode": ENCODER_MODES.index(node.encoder_mode),
     }
 
 
@@ -456,7 +475,7 @@ def _blocks(hub: Hub) -> list[_Block]:
     return [
         block
         for i, node in enumerate(hub.nodes)
-        for space in (Space.INPUT, Space.HOLDING, Space.DISCRETE, Space.COIL)
+        for space in (Space.INPUT, Space.HOLDING, Space.DISCRETE, Space.COIL, Space.EYE)
         for block in _split(i, space, [w for w in wants if w.address[:2] == (node.name, space)])
     ]
 
@@ -513,6 +532,9 @@ def _n_registers(encoder: Encoder) -> int:
 
 def _split(node: int, space: Space, wants: Sequence[_Want]) -> Iterator[_Block]:
     """Blocks of at most as many bits or registers as one reply carries; `wants` come by address."""
+    if space is Space.EYE and wants:
+        yield _Block(node, space, 0, 1, tuple(wants))  # one register, a bit an eye
+        return
     limit = BITS_MAX if space in (Space.COIL, Space.DISCRETE) else REGISTERS_MAX
     inside: list[_Want] = []
     for want in wants:
@@ -533,7 +555,7 @@ def _block(node: int, space: Space, wants: Sequence[_Want]) -> _Block:
 def _poll(hub: Hub, block: _Block) -> dict[str, int]:
     return {
         "node": block.node,
-        "function": block.space,
+        "function": FUNCTION_23 if block.space is Space.EYE else block.space,
         "address": block.first,
         "count": block.n_things,
         "period_ns": hub.nodes[block.node].period_ms * NS_PER_MS,

@@ -122,6 +122,9 @@ DIVERTER = np.dtype(
         ("node", "<u2"),
         ("has_home", "<u2"),  # 1: an input tells whether its paddle is home
         ("fails_max", "<u2"),  # failures in a row that take it out of use; 0: never
+        ("is_armed", "<u2"),  # 1: its node is told ahead, and fires by its own count
+        ("reserved", "<u2"),
+        ("reserved2", "<u4"),
         ("at_counts", "<i8"),
         ("latency_ns", "<i8"),  # from the write to the paddle in the way
         ("hold_ns", "<i8"),  # how long the output stays on
@@ -285,15 +288,21 @@ NODE_WIRE = np.dtype(
         ("link", "<u2"),
         ("unit", "<u2"),
         ("n_outputs", "<u2"),  # coils from address 0 that are made safe on (re)connection
-        ("reserved", "<u2"),
+        ("is_native", "<u2"),  # 1: it has our firmware
         ("timeout_ns", "<i8"),  # deadline of one request
+        ("period_ns", "<i8"),  # our firmware: between two polls
+        ("belt", "<u2"),  # our firmware: which it counts
+        ("leads", "<u2"),  # our firmware: 1: the belt's count is this node's
+        ("watchdog_ms", "<u2"),
+        ("encoder_mode", "<u2"),  # as in the register map
     ]
 )
 
 POLL = np.dtype(
     [
         ("node", "<u2"),
-        ("function", "<u2"),  # 1 coils, 2 discrete inputs, 3 holding registers, 4 input registers
+        # 1 coils, 2 discrete inputs, 3 holding registers, 4 input registers; 23: the eyes of a node with our firmware
+        ("function", "<u2"),
         ("address", "<u2"),  # first, as on the wire (from 0)
         ("count", "<u2"),  # of bits or registers
         ("period_ns", "<i8"),

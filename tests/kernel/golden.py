@@ -19,11 +19,13 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     home DIVERTER home|out                              where its paddle is
     weight SCALE GRAMS, size SCALE LENGTHxWIDTHxHEIGHT  what a scale says
     answer QUESTION lane|chute NAME, answer QUESTION REASON    what the host says
-    reactor voids|writes                                what becomes of fires from now on
+    reactor voids|writes                                what becomes of fires from now on; of what is armed too
     count SCANNER NUMBER                                a scanner that is triggered counts on from there
     read SCANNER LABEL [stamp=N], eye NAME blocked|cleared, confirm CHUTE    told as it stands
     tell KIND FIELD=VALUE...                            chutes and reasons by name, text as a LABEL
     plan NAME, flush, end
+
+With `armed=1` behind the hub its diverters are told ahead, and fire by the belt's count; `commit_ms` is theirs too.
 
 A LABEL is `zip:10003` (a valid label to there; `zip:10003#2` is another parcel's), `text:...` (as it stands),
 `no` (the scanner says it read nothing), `silent`, or any of these with `+MS` for a late telegram.
@@ -97,10 +99,16 @@ class Stage:
         n_tracks_max = numbers.pop("n_tracks_max", 16)
         reach_counts = numbers.pop("reach", None)
         debounce_counts = numbers.pop("debounce", None)
+        is_armed = numbers.pop("armed", 0)
+        commit_ms = numbers.pop("commit_ms", None)
         self.hub_name = hub_name
         self.hub = hub_of(hub_name)
         self.names = names(hub_name)
         self.layout = layout(hub_name, **numbers)
+        self.layout.diverters["is_armed"] = is_armed
+        if commit_ms is not None:
+            self.layout.diverters["commit_ns"] = commit_ms * MS
+        self.armed: dict[int, Any] = {}
         if reach_counts is not None:
             self.layout.scanners["reach_counts"] = reach_counts
         if debounce_counts is not None:
@@ -132,6 +140,7 @@ class Stage:
         if self.now_ms:
             for event in self.belt.advance(self.now_ms):
                 self._tell(event)
+            self._fire_armed()
         for at_ms, words in script:
             if at_ms == self.now_ms:
                 self._happen(words)
@@ -366,6 +375,10 @@ class Stage:
             self.lines.append(f"> {self.now_ms} {Teller(self.names, record)}")
             if record["kind"] in (Kind.FIRE_OUTPUT, Kind.LAUNCH):
                 self._obey(record)
+            if record["kind"] == Kind.ARM_DIVERT:
+                self._arm(record)
+            if record["kind"] == Kind.CANCEL_DIVERT:
+                del self.armed[int(record["seq"])]
             if record["kind"] == Kind.RUN_BELT:
                 self.belt.speed_mm_s[self.names.belts[record["device"]]] = int(record["value"])
         if self.inputs:
@@ -374,14 +387,31 @@ class Stage:
     def _feed(self, now_ns: int, given: Records) -> Records:
         return self.kernel.step(now_ns, given)
 
+    def _arm(self, record: Any) -> None:
+        """Keeps it for its count, or is too late."""
+        if self.voids:
+            self._result(record, Reason.MISSED_WINDOW)
+        else:
+            self.armed[int(record["seq"])] = record
+
+    def _fire_armed(self) -> None:
+        for seq, record in list(self.armed.items()):
+            if self._raw(int(self.layout.diverters["belt"][record["device"]])) >= record["counts"]:
+                del self.armed[seq]
+                self.belt.write(self.names.chutes[record["chute"]], self.now_ms)
+                self._result(record, Reason.OK)
+
+    def _result(self, record: Any, reason: Reason) -> None:
+        fields = {name: record[name] for name in ("seq", "parcel", "chute", "due_ns")}
+        self._input(f"fire {record['seq']} {reason.name}", kind=Kind.FIRE_RESULT, reason=reason, **fields)
+
     def _obey(self, record: Any) -> None:
         """Writes the output, as the reactor would, and answers."""
         chute = self.names.chutes[record["chute"]]
         reason = Reason.MISSED_WINDOW if self.voids else Reason.OK
         if not self.voids and not self._is_silent(self.layout.chutes["node"][record["chute"]]):
             self.belt.write(chute, self.now_ms)
-        fields = {name: record[name] for name in ("seq", "parcel", "chute", "due_ns")}
-        self._input(f"fire {record['seq']} {reason.name}", kind=Kind.FIRE_RESULT, reason=reason, **fields)
+        self._result(record, reason)
 
 
 class Teller:
@@ -447,6 +477,12 @@ class Teller:
 
     def _committed(self) -> list[str]:
         return [self._chute, f"seq={self.record['seq']}", f"fire_counts={self.record['limit']}"]
+
+    def _arm_divert(self) -> list[str]:
+        return self._fire_output()
+
+    def _cancel_divert(self) -> list[str]:
+        return [self._chute, f"seq={self.record['seq']}"]
 
     def _fire_output(self) -> list[str]:
         due, limit = self.record["counts"], self.record["limit"]
