@@ -11,10 +11,16 @@ from hubctl._wires cimport Lead
 
 cdef enum:
     NS_PER_TICK = 1000
+    N_AGREED_MIN = 10          # then two counts are known to be so far apart
+    N_CONTRADICTIONS_MAX = 10  # in a row: a pulse was lost on one side, and all begins anew
 
 cdef struct Apart:
     bint is_known
     int64_t by
+    int64_t low            # of counts: no further apart than that, by all that was seen
+    int64_t high
+    int n_agreed           # samples in a row that go together
+    int n_contradictions
 
 cdef inline int64_t within(int64_t value, int64_t low, int64_t high) noexcept nogil:
     if value < low:
@@ -57,12 +63,30 @@ cdef inline bint spans(const Lead* lead, int64_t t_ns) noexcept nogil:
     return lead.has_counts and 0 < lead.before_ns <= t_ns <= lead.t_ns
 
 
+cdef inline void agree(Apart* apart, int64_t guess, int64_t low, int64_t high) noexcept nogil:
+    """One more pair of bounds; one that contradicts all the others is a sample that was late on its way."""
+    if apart.n_agreed == 0 or apart.n_contradictions >= N_CONTRADICTIONS_MAX:
+        apart.is_known = False
+        apart.n_agreed = apart.n_contradictions = 0
+        apart.low, apart.high, apart.by = low, high, guess
+    elif max(low, apart.low) > min(high, apart.high):
+        apart.n_contradictions += 1
+        if not apart.is_known:
+            apart.n_agreed = 0
+        return
+    apart.low, apart.high = max(low, apart.low), min(high, apart.high)
+    apart.by = within(apart.by, apart.low, apart.high)
+    apart.n_contradictions = 0
+    apart.n_agreed += 1
+    apart.is_known = apart.n_agreed >= N_AGREED_MIN
+
+
 cdef inline void take_lead(Apart* apart, const Lead* lead, uint32_t counts, int64_t t_ns) noexcept nogil:
     """A node's count at an instant between two samples of its belt."""
     cdef int64_t ran = ahead(lead.counts, lead.counts_before)
     cdef int64_t low = ahead(lead.counts_before, counts)
     cdef int64_t guess = low + between(t_ns, lead.before_ns, lead.t_ns, ran)
-    keep_within(apart, guess, low if ran >= 0 else low + ran, low + ran if ran >= 0 else low)
+    agree(apart, guess, low if ran >= 0 else low + ran, low + ran if ran >= 0 else low)
 
 
 cdef inline void sample_lead(Lead* lead, uint32_t counts, int64_t t_ns, uint32_t boot_id) noexcept nogil:

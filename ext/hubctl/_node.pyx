@@ -504,6 +504,7 @@ cdef void follow_belt(Session* n, uint32_t counts, int64_t now_ns) noexcept nogi
     elif lead.has_counts and lead.boot_id != n.lead_boot:
         n.lead_boot = lead.boot_id
         n.count.is_known = False
+        n.count.n_agreed = 0
     elif n.has_counts and spans(lead, n.counted_ns):
         take_lead(&n.count, lead, n.counts, n.counted_ns)
 
@@ -546,6 +547,7 @@ cdef void meet(Session* n, const Reply* reply) noexcept nogil:
         return
     if n.boot_id != long_word(reply, 11):
         n.clock.is_known = n.count.is_known = False
+        n.count.n_agreed = 0
         n.ticks = n.told_ns = 0
     n.boot_id = long_word(reply, 11)
     n.stage = TAKE

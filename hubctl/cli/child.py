@@ -98,6 +98,14 @@ class Child:
         except BrokenPipeError:
             return
 
+    def pause(self) -> None:
+        """Stops it where it is, as a busy computer would."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> bytes:
         """Asks it to end, waits, and returns what its standard output still held."""
         self._process.terminate()

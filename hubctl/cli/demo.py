@@ -52,6 +52,9 @@ def demo(
     cpu: Annotated[
         int | None, typer.Option(min=0, help="Run the daemon's reactor on this CPU alone.")
     ] = None,
+    stall: Annotated[
+        int, typer.Option(min=0, max=2000, help="Stop the daemon every few seconds, for so many ms at most.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
 ) -> None:
     """Sort simulated parcels on a simulated hub, through real sockets and protocols, until Ctrl-C."""
@@ -67,6 +70,7 @@ def demo(
         faults=_checked([*(faults or []), *(more or [])]),
         arrivals=_arrivals(arrivals, site, date),
         cpu=cpu,
+        stall_ms=stall,
     )
     verdict = _performed(options) | {"seed": seed, "wall_s": round(time.monotonic() - began_s, 3)}
     if as_json:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubctl.cli.child import Child
+from hubctl.cli.stalls import Stalls
 
 if TYPE_CHECKING:
     from hubctl.core.site import Site
@@ -48,6 +49,7 @@ class Options:
     faults: Sequence[str]
     arrivals: Sequence[str]  # arguments of the simulated hub
     cpu: int | None
+    stall_ms: int = 0  # the daemon is stopped every few seconds, for so long at most
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Demo:
         self._status: dict[str, Any] = {}
         self._n_interrupts = 0
         self._daemon: Child | None = None
+        self._stalls: Stalls | None = None
+        self._stalls_of_run: dict[str, int] = {}
 
     def __enter__(self) -> Demo:
         stops = (signal.SIGINT, signal.SIGTERM)
@@ -150,10 +154,13 @@ class Demo:
 
     def _listen(self) -> None:
         """Hears what the two say, or nothing for a while."""
-        ready = select.select(self._children, [], [], LOOK_S)[0]
+        ready = select.select(self._children, [], [], min(LOOK_S, self._stalls_in_s()))[0]
         for child in ready:
             for line in child.lines():
                 self._heard(child, line)
+
+    def _stalls_in_s(self) -> float:
+        return LOOK_S if self._stalls is None else self._stalls.wait_s()
 
     def _heard(self, child: Child, line: dict[str, Any]) -> None:
         if child is self._daemon:
@@ -176,12 +183,18 @@ class Demo:
     def watch(self, show: Callable[[View], None]) -> None:
         """Lets it run until the belt is empty; Ctrl-C stops the traffic, a second one everything."""
         is_stopping = False
+        assert self._daemon is not None
+        self._stalls = Stalls(self._options.seed, self._options.stall_ms)
         while "drained" not in self._told and self._n_interrupts < 2:
             self._listen()
+            self._stalls.serve(self._daemon)
             if self._n_interrupts and not is_stopping:
                 self._hub.tell("stop")
                 is_stopping = True
             show(View(self._status, self.belt_s, is_stopping))
+        self._stalls.end(self._daemon)
+        self._stalls_of_run = {"stalls": self._stalls.n_stalls, "daemon_stalled_ms": self._stalls.stalled_ms}
+        self._stalls = None
         self._settle()
 
     def _settle(self) -> None:
@@ -202,7 +215,8 @@ class Demo:
         final = json.loads(self._daemon.stop())
         self._hub.stop()
         verdict = self._judged(final["in_flight"])
-        return verdict | {"belt_s": round(belt_s, 3), "stalled_ms": self._told.get("stalled_ms", 0)}, final
+        verdict |= {"belt_s": round(belt_s, 3), "stalled_ms": self._told.get("stalled_ms", 0)}
+        return verdict | (self._stalls_of_run if self._options.stall_ms else {}), final
 
     def _judged(self, n_open: int) -> dict[str, Any]:
         from hubctl.sim.live_verdict import live_verdict

@@ -59,8 +59,8 @@ class Kind(IntEnum):
     CHUTE_LEVEL = 6  # chute=chute, value 1 full eye blocked, 0 cleared
     NODE = 7  # device=node, value 1 up, 0 down
     OPERATE = 8  # chute=chute, value=ChuteState a person or host asks for: any but NEARLY_FULL and FULL
-    # seq, parcel, chute, reason OK (written at t_ns; with LATCHED counts=raw counter then), MISSED_WINDOW or NODE_DOWN (not
-    # written)
+    # seq, parcel, chute, reason OK (written at t_ns; with LATCHED counts=raw counter then), or MISSED_WINDOW or
+    # NODE_DOWN (not written)
     FIRE_RESULT = 9
     FLUSH = 10  # close every open track as FLUSHED: the daemon is going down
     # device=scale, value=weight in g; t_ns=when it was received; with LATCHED counts=raw counter when it was weighed
@@ -89,8 +89,8 @@ class Kind(IntEnum):
     SHOW_LIGHT = 67  # value=TowerLight
     LAUNCH = 68  # device=induct eye of a loop, parcel, counts=carrier number, due_ns=when its middle is there
     ASK_HOST = 69  # seq=question, parcel, text=label, plan, due_ns=when an answer is of no more use
-    # seq (the same again: instead of what it said before), parcel, device=diverter, chute; counts=fire at and limit=void
-    # after, both as the belt's counter shows them
+    # seq (the same again: instead of what it said before), parcel, device=diverter, chute; counts=fire at and
+    # limit=void after, both as the belt's counter shows them
     ARM_DIVERT = 70
     CANCEL_DIVERT = 71  # seq, parcel, device=diverter, chute: what was armed is off
     # Evidence: what the kernel saw, thought and did.

@@ -7,7 +7,7 @@ far as all nodes have told, which is a little behind the time at which a plain o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from hubctl.core.address import NATIVE, Space, parse_address
@@ -71,7 +71,7 @@ def _is_whole(hub: Hub, section: str) -> bool:
     return all(known(entry, *keys) for entry in getattr(hub, section))
 
 
-def _check_space(source: Source, path: Path, text: str, firmware: dict[str, str]) -> None:
+def _check_space(source: Source, path: Path, text: str, firmware: Mapping[str, str]) -> None:
     address = parse_address(text)
     is_ours = firmware.get(address.node) == "hubctl"
     if address.node not in firmware or is_ours == (address.space in NATIVE):
@@ -85,7 +85,7 @@ def _check_space(source: Source, path: Path, text: str, firmware: dict[str, str]
         source.add(path, f"node {address.node} is a Modbus device", 'say firmware = "hubctl" if it has ours')
 
 
-def _check_outputs(hub: Hub, source: Source, firmware: dict[str, str]) -> None:
+def _check_outputs(hub: Hub, source: Source, firmware: Mapping[str, str]) -> None:
     for index, chute in enumerate(hub.chutes):
         if known(chute, "output") and chute.output is not None:
             address = parse_address(chute.output)

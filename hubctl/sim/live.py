@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hubctl.core.address import Address
 from hubctl.core.config import ConfigError
 from hubctl.core.hubfile import Hub, Link
-from hubctl.core.layout import framing_of
+from hubctl.core.layout import framing_of, hub_names
 from hubctl.core.plan import SortPlan
 from hubctl.core.preadvice import HEADER, PreAdvice
 from hubctl.core.site import load_site
@@ -33,12 +34,13 @@ from hubctl.sim.faults import FaultError, Faults, parse_faults
 from hubctl.sim.hub import NS_PER_MS, make_world
 from hubctl.sim.matter import Happens, Outcome
 from hubctl.sim.modbus_devices import SerialNodes, TcpNodes, Units
+from hubctl.sim.node_processes import COUNTS_SPAN, NodeProcess, NodesError, ToldImage, firmware
 from hubctl.sim.plant import Plant
 from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
 from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic, rows_of
 from hubctl.sim.wires import Wires
 
-Device = TcpNodes | SerialNodes | TcpScanner | SerialScanner
+Device = TcpNodes | SerialNodes | NodeProcess | TcpScanner | SerialScanner
 
 PARCELS_MAX = 100_000  # of one run: 8 hours of the demo
 NS_PER_S = 1_000_000_000
@@ -47,6 +49,8 @@ FAR_MM = 10_000_000
 LOOK_NS = 2_000_000  # between two looks at the world
 LOOK_S = 0.1  # between two looks whether the belt is empty
 EXIT_REFUSED = 2
+WRAPS_AFTER_S = 10  # of running: the first node's count starts so far from its end
+APART_COUNTS = 1_000_003  # one node's from the next one's
 
 
 class LiveHub:
@@ -55,19 +59,50 @@ class LiveHub:
     def __init__(self, hub: Hub, traffic: Traffic) -> None:
         self._traffic = traffic
         self._wires = Wires(hub)
+        self._nodes: list[NodeProcess] = []
+        self._counts_per_m = 0
         self._telegrams = [Telegrams(framing_of(scanner)) for scanner in hub.scanners]
         self.devices = {link.name: self._device(hub, link) for link in hub.links}
         self._by_link = list(self.devices.values())
         self._n_drops = [0] * len(hub.links)
+        self._numbers: list[dict[int, int]] = [{} for _ in hub.scanners]  # of triggers, by parcel
+        self._triggers = [
+            hub_names(hub).eyes.index(scanner.trigger) if scanner.trigger else None
+            for scanner in hub.scanners
+        ]
+        self._digits = [scanner.stamp_digits for scanner in hub.scanners]
         self._tasks: set[asyncio.Task[Any]] = set()
         self.plant = Plant(make_world(hub, traffic, time.monotonic_ns()), self._happened)
 
     def _device(self, hub: Hub, link: Link) -> Device:
+        native = [node.name for node in hub.nodes if node.link == link.name and node.firmware == "hubctl"]
+        if native:
+            return self._native(hub, native[0])
         if link.kind in ("modbus-tcp", "modbus-rtu"):
             units = self._units(hub, link)
             return TcpNodes(units) if link.kind == "modbus-tcp" else SerialNodes(units)
         telegrams = self._telegrams[[scanner.link for scanner in hub.scanners].index(link.name)]
         return TcpScanner(telegrams) if link.kind == "scanner-tcp" else SerialScanner(telegrams)
+
+    def _native(self, hub: Hub, name: str) -> NodeProcess:
+        encoder = hub.belts[0].encoder
+        assert encoder is not None
+        self._counts_per_m = encoder.counts_per_m
+        image = self._wires.images[name]
+        assert isinstance(image, ToldImage)
+        away = WRAPS_AFTER_S * hub.belts[0].speed_mm_s * self._counts_per_m // 1000
+        start_counts = (len(self._nodes) * APART_COUNTS - away) % COUNTS_SPAN
+        self._nodes.append(NodeProcess(name, image, start_counts, self._switched))
+        return self._nodes[-1]
+
+    def _switched(self, output: Address, on: bool, ran_counts: int) -> None:
+        chute = self._wires.chute_of(output)
+        if chute is not None:
+            at_ns = self.plant.time_of(ran_counts * 1_000_000 // self._counts_per_m)
+            self.plant.write_output(chute, on, at_ns)
+
+    def _ran_counts(self, at_ns: int) -> int:
+        return self.plant.travel_um(at_ns) * self._counts_per_m // 1_000_000
 
     def _units(self, hub: Hub, link: Link) -> Units:
         names = {node.unit: node.name for node in hub.nodes if node.link == link.name}
@@ -98,6 +133,8 @@ class LiveHub:
     def _wake(self) -> None:
         """Does what is due, and comes back for the next; it looks often, so that no stall goes unnoticed."""
         now_ns = self.plant.catch_up()
+        for node in self._nodes:
+            node.move_to(self._ran_counts(now_ns))
         wait_ns = min(self.plant.next_ns - now_ns, LOOK_NS)
         asyncio.get_running_loop().call_later(wait_ns / NS_PER_S, self._wake)
 
@@ -105,14 +142,29 @@ class LiveHub:
         kind, device, value = int(row["kind"]), int(row["device"]), bool(row["value"])
         if kind == Happens.EYE:
             self._wires.set_eye(device, value)
+            self._count_triggers(device, value, int(row["parcel"]))
         elif kind == Happens.TELEGRAM:
-            self._telegrams[device].send(bytes(self._traffic.labels[row["parcel"]]) if value else None)
+            label = bytes(self._traffic.labels[row["parcel"]]) if value else None
+            self._telegrams[device].send(label, self._stamp(device, int(row["parcel"])))
         elif kind == Happens.CONFIRM:
             self._wires.set_confirm(device, value)
         elif kind == Happens.LEVEL:
             self._wires.set_full(device, value)
         elif kind == Happens.LINK:
             self.set_link(device, value)
+        for node in self._nodes:
+            node.tell_edges(self._ran_counts(int(row["t_ns"])))
+
+    def _count_triggers(self, eye: int, is_blocked: bool, parcel: int) -> None:
+        for numbers, trigger in zip(self._numbers, self._triggers, strict=True):
+            if trigger == eye and is_blocked:
+                numbers[parcel] = len(numbers) + 1
+
+    def _stamp(self, scanner: int, parcel: int) -> bytes:
+        """The number of a parcel's trigger, of a scanner that says it."""
+        if self._triggers[scanner] is None:
+            return b""
+        return b"%0*d" % (self._digits[scanner], self._numbers[scanner].get(parcel, 0))
 
     def set_link(self, link: int, up: bool) -> None:
         """Drops a link, or ends a drop; it is up again once every drop has ended."""
@@ -300,7 +352,9 @@ def main(arguments: list[str]) -> None:
     options = _options(arguments)
     try:
         hub, traffic = _prepared(options)
-    except (ArrivalsError, FaultError, TrafficError, ConfigError) as error:
+        if any(node.firmware == "hubctl" for node in hub.nodes):
+            firmware("node_host")
+    except (ArrivalsError, FaultError, NodesError, TrafficError, ConfigError) as error:
         _say({"error": str(error)})
         sys.exit(EXIT_REFUSED)
     asyncio.run(run(options, hub, traffic))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubctl.sim.matter import NOT_YET, ON_BELT, World
-from hubctl.sim.motion import look_ahead
+from hubctl.sim.motion import look_ahead, time_of
 from hubctl.sim.places import ENTER, KIND_MASK, travel_at
 from hubctl.sim.world import begin, next_ns, run_next, write_output
 
@@ -129,11 +129,16 @@ class Plant:
         """Parcels that have come; they are the first ones."""
         return int((self.world.progress["landed"] != NOT_YET).sum())
 
-    def write_output(self, chute: int, on: bool) -> None:
-        """Switches a chute's output, now; those of other belts than the first move nothing."""
-        now_ns = self.catch_up()
+    def time_of(self, travel_um: int, belt: int = 0) -> int:
+        """When a belt had run so far, ns."""
+        return min(int(time_of(self.world.belts[belt], travel_um)), self.catch_up())
+
+    def write_output(self, chute: int, on: bool, at_ns: int | None = None) -> None:
+        """Switches a chute's output, now or a moment ago; those of other belts than the first move nothing."""
+        now_ns = self.catch_up() if at_ns is None else at_ns
         if self.world.core[0]["chute_diverter"][chute] >= 0:
             write_output(self.world, chute, on, now_ns)
+            self.next_ns = next_ns(self.world)
 
 
 def _keep_events(belt: Any, rows: npt.NDArray[np.intp]) -> None:

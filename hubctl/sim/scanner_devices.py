@@ -33,9 +33,9 @@ class Telegrams:
         self._framing = framing
         self.listeners: set[asyncio.WriteTransport] = set()
 
-    def send(self, label: bytes | None) -> None:
-        """Tells a label; None: that none was read."""
-        self._say(self._framing.no_read.encode("ascii") if label is None else label)
+    def send(self, label: bytes | None, stamp: bytes = b"") -> None:
+        """Tells a label; None: that none was read. The stamp goes before it."""
+        self._say(stamp + (self._framing.no_read.encode("ascii") if label is None else label))
 
     def beat(self) -> None:
         """Says that it is alive, if it is one that does, and goes on doing so."""

@@ -9,6 +9,7 @@ from hubctl.core.address import Address, Space, parse_address
 from hubctl.core.hubfile import Belt, Hub
 from hubctl.core.layout import eyes_in_order
 from hubctl.sim.node_image import NodeImage
+from hubctl.sim.node_processes import ToldImage
 
 WRAPS_AFTER_S = 10  # of running: a counter starts so far from its end
 WORD = 0xFFFF
@@ -63,7 +64,10 @@ class Wires:
         self._counter = Counter.of(hub.belts[0]) if hub.belts[0].encoder else None
         outputs = [_address(chute.output) for chute in hub.chutes]
         self._chute_of = {output: chute for chute, output in enumerate(outputs) if output is not None}
-        self.images = {node.name: NodeImage(self._wired(node.name)) for node in hub.nodes}
+        self.images = {
+            node.name: (ToldImage if node.firmware == "hubctl" else NodeImage)(self._wired(node.name))
+            for node in hub.nodes
+        }
         for eye in range(len(self._eyes)):
             self.set_eye(eye, False)
 
@@ -101,6 +105,10 @@ class Wires:
         was = self.images[node].read(Space.COIL, number, 1)
         self.images[node].set_bit(address, on)
         return self._chute_of.get(address) if was != [int(on)] else None
+
+    def chute_of(self, output: Address) -> int | None:
+        """The chute that an output diverts into, or None."""
+        return self._chute_of.get(output)
 
     def _show(self, address: Address | None, on: bool) -> None:
         if address is not None:
