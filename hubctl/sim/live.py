@@ -25,7 +25,7 @@ import numpy.typing as npt
 from hubctl.core.address import Address
 from hubctl.core.config import ConfigError
 from hubctl.core.hubfile import Hub, Link
-from hubctl.core.layout import framing_of, hub_names
+from hubctl.core.layout import framing_of
 from hubctl.core.plan import SortPlan
 from hubctl.core.preadvice import HEADER, PreAdvice
 from hubctl.core.site import load_site
@@ -65,12 +65,7 @@ class LiveHub:
         self.devices = {link.name: self._device(hub, link) for link in hub.links}
         self._by_link = list(self.devices.values())
         self._n_drops = [0] * len(hub.links)
-        self._numbers: list[dict[int, int]] = [{} for _ in hub.scanners]  # of triggers, by parcel
-        self._triggers = [
-            hub_names(hub).eyes.index(scanner.trigger) if scanner.trigger else None
-            for scanner in hub.scanners
-        ]
-        self._digits = [scanner.stamp_digits for scanner in hub.scanners]
+        self._digits = [scanner.stamp_digits if scanner.stamp == "encoder" else 0 for scanner in hub.scanners]
         self._tasks: set[asyncio.Task[Any]] = set()
         self.plant = Plant(make_world(hub, traffic, time.monotonic_ns()), self._happened)
 
@@ -142,10 +137,9 @@ class LiveHub:
         kind, device, value = int(row["kind"]), int(row["device"]), bool(row["value"])
         if kind == Happens.EYE:
             self._wires.set_eye(device, value)
-            self._count_triggers(device, value, int(row["parcel"]))
         elif kind == Happens.TELEGRAM:
             label = bytes(self._traffic.labels[row["parcel"]]) if value else None
-            self._telegrams[device].send(label, self._stamp(device, int(row["parcel"])))
+            self._telegrams[device].send(label, self._stamp(device, row))
         elif kind == Happens.CONFIRM:
             self._wires.set_confirm(device, value)
         elif kind == Happens.LEVEL:
@@ -155,16 +149,13 @@ class LiveHub:
         for node in self._nodes:
             node.tell_edges(self._ran_counts(int(row["t_ns"])))
 
-    def _count_triggers(self, eye: int, is_blocked: bool, parcel: int) -> None:
-        for numbers, trigger in zip(self._numbers, self._triggers, strict=True):
-            if trigger == eye and is_blocked:
-                numbers[parcel] = len(numbers) + 1
-
-    def _stamp(self, scanner: int, parcel: int) -> bytes:
-        """The number of a parcel's trigger, of a scanner that says it."""
-        if self._triggers[scanner] is None:
+    def _stamp(self, scanner: int, row: Any) -> bytes:
+        """The first node's count when a scanner that says it read a parcel."""
+        if not self._digits[scanner] or not self._nodes:
             return b""
-        return b"%0*d" % (self._digits[scanner], self._numbers[scanner].get(parcel, 0))
+        delay_ns = int(self._traffic.reads[row["parcel"], scanner]["delay_ms"]) * NS_PER_MS
+        counts = self._nodes[0].start_counts + self._ran_counts(int(row["t_ns"]) - delay_ns)
+        return b"%0*d" % (self._digits[scanner], counts % COUNTS_SPAN)
 
     def set_link(self, link: int, up: bool) -> None:
         """Drops a link, or ends a drop; it is up again once every drop has ended."""

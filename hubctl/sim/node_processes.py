@@ -68,7 +68,8 @@ class NodeProcess:
 
     def __init__(self, name: str, image: ToldImage, start_counts: int, switched: Switched) -> None:
         self.program = firmware("node_host")
-        self._name, self._image, self._start_counts, self._switched = name, image, start_counts, switched
+        self._name, self._image, self._switched = name, image, switched
+        self.start_counts = start_counts
         self._moved_counts = 0
         self._process: asyncio.subprocess.Process | None = None
         self._address = (LOCALHOST, 0)
@@ -82,7 +83,7 @@ class NodeProcess:
             self._address = (LOCALHOST, await self._port())
             reader, self._writer = await asyncio.open_connection(LOCALHOST, await self._port())
             self._hearing = asyncio.create_task(self._hear(reader))
-            self._writer.write(set_counts(self._start_counts))
+            self._writer.write(set_counts(self.start_counts))
         return self._address
 
     async def _port(self) -> int:
@@ -103,7 +104,7 @@ class NodeProcess:
     def tell_edges(self, ran_counts: int) -> None:
         """The eyes have changed since the last time, when the belt had run so far."""
         for eye, is_blocked in self._image.changes:
-            self._writer.write(plan_edge(eye, is_blocked, self._start_counts + ran_counts))
+            self._writer.write(plan_edge(eye, is_blocked, self.start_counts + ran_counts))
         self._image.changes.clear()
 
     def move_to(self, ran_counts: int) -> None:
@@ -117,6 +118,6 @@ class NodeProcess:
         while data := await reader.read(CHUNK):
             for event in line.receive(data):
                 if isinstance(event, OutputChanged):
-                    ran_counts = (event.counts - self._start_counts) % COUNTS_SPAN
+                    ran_counts = (event.counts - self.start_counts) % COUNTS_SPAN
                     address = Address(self._name, Space.DIVERT, event.diverter, None)
                     self._switched(address, event.is_on, ran_counts)
