@@ -337,16 +337,22 @@ cdef inline void count_rate(State* s, int c, int64_t slot, int n, int mm) noexce
     chute.rate_mm[slot % (N_RATE_SLOTS + 1)] += mm
 
 
-cdef inline void unbook(State* s, int32_t t) noexcept nogil:
-    """Track `t` keeps no place any more."""
+cdef inline void free_place(State* s, int32_t t) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     cdef int c = track.booked
     if c == NO_INDEX:
         return
     track.booked = NO_INDEX
     add_load(&s.chutes[c].booked, &track.booked_load, -1)
-    count_rate(s, c, track.booked_slot, -1, -track.booked_mm)
     note_crowd(s, c)
+
+
+cdef inline void unbook(State* s, int32_t t) noexcept nogil:
+    """Track `t` does not come to the chute in which it kept a place: the chute's rate has not had it either."""
+    cdef Track* track = &s.tracks[t]
+    if track.booked != NO_INDEX:
+        count_rate(s, track.booked, track.booked_slot, -1, -track.booked_mm)
+    free_place(s, t)
 
 
 cdef inline void book(State* s, int32_t t, int c) noexcept nogil:
@@ -378,7 +384,10 @@ cdef inline void book_anew(State* s, int32_t t) noexcept nogil:
 
 cdef inline void land(State* s, int32_t t, int c) noexcept nogil:
     """Track `t` is in a chute."""
-    unbook(s, t)
+    if s.tracks[t].booked == c:
+        free_place(s, t)
+    else:
+        unbook(s, t)
     add_load(&s.chutes[c].held, &s.tracks[t].load, 1)
     note_crowd(s, c)
     look_at_chute(s, c)

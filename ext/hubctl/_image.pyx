@@ -74,6 +74,7 @@ cdef void tell_signal(const Field* field, int poll, const Signal* signal, const 
             latch_counts(field, poll, signal.belt, data, row)
     elif signal.kind != SAFETY:
         row.chute = signal.index
+        row.device = signal.which
 
 
 cdef bint is_told(const Poll* poll, const PollStatus* status, const Signal* signal, const uint8_t* data) noexcept nogil:

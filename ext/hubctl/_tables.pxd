@@ -218,6 +218,7 @@ cdef packed struct Signal:
     uint16_t belt
     uint16_t register
     uint16_t g_per_count
+    uint16_t which
 
 cdef packed struct Counter:
     uint16_t poll

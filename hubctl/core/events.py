@@ -56,7 +56,7 @@ class Kind(IntEnum):
     # counter when it was made, with TRIGGERED value=number of the trigger that it answers
     READ = 4
     CONFIRM = 5  # chute=chute, value 1 its eye blocked, 0 cleared
-    CHUTE_LEVEL = 6  # chute=chute, value 1 full eye blocked, 0 cleared
+    CHUTE_LEVEL = 6  # chute=chute, device 0 its full eye, 1 its nearly-full eye; value 1 blocked, 0 cleared
     NODE = 7  # device=node, value 1 up, 0 down
     OPERATE = 8  # chute=chute, value=ChuteState a person or host asks for: any but NEARLY_FULL and FULL
     # seq, parcel, chute, reason OK (written at t_ns; with LATCHED counts=raw counter then), or MISSED_WINDOW or
@@ -98,7 +98,7 @@ class Kind(IntEnum):
     MEASURED = 97  # parcel, value=length in counts
     READ_PLACED = 98  # parcel, device=scanner, text, reason=verdict on the label, error_um from the scan line
     READ_UNPLACED = 99  # device=scanner, text, reason AMBIGUOUS_READ or LATE_READ or UNEXPECTED
-    DECIDED = 100  # parcel, chute, reason, plan, value=lane (or -1)
+    DECIDED = 100  # parcel, chute, reason, plan, value=lane (or -1), limit=wave of that lane (or -1)
     SKIPPED = 101  # parcel, chute not taken, reason why not: one for each candidate passed over
     COMMITTED = 102  # parcel, chute, seq, counts=commit point, limit=fire counts
     FIRED = 103  # parcel, chute, device=diverter, seq, t_ns=written, due_ns
@@ -124,7 +124,7 @@ class Kind(IntEnum):
     )
     RING_CHECKED = 118  # device=belt, value=carriers counted, limit=pitch in counts, reason OK or UNEXPECTED
     LOADED = 119  # device=belt, parcel or 0, counts=carrier number, value 1 loaded, 0 empty
-    LISTED = 120  # parcel found travelling when its label was put on a list; text, reason
+    LISTED = 120  # text, reason, parcel that carries it or 0; value 1 on the list, 0 off, -1 refused: full, or no label
     # From the reactor to the daemon.
     LINK = 128  # device=link, value 1 up, 0 down, reason=LinkFault
 

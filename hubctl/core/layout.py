@@ -392,6 +392,7 @@ class _Want(NamedTuple):
     row: int  # eye or chute; belt for a counter
     belt: int  # that an eye looks at, a chute takes from, a counter follows
     invert: bool
+    which: int = 0  # of a chute's levels
 
 
 class _Block(NamedTuple):
@@ -524,6 +525,8 @@ def _chute_wants(hub: Hub, belt_of_diverter: dict[str, int]) -> Iterator[_Want]:
         for text, kind in ((chute.confirm, Kind.CONFIRM), (chute.full, Kind.CHUTE_LEVEL)):
             if text is not None:
                 yield _Want(parse_address(text), 1, kind, i, belt, False)
+        if chute.nearly_full is not None:
+            yield _Want(parse_address(chute.nearly_full), 1, Kind.CHUTE_LEVEL, i, belt, False, 1)
 
 
 def _n_registers(encoder: Encoder) -> int:
@@ -574,6 +577,7 @@ def _signals(hub: Hub, poll: int, block: _Block) -> Iterator[dict[str, int]]:
                 "invert": want.invert,
                 "belt": want.belt if want.belt in counted else NO_INDEX,
                 **(_weight(hub.scales[want.row], block) if want.kind is Kind.WEIGHT else {}),
+                "which": want.which,
             }
 
 

@@ -325,6 +325,7 @@ SIGNAL = np.dtype(
         ),  # belt whose counter comes in the same reply, so that edges are LATCHED; else NO_INDEX
         ("register", "<u2"),  # of a WEIGHT: where in the reply the weight is, in registers
         ("g_per_count", "<u2"),
+        ("which", "<u2"),  # of a chute's levels: 0 its full eye, 1 its nearly-full eye
     ]
 )
 

@@ -280,7 +280,7 @@ class Stage:
 
     def _value(self, key: str, value: str) -> Any:
         if key == "chute":
-            return self.names.chutes.index(value)
+            return NO_INDEX if value == "NOWHERE" else self.names.chutes.index(value)
         if key == "text":
             return (label_of(value, 0) or "").encode()
         return int(Reason[value]) if key == "reason" else int(value)

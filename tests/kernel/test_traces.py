@@ -23,13 +23,7 @@ def test_the_kernel_says_what_it_said(file: Path, bless: bool) -> None:
     assert stage.kernel.n_evidence_lost == 0
 
 
-LATER = {
-    "WAVE_MISSED",
-    "HELD",
-    "RATE_LIMIT",
-    "MAX_LAPS",
-    "REMOVED",
-}
+LATER = {"REMOVED"}
 
 
 def test_every_reason_of_now_has_a_story() -> None:
