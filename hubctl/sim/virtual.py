@@ -371,6 +371,9 @@ class Virtual:
         self, hub: Hub, plan: SortPlan, traffic: Traffic, *, n_tracks_max: int = 4096, keep_all: bool = False
     ) -> None:
         self._layout = compile_layout(hub)
+        self._layout.diverters["is_armed"] = (
+            0  # no node stands between: each output is written at its instant
+        )
         self._plan: CompiledPlan = compile_plan(plan, hub, traffic.preadvice)
         self._kernel = Kernel(self._layout, self._plan, n_tracks_max=n_tracks_max)
         self._world = make_world(hub, traffic, 0)
