@@ -93,7 +93,10 @@ cdef inline void start_looking(State* s, int b) noexcept nogil:
 
 
 cdef inline void touch(State* s, int b, int e, int64_t from_counts, int64_t until_counts) noexcept nogil:
-    """Something lay across the eye from one count to another: on each carrier whose middle half passed meanwhile."""
+    """Something lay across the eye from one count to another: on each carrier whose middle half passed meanwhile.
+
+    A long load may still block the eye when the first of its carriers has been judged.
+    """
     cdef int64_t at = s.eye_table[e].at_counts
     cdef int64_t quarter = pitch_counts(s, b) // 4
     cdef int32_t carrier = carrier_at(s, b, at, from_counts)
@@ -102,7 +105,7 @@ cdef inline void touch(State* s, int b, int e, int64_t from_counts, int64_t unti
     for k in range(N_TOUCHED_MAX):
         if middle - quarter > until_counts:
             return
-        if middle + quarter >= from_counts:
+        if middle + quarter >= from_counts and middle >= s.ring_eyes[e].due_counts - quarter:
             carrier_of(s, b, carrier).touched |= bit_of(s, b, e)
         carrier = carrier_after(s, b, carrier, 1)
         middle = carrier_comes(s, b, carrier, at, middle + 1)

@@ -37,6 +37,7 @@ from hubctl._state cimport (
     EYE_PASSED,
     FAILED_CARRIER,
     FIRED_TRACK,
+    LABELLED,
     NOBODY,
     OFF_RING,
     ON_BELT,
@@ -149,7 +150,10 @@ cdef inline void reach_ride_point(State* s, int32_t t) noexcept nogil:
         launch_in_vain(s, t)
     elif ride.read_counts and ride.read_counts <= counts:
         ride.read_counts = 0
-        route(s, t, LATE_READ)
+        if track.marks & LABELLED:
+            arm_timer(s, t)
+        else:
+            route(s, t, LATE_READ)
     else:
         lap(s, t)
 

@@ -62,9 +62,38 @@ def make_world(hub: Hub, traffic: Traffic, start_ns: int) -> World:
         taken=np.zeros(n * (1 if len(hub.belts) == 1 else 3) + N_TAKEN_SPARE, TAKEN),
         happened=np.zeros(N_HAPPENINGS_MAX, HAPPENING),
         fire_fails=traffic.fire_fails,
+        carriers=np.full(max(_n_carriers(hub.belts), 1), -1, np.int64),
     )
+    _count_riders(world)
     begin(world)
     return world
+
+
+def _n_carriers(belts: Sequence[Belt]) -> int:
+    return sum(belt.carriers.n for belt in belts if belt.carriers is not None)
+
+
+def _count_riders(world: World) -> None:
+    """How many parcels come onto each belt from outside: so many are to leave a loop."""
+    core, parcels = world.core[0], world.parcels
+    sources = np.where(parcels["put_um"] >= 0, HAND + parcels["belt"], parcels["source"])
+    n = np.bincount(core["source_belt"][sources], minlength=len(world.belts))
+    world.belts["n_to_leave"] = n[: len(world.belts)]
+
+
+def _fill_ring(row: np.void, hub: Hub, belt: Belt) -> None:
+    """What a loop is besides a belt."""
+    row["origin_eye"] = row["carrier_eye"] = -1
+    if belt.carriers is None:
+        return
+    row["ring_um"] = belt.length_mm * UM_PER_MM
+    row["pitch_um"] = belt.carriers.pitch_mm * UM_PER_MM
+    row["carrier_um"] = belt.carriers.carrier_mm * UM_PER_MM
+    row["n_carriers"] = belt.carriers.n
+    row["first_carrier"] = _n_carriers(hub.belts[: hub.belts.index(belt)])
+    for k, eye in enumerate(eyes_in_order(hub)):
+        if eye.belt == belt.name and eye.role in ("origin", "carrier"):
+            row[f"{eye.role}_eye"] = k
 
 
 def _no_mishap() -> npt.NDArray[np.void]:
@@ -100,6 +129,7 @@ def _belts(hub: Hub, start_ns: int) -> npt.NDArray[np.void]:
         row["first_eye"], row["end_eye"] = _span([eye.belt for eye in eyes_in_order(hub)], belt)
         row["first_diverter"], row["end_diverter"] = _span([d.belt for d in diverters_in_order(hub)], belt)
         row["first"] = row["last"] = -1
+        _fill_ring(row, hub, belt)
         look_ahead(row)
     return rows
 
@@ -118,6 +148,7 @@ def _core(hub: Hub, traffic: Traffic, start_ns: int) -> npt.NDArray[np.void]:
     row["n_belts"] = len(belts)
     row["harm_ns"], row["heal_ns"] = traffic.harm_s * NS_PER_S, traffic.heal_s * NS_PER_S
     row["n_eyes"] = _fill(row["eyes_um"], [eye.at_mm * UM_PER_MM for eye in eyes_in_order(hub)])
+    _fill(row["is_load_eye"], [int(eye.role == "load") for eye in eyes_in_order(hub)])
     row["n_scanners"] = _fill(row["scanners_um"], [scanner.at_mm * UM_PER_MM for scanner in hub.scanners])
     _fill(row["scanner_belt"], [belts.index(scanner.belt) for scanner in hub.scanners])
     _fill_diverters(row, hub)
@@ -168,8 +199,12 @@ def _fill_sources(row: np.void, hub: Hub) -> None:
     for source, k in enumerate(inducts):
         row["eye_source"][k] = source
         row["source_belt"][source] = belts.index(eyes[k].belt)
+        row["source_eye"][source] = k
+        is_loop = hub.belts[belts.index(eyes[k].belt)].kind == "loop"
         is_first = eyes[k].belt not in {eyes[other].belt for other in inducts[:source]}
-        row["source_at_um"][source] = 0 if is_first else (eyes[k].at_mm - APPROACH_MM) * UM_PER_MM
+        approach_mm = 0 if is_loop else APPROACH_MM
+        is_at_start = is_first and not is_loop
+        row["source_at_um"][source] = 0 if is_at_start else (eyes[k].at_mm - approach_mm) * UM_PER_MM
 
 
 def _fill(room: npt.NDArray[np.int64], values: list[int]) -> int:

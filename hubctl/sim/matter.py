@@ -213,6 +213,15 @@ BELT = np.dtype(
         ("end_diverter", "<i8"),
         ("first", "<i8"),  # parcel furthest down; -1: none
         ("last", "<i8"),
+        ("ring_um", "<i8"),  # once round; 0: it is no loop
+        ("pitch_um", "<i8"),
+        ("carrier_um", "<i8"),  # the longest parcel that one carrier takes
+        ("n_carriers", "<i8"),
+        ("first_carrier", "<i8"),  # among those of all loops
+        ("origin_eye", "<i8"),  # -1: it has none
+        ("carrier_eye", "<i8"),
+        ("n_to_leave", "<i8"),  # parcels that are still to leave the loop
+        ("last_left_um", "<i8"),  # it had run so far when the last one did
         ("next_ns", "<i8"),  # when the first event comes
         ("n_travel", "<i8"),
         ("travel_keys", "<i8", (N_EVENTS_MAX,)),
@@ -236,6 +245,7 @@ CORE = np.dtype(
         ("heal_ns", "<i8"),  # for so long they do not, and so on; 0: always
         ("eyes_um", "<i8", (N_EYES_MAX,)),
         ("eye_source", "<i8", (N_EYES_MAX,)),  # for an induct eye its induct; -1
+        ("is_load_eye", "<i8", (N_EYES_MAX,)),
         ("over_eye", "<i8", (N_EYES_MAX,)),  # parcels that block each eye
         ("was_over_eye", "<i8", (N_EYES_MAX,)),  # the same before a jog
         ("tails_at_eye", "<i8", (N_EYES_MAX,)),  # of these, parcels whose leading edge is on the next belt
@@ -256,7 +266,10 @@ CORE = np.dtype(
         ("chute_to_um", "<i8", (N_CHUTES_MAX,)),
         ("slide_ns", "<i8", (N_CHUTES_MAX,)),  # from the paddle to the chute eye, of a parcel's centre
         ("n_landed", "<i8", (N_CHUTES_MAX,)),
+        ("tilts", "<i8", (N_CHUTES_MAX,)),  # of a loop: the last fire into it moves a carrier
+        ("tilt_um", "<i8", (N_CHUTES_MAX,)),  # travel of the loop when it began to
         ("source_belt", "<i8", (N_SOURCES,)),
+        ("source_eye", "<i8", (N_SOURCES,)),
         ("source_at_um", "<i8", (N_SOURCES,)),  # where parcels come down that enter there
         ("source_first", "<i8", (N_SOURCES,)),  # the first who will; -1
         ("source_held", "<i8", (N_SOURCES,)),
@@ -288,3 +301,4 @@ class World(NamedTuple):
     taken: npt.NDArray[Any]  # TAKEN: what the paddles did, in order of time
     happened: npt.NDArray[Any]  # HAPPENING: what the last event made the devices notice
     fire_fails: npt.NDArray[np.bool_]  # the k-th fire moves nothing
+    carriers: npt.NDArray[np.int64]  # of all loops: who lies on each; -1: nobody. One at least

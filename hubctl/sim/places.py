@@ -20,6 +20,7 @@ DELIVER, ARRIVE, CLEAR, EMPTY, HEAL, RELEASE, UNLEAD, UNTRAIL, JOGGED, FLAP, GO_
 # An event is a number: parcel, epoch, device, kind; so equal times keep the parcels' order.
 PARCEL_SHIFT, EPOCH_SHIFT, DEVICE_SHIFT = 32, 24, 8
 EPOCH_MASK, DEVICE_MASK, KIND_MASK = 255, 0xFFFF, 255
+FREE_UM = 1 << 40  # as far as from a parcel that is not there
 PRESS_UM = 2_000  # parcels that come up against each other leave no light between them
 
 
@@ -260,6 +261,20 @@ def look_where(w: World, p: int, travel_um: int) -> None:
         if not is_here or key_um(w, p, core["scanners_um"][scanner]) <= travel_um:
             scanned |= np.int64(1) << scanner
     row["scanned"] = scanned
+
+
+@jitable
+def write_down(w: World, p: int, chute: int, cause: int, t_ns: int) -> None:
+    """A parcel was taken off into a chute."""
+    k = w.core[0]["n_taken"]
+    w.core[0]["n_taken"] += 1
+    if k < len(w.taken):
+        w.taken[k]["t_ns"] = t_ns
+        w.taken[k]["parcel"] = p
+        w.taken[k]["chute"] = chute
+        w.taken[k]["cause"] = cause
+        w.taken[k]["neighbour"] = -1
+        w.taken[k]["beside_um"] = FREE_UM
 
 
 @seldom

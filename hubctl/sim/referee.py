@@ -40,6 +40,7 @@ def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
     for lane in range(len(plan.first) - 1):
         allowed[lane, plan.chutes[plan.first[lane] : plan.first[lane + 1]]] = True
     allowed[:, layout.chutes["diverter"] == NO_INDEX] = True
+    allowed[:, layout.belts["end_chute"]] = True
     allowed[:, plan.exceptions[plan.exceptions != NO_INDEX]] = True
     for step in plan.steps[plan.exception_steps[plan.exception_steps >= 0]]:
         allowed[:, plan.chutes[step["first"] : step["first"] + step["n_chutes"]]] = True
@@ -47,8 +48,17 @@ def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
     return allowed
 
 
+def _parcel_known(opened: Records, rows: npt.NDArray[np.int64], tracks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The same where the world knows it, as at the inductions of a loop."""
+    parcel_of = dict(zip(tracks.tolist(), rows.tolist(), strict=True))
+    return np.array([parcel_of.get(track, -1) for track in opened["parcel"].tolist()], np.int64)
+
+
 def _parcel_of_track(opened: Records, truth: Truth) -> npt.NDArray[np.int64]:
     """The physical parcel whose induct edge opened each track, shape (n,); -1 where none fits."""
+    known = np.flatnonzero(truth.progress["track"] > 0)
+    if len(known):
+        return _parcel_known(opened, known, truth.progress["track"][known])
     rows = np.flatnonzero(truth.progress["inducted_ns"] > 0)
     if len(rows) == 0 or len(opened) == 0:
         return np.full(len(opened), -1, np.int64)
@@ -245,6 +255,7 @@ def judge(
         "misreported": n_wrong["misreported"],
         "doubled": n_wrong["doubled"],
         "undetectable": actions.n_undetectable,
+        "recirculated": len(np.unique(records["parcel"][records["kind"] == Kind.LAPPED])),
         "taken_off": int((truth.progress["landed"] == TAKEN_OFF).sum()),
         "put_on": int(((truth.parcels["put_um"] >= 0) & (truth.progress["landed_ns"] > 0)).sum()),
         "unseen_at_induct": int(

@@ -35,6 +35,7 @@ LATENCY_MS = (40, 60)  # from the scan line to the telegram
 LATE_MS = (200, 2000)  # and so much more when it is late
 SLIP_PPM = (-200, 200)
 LINK_DOWN_NS = 2_000_000_000  # a dropped link comes back after so long
+N_TURNS_BEFORE = 4  # of a loop, before the first parcel comes: two to be sure of it, one to see every carrier
 N_FIRES_DRAWN = 65_521  # fates of fires, used round and round; a prime, so that they fall on no pattern
 # Length quantiles at 0, 10, ... 100 %, mm.
 LENGTHS_MM = np.array([120, 160, 170, 200, 210, 250, 300, 350, 410, 530, 1050], np.int64)
@@ -214,7 +215,7 @@ def _runs_mm(hub: Hub, plan: SortPlan) -> Ints:
 
 
 def _inducted(
-    seed: int, hub: Hub, run_mm: Ints, starts_um: Ints, lengths_mm: Ints, lanes: Ints, faults: Faults
+    seed: int, run_mm: Ints, starts_um: Ints, lengths_mm: Ints, lanes: Ints, faults: Faults
 ) -> npt.NDArray[Any]:
     n = len(starts_um)
     parcels = blank_parcels(n)
@@ -223,7 +224,7 @@ def _inducted(
     parcels["label_um"] = parcels["length_um"] * draw.between(seed, "label_place", n, 200, 800) // 1000
     parcels["gap_um"] = GAP_MM_MIN * UM_PER_MM
     off = draw.happens(seed, "taken_off", n, faults.taken_off)
-    way_mm = run_mm[lanes] - TAKEN_FROM_MM
+    way_mm = np.maximum(run_mm - TAKEN_FROM_MM, 1)
     place_mm = TAKEN_FROM_MM + draw.between(seed, "taken_place", n, 0, 999) * way_mm // 1000
     parcels["removed_um"] = np.where(off, place_mm * UM_PER_MM, -1)
     parcels["slip_ppm"] = draw.between(seed, "slip", n, *SLIP_PPM)
@@ -290,9 +291,47 @@ def _recorded(
     return _Wants(wanted_um, lanes, lengths_mm, note)
 
 
+def _on_loop(seed: int, hub: Hub, plan: SortPlan, wants: _Wants, faults: Faults) -> npt.NDArray[Any]:
+    """The same for a loop: parcels come to its inductions, and by hand onto carriers beyond them."""
+    belt, n = hub.belts[0], len(wants.lanes)
+    inductions_mm = np.array(sorted(eye.at_mm for eye in hub.eyes if eye.role == "induct"), np.int64)
+    source = draw.between(seed, "induction", n, 0, len(inductions_mm) - 1)
+    at_mm = inductions_mm[source]
+    way_mm = (_runs_mm(hub, plan)[wants.lanes] - at_mm) % belt.length_mm
+    starts_um = wants.wanted_um + (N_TURNS_BEFORE * belt.length_mm - at_mm) * UM_PER_MM
+    parcels = _inducted(seed, way_mm, starts_um, wants.lengths_mm, wants.lanes, faults)
+    parcels["source"] = source
+    return np.concatenate([parcels, _laid_on(seed, hub, parcels, faults)])
+
+
+def _laid_on(seed: int, hub: Hub, parcels: npt.NDArray[Any], faults: Faults) -> npt.NDArray[Any]:
+    """Parcels that a person lays onto carriers of a loop, where none is inducted."""
+    rows = np.flatnonzero(draw.happens(seed, "put_on", len(parcels), faults.put_on))
+    places_mm = _lay_places_mm(hub)
+    laid = blank_parcels(len(rows))
+    laid["length_um"] = draw.between(seed, "put_length", len(parcels), *HAND_MM)[rows] * UM_PER_MM
+    laid["put_um"] = places_mm[draw.between(seed, "put_place", len(parcels), 0, len(places_mm) - 1)[rows]] * UM_PER_MM
+    laid["start_um"] = parcels["start_um"][rows]
+    laid["label_um"] = laid["length_um"] // 2
+    laid["lane"] = parcels["lane"][rows]
+    return laid
+
+
+def _lay_places_mm(hub: Hub) -> Ints:
+    """Places on the first belt, a loop, from where a load eye is passed before an induction."""
+    eyes = sorted((eye.at_mm, eye.role) for eye in hub.eyes if eye.role in ("induct", "load"))
+    length_mm, pitch_mm = hub.belts[0].length_mm, hub.belts[0].length_mm // 100
+    spans = [
+        np.arange(at_mm + pitch_mm, (beyond_mm - at_mm) % length_mm + at_mm - pitch_mm, 100) % length_mm
+        for (at_mm, _), (beyond_mm, role) in zip(eyes, [*eyes[1:], eyes[0]], strict=True)
+        if role == "load"
+    ]
+    return np.concatenate(spans)
+
+
 def _refuse_unfit(belt: Belt, plan: SortPlan) -> None:
-    if belt.kind != "line":
-        raise TrafficError(f"belt {belt.name} is a {belt.kind}: the simulated hub runs line belts")
+    if belt.kind == "station":
+        raise TrafficError(f"belt {belt.name} is a station: the simulated hub runs lines and loops")
     if len(lanes_with_labels(plan)) == 0:
         raise TrafficError(f"plan {plan.name} has no key of {' or '.join(CARRIES_KEY)} to put on a label")
 
@@ -331,9 +370,12 @@ def make_traffic(
         wants = _generated(seed, plan, belt, n, parcels_per_hour)
     else:
         wants = _recorded(seed, plan, belt, n, parcels_per_hour, arrivals, live)
-    starts_um = _starts_um(wants.wanted_um, wants.lengths_mm * UM_PER_MM)
-    inducted = _inducted(seed, hub, _runs_mm(hub, plan), starts_um, wants.lengths_mm, wants.lanes, faults)
-    parcels = np.concatenate([inducted, _put_on(seed, hub, belt, inducted, faults)])
+    if belt.kind == "loop":
+        parcels = _on_loop(seed, hub, plan, wants, faults)
+    else:
+        starts_um = _starts_um(wants.wanted_um, wants.lengths_mm * UM_PER_MM)
+        inducted = _inducted(seed, _runs_mm(hub, plan)[wants.lanes], starts_um, wants.lengths_mm, wants.lanes, faults)
+        parcels = np.concatenate([inducted, _put_on(seed, hub, belt, inducted, faults)])
     parcels = parcels[np.argsort(_entries_um(parcels), kind="stable")]
     labels, preadvice = _labels(seed, plan, parcels["lane"].astype(np.int64))
     return Traffic(

@@ -26,13 +26,14 @@ from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import SortPlan, compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim import calls, draw, heap, matter, mishaps, motion, places, watch, world
+from hubctl.sim import calls, draw, heap, matter, mishaps, motion, places, ring, watch, world
 from hubctl.sim.calls import address_of, call_deadline, call_step
 from hubctl.sim.hub import make_world
 from hubctl.sim.jitable import jitable, register_marked
 from hubctl.sim.matter import NOT_YET, Happens, World
 from hubctl.sim.motion import NEVER_NS
 from hubctl.sim.places import travel_at
+from hubctl.sim.ring import is_ring, launch
 from hubctl.sim.referee import Truth, Wrong, judge
 from hubctl.sim.traffic import Traffic
 from hubctl.sim.watch import Watch, new_watch, watch_input, watch_record
@@ -52,8 +53,8 @@ N_LOG = 1 << 18
 N_KINDS_MAX = 256
 SLICE_NS = 20 * 60 * 10**9  # belt time between two reports of progress
 
-KEPT = (Kind.OPENED, Kind.FIRE_OUTPUT, Kind.CLOSED)
-_FIRE = int(Kind.FIRE_OUTPUT)
+KEPT = (Kind.OPENED, Kind.FIRE_OUTPUT, Kind.CLOSED, Kind.LAPPED)
+_FIRE, _LAUNCH, _OPENED = int(Kind.FIRE_OUTPUT), int(Kind.LAUNCH), int(Kind.OPENED)
 _ENCODER, _EYE, _READ, _CONFIRM = int(Kind.ENCODER), int(Kind.EYE), int(Kind.READ), int(Kind.CONFIRM)
 _LEVEL, _NODE, _FIRE_RESULT = int(Kind.CHUTE_LEVEL), int(Kind.NODE), int(Kind.FIRE_RESULT)
 _OK = int(Reason.OK)
@@ -128,7 +129,7 @@ def _sample(j: Joint, w: World, t_ns: int) -> None:
 
 
 @jitable
-def _edge(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
+def _edge(j: Joint, w: World, eye: int, value: int, parcel: int, t_ns: int) -> None:
     if _is_dead(j, j.eye_node[eye]):
         return
     k = j.clock[N_EDGES] % len(j.jitter_ns)
@@ -137,6 +138,8 @@ def _edge(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
     record = _input(j, _EYE, told_ns)
     record["device"] = eye
     record["value"] = value
+    if value and w.core[0]["eye_source"][eye] >= 0 and is_ring(w, j.eye_belt[eye]):
+        record["limit"] = w.parcels[parcel]["length_um"] // 1000
     if j.eye_latched[eye]:
         record["counts"] = _raw_counter(j, w, j.eye_belt[eye], told_ns)
         record["flags"] = 1
@@ -189,7 +192,7 @@ def _tell(j: Joint, t_ns: int) -> None:
 def _notice(j: Joint, w: World, row: Any) -> None:
     kind, device, value, t_ns = row["kind"], row["device"], row["value"], row["t_ns"]
     if kind == Happens.EYE:
-        _edge(j, w, device, value, t_ns)
+        _edge(j, w, device, value, row["parcel"], t_ns)
     elif kind == Happens.TELEGRAM:
         _telegram(j, device, value, row["parcel"], t_ns)
     elif kind == Happens.CONFIRM:
@@ -198,6 +201,17 @@ def _notice(j: Joint, w: World, row: Any) -> None:
         _chute_input(j, _LEVEL, device, value, t_ns)
     elif kind == Happens.LINK:
         _link(j, device, value, t_ns)
+
+
+@jitable
+def _know_track(w: World, record: Any) -> None:
+    """Of a loop's induction it is known whom a new track is for: who stands there."""
+    eye = record["device"]
+    source = w.core[0]["eye_source"][eye] if eye < w.core[0]["n_eyes"] else -1
+    if source >= 0 and is_ring(w, w.core[0]["source_belt"][source]):
+        p = w.core[0]["source_waits"][source]
+        if p >= 0 and w.progress[p]["track"] == 0:
+            w.progress[p]["track"] = record["parcel"]
 
 
 @jitable
@@ -241,6 +255,10 @@ def _step(j: Joint, w: World, seen: Watch, t_ns: int) -> None:
             _keep(j, record)
             if record["kind"] == _FIRE:
                 _fire(j, w, record, t_ns)
+            elif record["kind"] == _LAUNCH:
+                launch(w, record["device"], record["due_ns"], t_ns)
+            elif record["kind"] == _OPENED:
+                _know_track(w, record)
         if j.clock[N_IN] == 0:
             return
 
@@ -302,7 +320,7 @@ def compiled_loop() -> Loop:
     return loop
 
 
-MODULES = (events, calls, heap, matter, mishaps, motion, places, watch, world)  # compiled with this one
+MODULES = (events, calls, heap, matter, mishaps, motion, places, ring, watch, world)  # compiled with this one
 
 
 def _digest() -> str:
@@ -419,6 +437,7 @@ class Virtual:
             "state": self._kernel.state_hash(),
             "records": hashlib.blake2b(records.tobytes(), digest_size=16).hexdigest(),
             "wall_s": round(wall_s, 3),
+            "recirculated_share": round(judged.counts["recirculated"] / max(judged.counts["inducted"], 1), 5),
             "parcels_per_s": int(judged.counts["inducted"] / wall_s),
             "seed": self._traffic.seed,
         }

@@ -65,12 +65,23 @@ from hubctl.sim.places import (
     shortfall_um,
     travel_at,
     unlink,
+    write_down,
+)
+from hubctl.sim.ring import (
+    PASSES_NS,
+    RING_KINDS,
+    come,
+    come_again,
+    is_ring,
+    run_ring_timed,
+    run_ring_travel,
+    start_ring,
+    write_tilt,
 )
 
 EMPTIED_NS = 20_000_000_000  # a full chute is emptied after so long
 HAND_ROOM_UM = 100_000  # nobody puts a parcel on with less room beside it
 PLAY_UM = 5_000  # gaps are kept but for so much: parcels slip on their first metres too
-FREE_UM = 1 << 40  # as far as from a parcel that is not there
 TEXT_SHIFT = 5  # a telegram's device is scanner | text << TEXT_SHIFT
 
 
@@ -102,6 +113,9 @@ def begin(w: World) -> None:
         p = w.core[0]["source_first"][source]
         if p >= 0:
             await_entry(w, p, w.parcels[p]["start_um"])
+    for b in range(len(w.belts)):
+        if is_ring(w, b):
+            start_ring(w, b)
 
 
 @seldom
@@ -109,6 +123,9 @@ def _enter(w: World, p: int, b: int, travel_um: int) -> None:
     """A parcel comes onto belt `b`, if it may and has room; else it waits, and whoever comes behind it."""
     core, row = w.core[0], w.parcels[p]
     source = _source_of(w, p)
+    if is_ring(w, b):
+        come(w, p, b, source, travel_um, core["now_ns"])
+        return
     is_put = row["put_um"] >= 0
     place_um = row["put_um"] if is_put else core["source_at_um"][source]
     if core["source_held"][source]:
@@ -255,6 +272,8 @@ def _scan(w: World, p: int, scanner: int, t_ns: int) -> None:
 @jitable
 def _passes_ns(w: World, p: int) -> int:
     """How long a chute eye is blocked. Parcels slide as fast as the belt should run, and so keep their gaps."""
+    if is_ring(w, w.progress[p]["belt"]):
+        return PASSES_NS
     speed_um_s = w.belts[w.progress[p]["belt"]]["design_um_s"]
     return int(w.parcels[p]["length_um"] * NS_PER_S // speed_um_s)
 
@@ -286,12 +305,8 @@ def _take(w: World, p: int, d: int, t_ns: int) -> None:
 @jitable
 def _write_down(w: World, p: int, chute: int, cause: int, t_ns: int) -> None:
     k = w.core[0]["n_taken"]
-    w.core[0]["n_taken"] += 1
+    write_down(w, p, chute, cause, t_ns)
     if k < len(w.taken):
-        w.taken[k]["t_ns"] = t_ns
-        w.taken[k]["parcel"] = p
-        w.taken[k]["chute"] = chute
-        w.taken[k]["cause"] = cause
         _write_beside(w, p, w.taken[k], travel_at(w, w.progress[p]["belt"], t_ns))
 
 
@@ -299,8 +314,6 @@ def _write_down(w: World, p: int, chute: int, cause: int, t_ns: int) -> None:
 def _write_beside(w: World, p: int, taken: Any, travel_um: int) -> None:
     """How much belt was free beside the centre of parcel `p`."""
     centre_um = place_of(w, p, travel_um) - w.parcels[p]["length_um"] // 2
-    taken["neighbour"] = -1
-    taken["beside_um"] = FREE_UM
     for q in (w.progress[p]["ahead"], w.progress[p]["behind"]):
         if q >= 0:
             lead_um = place_of(w, q, travel_um)
@@ -335,12 +348,18 @@ def write_output(w: World, chute: int, on: bool, t_ns: int) -> None:
     core = w.core[0]
     d = core["chute_diverter"][chute]
     at_ns = t_ns + core["latency_ns"][d]
-    if not on:
+    on_ring = is_ring(w, core["diverter_belt"][d])
+    if not on and not on_ring:
         _send_home(w, d, chute, at_ns)
+    if not on:
+        if on_ring:
+            write_tilt(w, chute, False, at_ns, False)
         return
     fails = w.fire_fails[core["n_fires"] % len(w.fire_fails)]
     core["n_fires"] += 1
-    if not (fails and _is_harm(w, t_ns)):
+    if on_ring:
+        write_tilt(w, chute, True, at_ns, fails and _is_harm(w, t_ns))
+    elif not (fails and _is_harm(w, t_ns)):
         is_out = core["paddle_chute"][d] == chute and core["paddle_until_ns"][d] >= at_ns
         core["paddle_from_ns"][d] = core["paddle_from_ns"][d] if is_out else at_ns
         core["paddle_chute"][d] = chute
@@ -395,6 +414,8 @@ def _run_travel(w: World, b: int, travel_um: int, event: int, t_ns: int) -> None
         _enter(w, p, b, travel_um)
     elif kind == TAIL:
         _tail(w, p, device, t_ns)
+    elif kind >= RING_KINDS:
+        run_ring_travel(w, b, travel_um, event, p, device, kind, t_ns)
     elif event >> EPOCH_SHIFT & EPOCH_MASK != w.progress[p]["epoch"] & EPOCH_MASK:
         return
     elif kind == LEAD:
@@ -403,6 +424,8 @@ def _run_travel(w: World, b: int, travel_um: int, event: int, t_ns: int) -> None
         _trail(w, p, device, t_ns)
     elif kind == SCAN:
         _scan(w, p, device, t_ns)
+        if is_ring(w, b):
+            come_again(w, b, event, travel_um)
     elif kind == CENTRE:
         _centre(w, p, device, t_ns)
     else:
@@ -429,7 +452,9 @@ def _run_seldom(w: World, p: int, b: int, kind: int, travel_um: int, t_ns: int) 
 @seldom
 def _run_timed(w: World, event: int, t_ns: int) -> None:
     p, device, kind = event >> PARCEL_SHIFT, event >> DEVICE_SHIFT & DEVICE_MASK, event & KIND_MASK
-    if kind == DELIVER:
+    if kind >= RING_KINDS:
+        run_ring_timed(w, p, device, kind, t_ns)
+    elif kind == DELIVER:
         scanner, text = device & (1 << TEXT_SHIFT) - 1, device >> TEXT_SHIFT
         notice(w, t_ns, Happens.TELEGRAM, scanner, text, p)
     elif kind == ARRIVE:
