@@ -48,7 +48,9 @@ def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
     return allowed
 
 
-def _parcel_known(opened: Records, rows: npt.NDArray[np.int64], tracks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _parcel_known(
+    opened: Records, rows: npt.NDArray[np.int64], tracks: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
     """The same where the world knows it, as at the inductions of a loop."""
     parcel_of = dict(zip(tracks.tolist(), rows.tolist(), strict=True))
     return np.array([parcel_of.get(track, -1) for track in opened["parcel"].tolist()], np.int64)

@@ -277,7 +277,9 @@ def _tilt_off(w: World, p: int, b: int, chute: int, ago_um: int, t_ns: int) -> N
 
 
 @jitable
-def run_ring_travel(w: World, b: int, travel_um: int, event: int, p: int, device: int, kind: int, t_ns: int) -> None:
+def run_ring_travel(
+    w: World, b: int, travel_um: int, event: int, p: int, device: int, kind: int, t_ns: int
+) -> None:
     """An event of a loop in order of travel."""
     if kind == FLAG:
         _flag(w, b, device, travel_um, t_ns)

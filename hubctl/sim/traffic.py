@@ -310,7 +310,9 @@ def _laid_on(seed: int, hub: Hub, parcels: npt.NDArray[Any], faults: Faults) -> 
     places_mm = _lay_places_mm(hub)
     laid = blank_parcels(len(rows))
     laid["length_um"] = draw.between(seed, "put_length", len(parcels), *HAND_MM)[rows] * UM_PER_MM
-    laid["put_um"] = places_mm[draw.between(seed, "put_place", len(parcels), 0, len(places_mm) - 1)[rows]] * UM_PER_MM
+    laid["put_um"] = (
+        places_mm[draw.between(seed, "put_place", len(parcels), 0, len(places_mm) - 1)[rows]] * UM_PER_MM
+    )
     laid["start_um"] = parcels["start_um"][rows]
     laid["label_um"] = laid["length_um"] // 2
     laid["lane"] = parcels["lane"][rows]
@@ -374,7 +376,9 @@ def make_traffic(
         parcels = _on_loop(seed, hub, plan, wants, faults)
     else:
         starts_um = _starts_um(wants.wanted_um, wants.lengths_mm * UM_PER_MM)
-        inducted = _inducted(seed, _runs_mm(hub, plan)[wants.lanes], starts_um, wants.lengths_mm, wants.lanes, faults)
+        inducted = _inducted(
+            seed, _runs_mm(hub, plan)[wants.lanes], starts_um, wants.lengths_mm, wants.lanes, faults
+        )
         parcels = np.concatenate([inducted, _put_on(seed, hub, belt, inducted, faults)])
     parcels = parcels[np.argsort(_entries_um(parcels), kind="stable")]
     labels, preadvice = _labels(seed, plan, parcels["lane"].astype(np.int64))

@@ -33,8 +33,8 @@ from hubctl.sim.jitable import jitable, register_marked
 from hubctl.sim.matter import NOT_YET, Happens, World
 from hubctl.sim.motion import NEVER_NS
 from hubctl.sim.places import travel_at
-from hubctl.sim.ring import is_ring, launch
 from hubctl.sim.referee import Truth, Wrong, judge
+from hubctl.sim.ring import is_ring, launch
 from hubctl.sim.traffic import Traffic
 from hubctl.sim.watch import Watch, new_watch, watch_input, watch_record
 from hubctl.sim.world import next_ns, run_next, write_output
