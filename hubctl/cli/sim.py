@@ -36,6 +36,9 @@ def sim(
     arrivals: ArrivalsFile = None,
     site: SiteName = None,
     date: Day = None,
+    closed: Annotated[
+        int | None, typer.Option(min=2, help="Every so many-th chute is closed from the start.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
 ) -> None:
     """Run a hub in virtual time; exit 1 if a parcel went wrong. The same seed gives the same bytes."""
@@ -44,7 +47,7 @@ def sim(
     chances = _faults([*(faults or []), *(more or [])])
     volumes = _arrivals(arrivals, site, date)
     n = parcels if parcels is not None or volumes is not None else N_PARCELS
-    verdict = _run(load_site(file, plan), n, rate, seed, chances, volumes)
+    verdict = _run(load_site(file, plan), n, rate, seed, chances, volumes, closed)
     if as_json:
         print_json(verdict)
     else:
@@ -76,7 +79,13 @@ def _arrivals(file: Path | None, site: str | None, date: str | None) -> Arrivals
 
 
 def _run(
-    site: Site, n: int | None, rate: int, seed: int, faults: Faults, arrivals: Arrivals | None
+    site: Site,
+    n: int | None,
+    rate: int,
+    seed: int,
+    faults: Faults,
+    arrivals: Arrivals | None,
+    closed_every: int | None,
 ) -> dict[str, Any]:
     from hubctl.sim.traffic import TrafficError, make_traffic
     from hubctl.sim.virtual import Virtual, compiled_loop
@@ -93,7 +102,8 @@ def _run(
         say("compiling (once on a machine, about 20 s)")
         compiled_loop()
         say("running")
-        verdict = Virtual(site.hub, site.plan, traffic).run(advance).verdict
+        closed = range(closed_every - 1, len(site.hub.chutes), closed_every) if closed_every else ()
+        verdict = Virtual(site.hub, site.plan, traffic, closed=closed).run(advance).verdict
     return verdict | {"note": traffic.note}
 
 
@@ -121,5 +131,5 @@ def _print_summary(verdict: dict[str, Any]) -> None:
     typer.echo(summary(verdict, MUST_BE_0))
     typer.echo(
         f"{verdict['parcels_per_s']:,} parcels/s: {verdict['belt_s']:,.0f} s of belt in {verdict['wall_s']:.1f} s, "
-        f"seed {verdict['seed']}, {verdict['note']}"
+        f"seed {verdict['seed']}, {verdict['note']}; {verdict['recirculated_share']:.2%} went round again"
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from hubctl._kernel import Kernel
 from hubctl.core import events
-from hubctl.core.events import NO_INDEX, RECORD, TEXT_MAX, Kind, Reason, Records, empty
+from hubctl.core.events import NO_INDEX, RECORD, TEXT_MAX, ChuteState, Kind, Reason, Records, empty
 from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import SortPlan, compile_plan
@@ -367,6 +367,14 @@ def _make_joint(hub: Hub, layout: Layout, traffic: Traffic, kernel: Kernel, kept
     )
 
 
+def _closing(chutes: Sequence[int]) -> Records:
+    """What a person tells who closes chutes."""
+    told = empty(len(chutes))
+    told["kind"], told["value"] = Kind.OPERATE, ChuteState.CLOSED
+    told["chute"] = chutes
+    return told
+
+
 class Run(NamedTuple):
     """A finished run in virtual time."""
 
@@ -383,10 +391,19 @@ class Virtual:
     ----------
     keep_all : bool
         Keep every record of the kernel, and not only those that the referee needs.
+    closed : sequence of int
+        Chutes, by index, that a person has closed before it begins.
     """
 
     def __init__(
-        self, hub: Hub, plan: SortPlan, traffic: Traffic, *, n_tracks_max: int = 4096, keep_all: bool = False
+        self,
+        hub: Hub,
+        plan: SortPlan,
+        traffic: Traffic,
+        *,
+        n_tracks_max: int = 4096,
+        keep_all: bool = False,
+        closed: Sequence[int] = (),
     ) -> None:
         self._layout = compile_layout(hub)
         self._layout.diverters["is_armed"] = (
@@ -398,6 +415,7 @@ class Virtual:
         self._traffic = traffic
         self._joint = _make_joint(hub, self._layout, traffic, self._kernel, Kind if keep_all else KEPT)
         self._watch = new_watch(self._layout, n_open_max=n_tracks_max)
+        self._kernel.step(0, _closing(closed))
 
     @property
     def kernel(self) -> Kernel:
