@@ -18,6 +18,7 @@ from hubctl._carriers cimport (
     take_carriers,
 )
 from hubctl._choice cimport arm_timer, close_track, ride_on
+from hubctl._machine cimport is_executing
 from hubctl._motion cimport at_speed, is_followed, planning_speed, travel
 from hubctl._opening cimport open_track, say_opened
 from hubctl._records cimport (
@@ -124,8 +125,13 @@ cdef inline int n_older_downstream(const State* s, int b, int e) noexcept nogil:
     return found
 
 
+cdef inline bint is_held(const State* s, int b) noexcept nogil:
+    """Whether nobody is let onto a loop: the machine does not run, or somebody asks for it."""
+    return not is_executing(s) or s.drives[b].n_halts > 0 or s.drives[b].hold_reasons != 0
+
+
 cdef inline bint can_launch(const State* s, int b) noexcept nogil:
-    return s.rings[b].is_synchronised and is_followed(s, b) and at_speed(s, b)
+    return s.rings[b].is_synchronised and is_followed(s, b) and at_speed(s, b) and not is_held(s, b)
 
 
 cdef inline void run_bookings(State* s, int b) noexcept nogil:

@@ -63,11 +63,13 @@ from hubctl._records cimport (
     REMOVED_PARCEL,
     SAFETY,
     SIZE,
+    TAKE_OFF,
     STATE_EXECUTE,
     STATE_STOPPED,
     WEIGHT,
     Record,
 )
+from hubctl._removal cimport take_removal
 from hubctl._refusal cimport is_acceptable
 from hubctl._schedule cimport next_fire_ns, run_confirms, run_fires, take_confirm, take_fire_result
 from hubctl._state cimport (
@@ -182,6 +184,8 @@ cdef void take(State* s, const Record* input) noexcept nogil:
         take_scale(s, input)
     elif input.kind == HOST_ANSWER:
         take_host_answer(s, input)
+    elif input.kind == TAKE_OFF:
+        take_removal(s, input)
     elif input.kind == CHANGE:
         take_change(s, input)
     elif input.kind == LIST:

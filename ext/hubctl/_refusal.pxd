@@ -32,6 +32,7 @@ from hubctl._records cimport (
     READ,
     SAFETY,
     SIZE,
+    TAKE_OFF,
     TEXT_MAX,
     TICK,
     WEIGHT,
@@ -98,4 +99,6 @@ cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nog
         return is_of_a_chute(s, input)
     if input.kind == DIVERTER or input.kind == HOME:
         return input.device < s.head.n_diverters
+    if input.kind == TAKE_OFF:
+        return True
     return input.kind == TICK or input.kind == FLUSH or input.kind == MACHINE or input.kind == SAFETY

@@ -135,6 +135,7 @@ cdef enum RideStage:
 cdef struct Ride:
     int64_t lap_counts        # count at which its lap ends
     int64_t launch_counts     # count at which its middle is put onto the carrier's
+    int64_t load_counts       # of an unknown load: since when it blocked the eye that met it
     int64_t read_counts       # count at which every scanner of its lap must have spoken; 0: they have
     int32_t carrier           # the first of its carriers, by number; NOBODY without
     uint16_t n_carriers
@@ -160,6 +161,7 @@ cdef struct Carrier:
     uint16_t n_failures       # discharges in a row that failed
     uint16_t reserved
     uint32_t touched          # bit n: the loop's eye n was blocked while the middle of it passed
+    int64_t load_counts       # since when it was, the last time
 
 cdef struct RingState:
     int64_t zero_counts       # carrier 0 was, or will be, at 0 mm then

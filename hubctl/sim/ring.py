@@ -13,6 +13,7 @@ from hubctl.sim.mishaps import begin_mishaps
 from hubctl.sim.motion import NS_PER_S, await_travel
 from hubctl.sim.places import (
     ARRIVE,
+    ENTER,
     EPOCH_MASK,
     EPOCH_SHIFT,
     SCAN,
@@ -35,7 +36,7 @@ LEAVES_NS = 150_000_000  # a launched parcel has left its induction so long befo
 NEXT_UM = 300_000  # the next is there when the ring has run so far
 PLACED_UM = 100  # per ppm of slip: how far off its carrier's middle a parcel comes down
 PASSES_NS = 150_000_000  # for how long a parcel blocks a chute eye that it passes sideways
-N_LOOKED_AT = 20  # carriers that a person lets pass to find an empty one
+N_LOOKED_AT = 20  # carriers that a person looks at to find an empty one
 N_TURNS_AFTER = 2  # the ring turns so often when everybody has left
 
 
@@ -105,7 +106,7 @@ def call_next(w: World, p: int, b: int, travel_um: int) -> None:
     """The next one to come in the same place."""
     q = w.next_of[p]
     if q >= 0:
-        await_travel(w.belts[b], max(w.parcels[q]["start_um"], travel_um + NEXT_UM), event_of(w, q, 0, 0))
+        await_travel(w.belts[b], max(w.parcels[q]["start_um"], travel_um + NEXT_UM), event_of(w, q, 0, ENTER))
 
 
 @seldom
@@ -139,12 +140,12 @@ def _land(w: World, p: int, t_ns: int) -> None:
 
 @seldom
 def _lay(w: World, p: int, b: int, travel_um: int, t_ns: int) -> None:
-    """By hand, onto the next empty carrier that comes by a place."""
+    """By hand, onto the first empty carrier from a place on, down the ring."""
     belt = w.belts[b]
     carrier = carrier_at(w, b, w.parcels[p]["put_um"], travel_um)
     k = 0
     while w.carriers[belt["first_carrier"] + carrier] >= 0 and k < N_LOOKED_AT:
-        carrier = (carrier + 1) % belt["n_carriers"]
+        carrier = (carrier - 1) % belt["n_carriers"]
         k += 1
     if k == N_LOOKED_AT:
         w.progress[p]["landed"] = NOT_PUT

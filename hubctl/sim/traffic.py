@@ -35,6 +35,7 @@ LATENCY_MS = (40, 60)  # from the scan line to the telegram
 LATE_MS = (200, 2000)  # and so much more when it is late
 SLIP_PPM = (-200, 200)
 LINK_DOWN_NS = 2_000_000_000  # a dropped link comes back after so long
+N_LOOKED_AT = 20  # carriers of a loop at which a person looks for an empty one
 N_TURNS_BEFORE = 4  # of a loop, before the first parcel comes: two to be sure of it, one to see every carrier
 N_FIRES_DRAWN = 65_521  # fates of fires, used round and round; a prime, so that they fall on no pattern
 # Length quantiles at 0, 10, ... 100 %, mm.
@@ -320,13 +321,18 @@ def _laid_on(seed: int, hub: Hub, parcels: npt.NDArray[Any], faults: Faults) -> 
 
 
 def _lay_places_mm(hub: Hub) -> Ints:
-    """Places on the first belt, a loop, from where a load eye is passed before an induction."""
+    """Places on the first belt, a loop, from where a load eye is passed before an induction.
+
+    So far before that eye that the carriers down the ring at which a person looks are before it too.
+    """
     eyes = sorted((eye.at_mm, eye.role) for eye in hub.eyes if eye.role in ("induct", "load"))
-    length_mm, pitch_mm = hub.belts[0].length_mm, hub.belts[0].length_mm // 100
+    length_mm, carriers = hub.belts[0].length_mm, hub.belts[0].carriers
+    assert carriers is not None
+    spare_mm, room_mm = 4 * carriers.pitch_mm, (N_LOOKED_AT + 4) * carriers.pitch_mm
     spans = [
-        np.arange(at_mm + pitch_mm, (beyond_mm - at_mm) % length_mm + at_mm - pitch_mm, 100) % length_mm
+        np.arange(at_mm + spare_mm, (beyond_mm - at_mm) % length_mm + at_mm - room_mm, 100) % length_mm
         for (at_mm, _), (beyond_mm, role) in zip(eyes, [*eyes[1:], eyes[0]], strict=True)
-        if role == "load"
+        if role == "load" and (beyond_mm - at_mm) % length_mm > spare_mm + room_mm
     ]
     return np.concatenate(spans)
 

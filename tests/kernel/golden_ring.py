@@ -4,7 +4,7 @@ A story of the hub `loop` begins at 20 s: until then its ring has turned empty, 
 `loop cold=1` begins at 0 ms. Edges of the carrier eye are told to the kernel, and not written down.
 
     ready NAME LENGTH EYE [LABEL] [unmeasured]    a parcel comes to an induction, which tells its length
-    lay NAME LENGTH CARRIER [LABEL]               laid onto a carrier by hand; `take NAME`: taken off, wherever it is
+    lay NAME LENGTH CARRIER [LABEL]               laid onto a carrier by hand (5.5: between 5 and 6); `take NAME`: taken off, wherever it is
     spoils CARRIER, mends CARRIER                 it does not discharge, or does again
     sticks EYE, moves EYE                         an induction that does not launch, or does again
     unseen EYE, seen EYE                          an eye that sees nothing, or does again
@@ -64,7 +64,8 @@ class RingStage(Stage):
             self._tell(event)
 
     def _do_lay(self, name: str, length: str, carrier: str, *labels: str) -> None:
-        self.belt.lay(self._parcel(name, int(length), labels), int(carrier))
+        whole, _, half = carrier.partition(".")
+        self.belt.lay(self._parcel(name, int(length), labels), 2 * int(whole) + (half == "5"))
 
     def _parcel(self, name: str, length_mm: int, labels: tuple[str, ...]) -> Parcel:
         self._put(name, self.names.belts[0], 0, length_mm, labels)

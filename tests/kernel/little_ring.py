@@ -37,9 +37,9 @@ class LittleRing(LittleBelt):
         """A parcel comes to an induction."""
         self.waiting[eye] = parcel
 
-    def lay(self, parcel: Parcel, carrier: int) -> None:
-        """Somebody lays a parcel onto a carrier."""
-        parcel.place_um = -carrier * self.pitch_mm * 1000
+    def lay(self, parcel: Parcel, n_halves: int) -> None:
+        """Somebody lays a parcel so many half carriers behind carrier 0."""
+        parcel.place_um = -n_halves * self.pitch_mm * 500
         self.parcels[parcel.name] = parcel
 
     def launch(self, eye: str, due_ms: int) -> None:
