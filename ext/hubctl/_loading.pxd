@@ -43,7 +43,9 @@ from hubctl._state cimport (
     FAILED_CARRIER,
     FIRED_TRACK,
     NOBODY,
+    ON_BELT,
     RIDING,
+    ROUTED,
     ROOM_MIN,
     STRAY,
     UNKNOWN_CARRIER,
@@ -107,6 +109,7 @@ cdef inline void touch(State* s, int b, int e, int64_t from_counts, int64_t unti
             return
         if middle + quarter >= from_counts and middle >= s.ring_eyes[e].due_counts - quarter:
             carrier_of(s, b, carrier).touched |= bit_of(s, b, e)
+            carrier_of(s, b, carrier).load_counts = from_counts
         carrier = carrier_after(s, b, carrier, 1)
         middle = carrier_comes(s, b, carrier, at, middle + 1)
 
@@ -124,10 +127,30 @@ cdef inline void take_load_edge(State* s, int e, bint is_blocked, int64_t counts
     eye.is_blocked = is_blocked
 
 
+cdef inline bint is_same_load(const State* s, int b, int32_t number) noexcept nogil:
+    """Whether what lies on a carrier is the rear of the unknown load on the one ahead."""
+    cdef int32_t ahead = carrier_of(s, b, carrier_after(s, b, number, -1)).track
+    if ahead == NOBODY or not s.tracks[ahead].marks & STRAY or s.rides[ahead].n_carriers > 1:
+        return False
+    return s.rides[ahead].load_counts == carrier_of(s, b, number).load_counts
+
+
+cdef inline void spread(State* s, int32_t t) noexcept nogil:
+    """Unknown load `t` lies on two carriers: it is discharged when its middle is there."""
+    cdef uint16_t reason = s.tracks[t].reason
+    if s.tracks[t].state != ON_BELT and s.tracks[t].state != ROUTED:
+        return
+    take_carriers(s, t, s.rides[t].carrier, 2)
+    send_to_exception(s, t, reason)
+
+
 cdef inline void meet_unknown(State* s, int b, int e, int32_t number, int64_t middle_counts) noexcept nogil:
     """A carrier that should be empty is not: whoever lies on it goes where unknown parcels go."""
     cdef int32_t t
     if carrier_of(s, b, number).use == FAILED_CARRIER:
+        return
+    if is_same_load(s, b, number):
+        spread(s, carrier_of(s, b, carrier_after(s, b, number, -1)).track)
         return
     t = open_ride(s, b, e, middle_counts)
     if t == NOBODY:
@@ -139,6 +162,7 @@ cdef inline void meet_unknown(State* s, int b, int e, int32_t number, int64_t mi
     take_carriers(s, t, number, 1)
     s.rides[t].launch_counts = middle_counts
     s.rides[t].is_proved = 1
+    s.rides[t].load_counts = carrier_of(s, b, number).load_counts
     say_opened(s, t, e, middle_counts)
     say_loaded(s, b, number, t, True, UNEXPECTED)
     get_on(s, t)
@@ -241,6 +265,8 @@ cdef inline void judge(State* s, int b, int e, int32_t number, int64_t middle_co
     cdef bint is_loaded = carrier.touched & bit_of(s, b, e) or (
         eye.is_blocked and eye.blocked_counts <= middle_counts + quarter
     )
+    if is_loaded and not carrier.touched & bit_of(s, b, e):
+        carrier.load_counts = eye.blocked_counts
     carrier.touched &= ~bit_of(s, b, e)
     if is_jammed(s, b, e, middle_counts) or was_blind(
         s, s.eye_table[e].node, time_of(s, b, middle_counts - quarter)
