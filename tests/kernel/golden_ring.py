@@ -4,7 +4,8 @@ A story of the hub `loop` begins at 20 s: until then its ring has turned empty, 
 `loop cold=1` begins at 0 ms. Edges of the carrier eye are told to the kernel, and not written down.
 
     ready NAME LENGTH EYE [LABEL] [unmeasured]    a parcel comes to an induction, which tells its length
-    lay NAME LENGTH CARRIER [LABEL]               laid onto a carrier by hand (5.5: between 5 and 6); `take NAME`: taken off, wherever it is
+    lay NAME LENGTH CARRIER [LABEL]               laid onto a carrier by hand; 5.5: between 5 and 6
+    take NAME                                     taken off, wherever it is
     spoils CARRIER, mends CARRIER                 it does not discharge, or does again
     sticks EYE, moves EYE                         an induction that does not launch, or does again
     unseen EYE, seen EYE                          an eye that sees nothing, or does again
