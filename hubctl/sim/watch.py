@@ -27,6 +27,7 @@ _OPERATE, _LEVEL, _NODE = int(Kind.OPERATE), int(Kind.CHUTE_LEVEL), int(Kind.NOD
 _NONE, _OK, _OK_UNCONFIRMED = int(Reason.NONE), int(Reason.OK), int(Reason.OK_UNCONFIRMED)
 _SORTED, _CLOSED_CHUTE = int(Disposition.SORTED), int(ChuteState.CLOSED)
 _LINE, _INDUCT, _END = int(BeltKind.LINE), int(EyeRole.INDUCT), int(EyeRole.END)
+_LOOP = int(BeltKind.LOOP)
 _JAM, _BLIND, _CHATTERS = int(Alarm.JAM), int(Alarm.EYE_BLIND), int(Alarm.EYE_CHATTERS)
 _NOWHERE = NO_INDEX
 _UNKNOWN = -(2**63)
@@ -260,12 +261,20 @@ def _is_unproved(watch: Watch, track: Any, fire_counts: int) -> bool:
 
 
 @jitable
+def _is_on_loop(watch: Watch, track: Any) -> bool:
+    """Whether a track goes round: its lap begins where it got on, and the way down goes on from the last diverter."""
+    return bool(watch.belts[watch.eyes[track["eye"]]["belt"]]["kind"] == _LOOP)
+
+
+@jitable
 def _watch_fire(watch: Watch, track: Any, record: Any) -> None:
     if track["seq"] != record["seq"] or track["chute"] != record["chute"] or track["plan"] != record["plan"]:
         _break(watch, COMMITTED_FIRST, record)
     if track["fired_seq"] == record["seq"]:
         _break(watch, FIRES_ONCE, record)
-    elif record["device"] <= track["diverter"]:
+    elif record["device"] == track["diverter"] or (
+        record["device"] < track["diverter"] and not _is_on_loop(watch, track)
+    ):
         _break(watch, ONE_FIRE_A_LAP, record)
     if record["counts"] > record["limit"] or record["t_ns"] > record["value"]:
         _break(watch, NEVER_LATE, record)
