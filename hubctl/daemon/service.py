@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import gc
+import time
 from typing import Any
 
 from hubctl._kernel import Kernel
 from hubctl._reactor import Reactor
 from hubctl.core.events import Kind, LinkFault, Records
+from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout, compile_wiring, hub_names
-from hubctl.core.plan import compile_plan
+from hubctl.core.plan import SortPlan, compile_plan
 from hubctl.core.preadvice import PreAdvice
 from hubctl.core.site import Site
+from hubctl.core.tables import CompiledPlan
 from hubctl.core.telling import NO_LANES, LaneNames
 from hubctl.daemon.alarms import AlarmBoard
 from hubctl.daemon.status import Tally, status_of
 from hubctl.io.links import Connector
 
 STOP_S_MAX = 2.0
+
+
+def _compiled(plan: SortPlan, hub: Hub, preadvice: PreAdvice | None) -> CompiledPlan:
+    """The plan by the clocks of now: departures are told by the one on the wall, the kernel goes by the other."""
+    return compile_plan(plan, hub, preadvice, clock_offset_ns=time.time_ns() - time.monotonic_ns())
 
 
 class Service:
@@ -46,7 +54,7 @@ class Service:
     """
 
     def __init__(self, site: Site, preadvice: PreAdvice | None = None) -> None:
-        plan = None if site.plan is None else compile_plan(site.plan, site.hub, preadvice)
+        plan = None if site.plan is None else _compiled(site.plan, site.hub, preadvice)
         self.names = hub_names(site.hub)
         self.lanes = NO_LANES
         if site.plan is not None and plan is not None:

@@ -131,6 +131,26 @@ def test_it_sorts_tells_and_stops_with_every_coil_off(
     assert {Kind.READ, Kind.FIRED, Kind.CLOSED, Kind.FLUSH} <= set(kinds)
 
 
+@pytest.mark.parametrize(
+    ("departs", "reason"), [("2020-01-01T06:00:00", "WAVE_MISSED"), ("2120-01-01T06:00:00", "OK_UNCONFIRMED")]
+)
+def test_departures_are_told_by_the_clock_on_the_wall(
+    tmp_path: Path, devices: Devices, started: list[Daemon], departs: str, reason: str
+) -> None:
+    reader, writer = os.pipe()
+    file = devices.hub_file(tmp_path)
+    plan = file.with_name("two.plan.toml")
+    plan.write_text(f'{plan.read_text()}\nwaves = [{{ lane = "L1", departs = {departs} }}]\n')
+    daemon = Daemon(str(file), "--json", "--status-fd", str(writer), pass_fds=(writer,))
+    started.append(daemon)
+    os.close(writer)
+    with os.fdopen(reader) as lines:
+        until_status(lines, lambda status: set(status["nodes"].values()) == {"up"})
+        devices.scanner.send(label(1, lane=1))
+        until_status(lines, lambda status: bool(status["closed"] == 1))
+    assert json.loads(daemon.ended()[1])["by_reason"] == {reason: 1}
+
+
 def test_ctrl_c_ends_it_as_well_and_without_json_nothing_is_on_standard_output(
     tmp_path: Path, devices: Devices, started: list[Daemon]
 ) -> None:
