@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from rig import Rig
+from node_rig import Rig
 from targets import HOST_LINES, Target, start
 
 

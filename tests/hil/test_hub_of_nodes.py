@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rig import CONFIG, Rig
+from node_rig import CONFIG, Rig
 from targets import start
 
 from hubctl.protocol import node as n

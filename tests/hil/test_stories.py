@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from rig import CONFIG, Rig
+from node_rig import CONFIG, Rig
 from targets import BOOT_ID
 
 from hubctl.protocol import node as n
