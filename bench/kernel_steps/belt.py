@@ -33,7 +33,7 @@ END_CHUTE = N_LANES
 LATENCY_NS, HOLD_NS = 60_000_000, 100_000_000
 SCAN_LATENCY_NS = 50_000_000
 SLIDE_NS = 250_000_000  # from the paddle to the chute eye
-N_LABELS = 1 << 16  # labels in use, over and over
+N_LABELS = 1 << 17  # labels in use, over and over; more than there are parcels on any belt
 ZIP_DIGITS = 5
 
 
@@ -152,13 +152,20 @@ def make_rules(n_rules: int) -> Rules:
     rules = [("zip", prefix.decode(), i % N_LANES) for i, prefix in enumerate(prefixes)]
     advised_lanes = (np.arange(len(advised)) % N_LANES).astype(np.int32)
     table = LaneTable(compile_formats(["usps-impb", "sf"]), rules, advised, advised_lanes)
-    which = draw.between(1, "rule", N_LABELS, 0, n_rules - 1)
+    which = _once_each(draw.between(1, "rule", N_LABELS, 0, n_rules - 1), n_prefixes)
     by_prefix = which < n_prefixes
     labels = np.zeros(N_LABELS, "S56")
     labels[by_prefix] = _keyed(prefixes[which[by_prefix]], digits)
     labels[~by_prefix] = advised[which[~by_prefix] - n_prefixes]
     lanes = np.where(by_prefix, which, which - n_prefixes) % N_LANES
     return Rules(_plan(table), labels, lanes)
+
+
+def _once_each(which: npt.NDArray[np.int64], n_prefixes: int) -> npt.NDArray[np.int64]:
+    """Rules in use, each advised label once, for two parcels of one label go nowhere; a prefix in its place after."""
+    first = np.zeros(len(which), np.bool_)
+    first[np.unique(which, return_index=True)[1]] = True
+    return np.where((which < n_prefixes) | first, which, which % n_prefixes)
 
 
 def _keyed(prefixes: npt.NDArray[np.bytes_], digits: int) -> npt.NDArray[np.bytes_]:
