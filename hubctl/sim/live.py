@@ -235,6 +235,7 @@ def write_truth(file: Path, live: LiveHub, traffic: Traffic) -> None:
             parcels=world.parcels[:n],
             progress=progress,
             taken=_taken(live),
+            mishaps=traffic.mishaps,
             labels=traffic.labels[:n],
         )
 

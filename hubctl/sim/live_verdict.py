@@ -33,6 +33,6 @@ def live_verdict(
     for record in records:
         watch_record(watch, record)
     with np.load(truth_file) as arrays:
-        truth = Truth(arrays["parcels"], arrays["progress"], arrays["taken"])
+        truth = Truth(*(arrays[name] for name in Truth._fields))
     plan = compile_plan(site.plan, site.hub, load_preadvice(preadvice))
     return judge(layout, plan, truth, records, watch, n_open=n_open).counts

@@ -16,10 +16,13 @@ import numpy.typing as npt
 
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim.matter import TAKEN_OFF, Cause
+from hubctl.sim.matter import TAKEN_OFF, Cause, Mishap
 from hubctl.sim.watch import INVARIANTS, Watch
 
 JOIN_NS_MAX = 64_000_000  # an induct edge and its parcel are no further apart: half the least spacing
+N_PRESSED_MAX = (
+    2  # rows between two that touch: one may have been put on, or come by another induct, between them
+)
 FLIGHT_NS_MAX = 2_000_000_000  # from a fire to the paddle taking the parcel
 
 
@@ -29,6 +32,7 @@ class Truth(NamedTuple):
     parcels: npt.NDArray[Any]  # PARCEL, shape (n,)
     progress: npt.NDArray[Any]  # PROGRESS, shape (n,)
     taken: npt.NDArray[Any]  # TAKEN, in order of time
+    mishaps: npt.NDArray[Any]  # MISHAP
 
 
 def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
@@ -111,10 +115,21 @@ def _diverted(layout: Layout, truth: Truth, fires: Records, parcel_of: Mapping[i
 
 
 def _undetectable(truth: Truth, diverted: _Diverted) -> npt.NDArray[np.bool_]:
-    """A parcel put on by hand that took the divert of one taken off: no eye can tell."""
-    put_on = truth.parcels["put_um"][diverted.taken["parcel"]] >= 0
-    taken_off = (diverted.meant >= 0) & (truth.progress["landed"][diverted.meant] == TAKEN_OFF)
-    return np.asarray(put_on & taken_off)
+    """What no eye can tell: one put on by hand where another was taken off; who of two that pass as one is taken."""
+    rows, meant = diverted.taken["parcel"], diverted.meant
+    put_on = truth.parcels["put_um"][rows] >= 0
+    taken_off = truth.progress["landed"][meant] == TAKEN_OFF
+    return np.asarray((meant >= 0) & ((put_on & taken_off) | _pass_as_one(truth.parcels, rows, meant)))
+
+
+def _pass_as_one(
+    parcels: npt.NDArray[Any], rows: npt.NDArray[np.int64], others: npt.NDArray[np.int64]
+) -> Any:
+    """Parcels that came pressed against each other or side by side: an eye sees one."""
+    beside = (parcels["beside"][rows] == others) | (parcels["beside"][others] == rows)
+    later = np.maximum(rows, others)
+    pressed = (np.abs(rows - others) <= N_PRESSED_MAX) & (parcels["gap_um"][later] < 0)
+    return beside | pressed
 
 
 def _was_moved(parcels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -126,6 +141,15 @@ def _was_moved(parcels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         | (parcels["beside"] >= 0)
     )
     return np.asarray(moved)
+
+
+def _wished(
+    truth: Truth, rows: npt.NDArray[np.int64], chutes: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Whether somebody asked for each of these parcels to go into its chute."""
+    wishes = truth.mishaps[truth.mishaps["kind"] == Mishap.CHANGE]
+    wished = set(zip(wishes["parcel"].tolist(), wishes["device"].tolist(), strict=True))
+    return np.array([pair in wished for pair in zip(rows.tolist(), chutes.tolist(), strict=True)], np.bool_)
 
 
 def _hit(
@@ -202,7 +226,8 @@ def _actions(
     rows = diverted.taken["parcel"]
     lane = np.where(truth.parcels["put_um"] >= 0, -1, truth.parcels["lane"])[rows]
     ends = layout.chutes["to_belt"][diverted.taken["chute"]] == NO_INDEX
-    astray = ends & ~allowed_chutes(layout, plan)[lane, diverted.taken["chute"]] & ~excused
+    is_wished = _wished(truth, rows, diverted.taken["chute"])
+    astray = ends & ~allowed_chutes(layout, plan)[lane, diverted.taken["chute"]] & ~is_wished & ~excused
     mistaken = (diverted.meant >= 0) & (diverted.meant != rows) & ~excused
     tracks = {parcel: track for track, parcel in parcel_of.items()}
     tracked = np.isin(np.arange(len(truth.parcels)), list(tracks))

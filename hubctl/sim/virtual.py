@@ -444,7 +444,8 @@ class Virtual:
 
     def _judged(self, records: Records, wall_s: float) -> Run:
         n_taken = int(self._world.core[0]["n_taken"])
-        truth = Truth(self._traffic.parcels, self._world.progress, self._world.taken[:n_taken])
+        world = self._world
+        truth = Truth(self._traffic.parcels, world.progress, world.taken[:n_taken], self._traffic.mishaps)
         judged = judge(self._layout, self._plan, truth, records, self._watch, n_open=self._kernel.n_open)
         verdict = judged.counts | {
             "evidence_lost": self._kernel.n_evidence_lost,

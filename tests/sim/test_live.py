@@ -300,5 +300,6 @@ def test_truth_and_preadvice_are_files(tmp_path: Path) -> None:
 
     with_rig(story, traffic)
     with np.load(tmp_path / "truth") as arrays:
-        assert {name: len(arrays[name]) for name in arrays} == {"parcels": 0, "progress": 0, "labels": 0}
+        names = ("parcels", "progress", "taken", "mishaps", "labels")
+        assert {name: len(arrays[name]) for name in arrays} == dict.fromkeys(names, 0)
     assert load_preadvice(tmp_path / "preadvice").labels.tolist() == traffic.preadvice.labels.tolist()

@@ -14,7 +14,7 @@ from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.faults import NONE
-from hubctl.sim.matter import ON_BELT, PARCEL, PROGRESS, TAKEN, Cause
+from hubctl.sim.matter import MISHAP, ON_BELT, PARCEL, PROGRESS, TAKEN, Cause, Mishap
 from hubctl.sim.referee import (
     BAD,
     TAKEN_OFF,
@@ -51,7 +51,7 @@ def truth_of(*lives: dict[str, Any]) -> Truth:
         progress[k]["inducted_ns"] = 0 if life.get("put") else (k + 1) * S
         progress[k]["landed"] = life["landed"]
         progress[k]["landed_ns"] = 0 if life["landed"] == ON_BELT else (k + 4) * S
-    return Truth(parcels, progress, taken_of(progress))
+    return Truth(parcels, progress, taken_of(progress), np.zeros(0, MISHAP))
 
 
 def taken_of(progress: Any) -> Any:
@@ -145,6 +145,25 @@ def test_one_put_where_another_was_taken_off_cannot_be_told(layout: Layout, plan
     verdict = judge(layout, plan, truth, records, new_watch(layout), n_open=0).counts
     assert (verdict["wrong_chute"], verdict["wrong_action"], verdict["undetectable"]) == (0, 0, 1)
     assert (verdict["taken_off"], verdict["put_on"]) == (1, 1)
+
+
+@pytest.mark.parametrize("how", ["beside", "gap_um"])
+def test_which_of_two_that_pass_as_one_was_taken_cannot_be_told(
+    layout: Layout, plan: CompiledPlan, how: str
+) -> None:
+    truth = truth_of({"lane": 0, "landed": END}, {"lane": 0, "landed": C01})
+    rows = [opened(1, 1), fire(1, C01, 4.9), closed(1, C01, Reason.OK, Disposition.SORTED, 5.3)]
+    assert judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts["wrong_action"] == 1
+    truth.parcels[how][1] = 0 if how == "beside" else -10_000
+    verdict = judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts
+    assert (verdict["wrong_action"], verdict["undetectable"]) == (0, 1)
+
+
+def test_a_chute_that_somebody_asked_for_is_right(layout: Layout, plan: CompiledPlan) -> None:
+    wish = np.zeros(1, MISHAP)
+    wish["kind"], wish["parcel"], wish["device"] = Mishap.CHANGE, 0, C02
+    truth = truth_of({"lane": 0, "landed": C02})._replace(mishaps=wish)
+    assert is_clean(judge(layout, plan, truth, story(*sorted_into(C02)), new_watch(layout), n_open=0).counts)
 
 
 def test_a_stray_that_was_diverted_is_wrong(layout: Layout, plan: CompiledPlan) -> None:
