@@ -183,11 +183,13 @@ class Verdict(NamedTuple):
     wrong: tuple[Wrong, ...]
 
 
-def _misreported(closed: Records, parcel_of: Mapping[int, int], truth: Truth) -> Iterator[Wrong]:
-    """Tracks said, with proof, to be sorted into a chute in which their parcel is not."""
+def _misreported(
+    closed: Records, parcel_of: Mapping[int, int], truth: Truth, replaced: npt.NDArray[np.int64]
+) -> Iterator[Wrong]:
+    """Tracks said, with proof, to be sorted into a chute in which their parcel is not, nor one that took its place."""
     claims = closed[closed["reason"] == Reason.OK]
     rows = np.array([parcel_of.get(int(track), -1) for track in claims["parcel"]], np.int64)
-    false = (rows >= 0) & (truth.progress["landed"][rows] != claims["chute"])
+    false = (rows >= 0) & (truth.progress["landed"][rows] != claims["chute"]) & ~np.isin(rows, replaced)
     yield from (_wrong("misreported", claim) for claim in claims[false])
 
 
@@ -214,7 +216,7 @@ class _Actions(NamedTuple):
     """What the paddles did to whom."""
 
     wrong: list[Wrong]
-    n_undetectable: int
+    replaced: npt.NDArray[np.int64]  # parcels taken off, whose divert took one put on: nobody can tell
 
 
 def _actions(
@@ -238,7 +240,7 @@ def _actions(
         for what, which in kinds
         for row in diverted.taken[which]
     ]
-    return _Actions(wrong, int(excused.sum()))
+    return _Actions(wrong, diverted.meant[excused])
 
 
 def judge(
@@ -266,7 +268,11 @@ def judge(
     all_closed = records[records["kind"] == Kind.CLOSED]
     closed = all_closed[all_closed["flags"] & Flag.UNEXPECTED == 0]
     actions = _actions(layout, plan, truth, records[records["kind"] == Kind.FIRE_OUTPUT], parcel_of)
-    wrong = [*actions.wrong, *_misreported(closed, parcel_of, truth), *_doubled(inducted, parcels)]
+    wrong = [
+        *actions.wrong,
+        *_misreported(closed, parcel_of, truth, actions.replaced),
+        *_doubled(inducted, parcels),
+    ]
     n_wrong = Counter(each.what for each in wrong)
     counts = {
         "inducted": len(inducted),
@@ -281,7 +287,7 @@ def judge(
         "hit_neighbour": n_wrong["hit_neighbour"],
         "misreported": n_wrong["misreported"],
         "doubled": n_wrong["doubled"],
-        "undetectable": actions.n_undetectable,
+        "undetectable": len(actions.replaced),
         "recirculated": len(np.unique(records["parcel"][records["kind"] == Kind.LAPPED])),
         "taken_off": int((truth.progress["landed"] == TAKEN_OFF).sum()),
         "put_on": int(((truth.parcels["put_um"] >= 0) & (truth.progress["landed_ns"] > 0)).sum()),
