@@ -72,14 +72,14 @@ def swarm(
 
 def _names(given: list[str]) -> tuple[str, ...]:
     from hubctl.core.config import nearest
-    from hubctl.sim.swarm.case import FAULT_NAMES
+    from hubctl.sim.swarm.case import ALL_FAULTS, FAULT_NAMES
 
     if not given:
         return FAULT_NAMES
     for name in given:
-        if name not in (*FAULT_NAMES, "none"):
-            raise typer.BadParameter(f"{name}: {nearest(name, FAULT_NAMES)}", param_hint="--faults")
-    return tuple(name for name in FAULT_NAMES if name in given)
+        if name not in (*ALL_FAULTS, "none"):
+            raise typer.BadParameter(f"{name}: {nearest(name, ALL_FAULTS)}", param_hint="--faults")
+    return tuple(name for name in ALL_FAULTS if name in given)
 
 
 def _seconds(text: str | None) -> float:

@@ -151,6 +151,9 @@ def _core(hub: Hub, traffic: Traffic, start_ns: int) -> npt.NDArray[np.void]:
     _fill(row["is_load_eye"], [int(eye.role == "load") for eye in eyes_in_order(hub)])
     row["n_scanners"] = _fill(row["scanners_um"], [scanner.at_mm * UM_PER_MM for scanner in hub.scanners])
     _fill(row["scanner_belt"], [belts.index(scanner.belt) for scanner in hub.scanners])
+    row["n_scales"] = _fill(row["scales_um"], [scale.at_mm * UM_PER_MM for scale in hub.scales])
+    _fill(row["scale_belt"], [belts.index(scale.belt) for scale in hub.scales])
+    _fill(row["scale_late_ns"], [scale.latency_ms * NS_PER_MS for scale in hub.scales])
     _fill_diverters(row, hub)
     _fill_chutes(row, hub)
     _fill_sources(row, hub)
@@ -163,6 +166,7 @@ def _fill_diverters(row: np.void, hub: Hub) -> None:
     row["n_diverters"] = _fill(row["diverters_um"], [d.at_mm * UM_PER_MM for d in diverters])
     _fill(row["diverter_belt"], [belts.index(d.belt) for d in diverters])
     _fill(row["latency_ns"], [d.latency_ms * NS_PER_MS for d in diverters])
+    _fill(row["has_home"], [int(d.home is not None) for d in diverters])
 
 
 def _fill_chutes(row: np.void, hub: Hub) -> None:

@@ -23,6 +23,7 @@ HAND = N_INDUCTS_MAX  # source of what is put onto belt 0 by hand; belt b: HAND 
 N_SOURCES = N_INDUCTS_MAX + N_BELTS_MAX
 N_EYES_MAX = 256
 N_SCANNERS_MAX = 32
+N_SCALES_MAX = 32
 N_DIVERTERS_MAX = 1024
 N_CHUTES_MAX = 4096
 N_EVENTS_MAX = 1 << 15  # events awaited at once, on each belt and in time: six a parcel on the belt
@@ -48,6 +49,15 @@ class Text(IntEnum):
     GARBAGE = 3
 
 
+class WriteFate(IntEnum):
+    """What becomes of the write of an output."""
+
+    DONE = 0
+    LOST = 1  # said to be done, and not done
+    NODE_DOWN = 2  # not done, and said so
+    MISSED = 3  # too late, and said so
+
+
 class Happens(IntEnum):
     """What the world's devices notice."""
 
@@ -59,6 +69,7 @@ class Happens(IntEnum):
     BEGINS = 5  # device=kind of mishap, value=its row in `mishaps`
     ENDS = 6
     HOME = 7  # device=diverter, value 1 its paddle is home, 0 out
+    WEIGHED = 8  # device=scale
 
 
 class Cause(IntEnum):
@@ -97,7 +108,7 @@ class Mishap(IntEnum):
     GARBAGE = 20  # device=scanner
     CLOCK_JUMP = 21  # value=s that the wall clock jumps
     CHUTE_CLOSED = 22  # device=chute: a person closes it, and opens it again
-    BAG_CHANGE = 23  # device=chute
+    BAG_CHANGE = 23  # device=chute: it is closing, its bag is changed, it is open again
     INTERCEPT = 24  # the label of the parcel is put on the list
     HOLD_BACK = 25  # the same, on the other list
     CHANGE = 26  # device=chute: the parcel shall go there
@@ -136,6 +147,7 @@ READ = np.dtype(
     [
         ("outcome", "<i4"),  # Outcome
         ("delay_ms", "<i4"),  # from the scan line to the telegram
+        ("scanned_um", "<i8"),  # travel of the scanner's belt when it was under it
     ]
 )
 
@@ -157,9 +169,10 @@ PROGRESS = np.dtype(
         ("stood_um", "<i8"),  # it stands here while the belt runs; -1: it runs too
         ("inducted_ns", "<i8"),
         ("landed_ns", "<i8"),
-        ("scanned", "<i8"),  # bit n: past scanner n
+        ("scanned", "<i8"),  # bit n: past scanner n; bit 32 + n: past scale n
         ("via", "<i8"),  # belts it was passed on to: the last in the lowest 4 bits, counted from 1
         ("track", "<i8"),  # the kernel's number for it, where that is known; 0: not
+        ("trigger", "<i8"),  # how many the eye that it passed last had seen with it
         ("next_lead", "<i4"),  # eye the leading edge comes to next
         ("next_trail", "<i4"),
         ("next_diverter", "<i4"),
@@ -247,10 +260,15 @@ CORE = np.dtype(
         ("eye_source", "<i8", (N_EYES_MAX,)),  # for an induct eye its induct; -1
         ("is_load_eye", "<i8", (N_EYES_MAX,)),
         ("over_eye", "<i8", (N_EYES_MAX,)),  # parcels that block each eye
+        ("n_seen", "<i8", (N_EYES_MAX,)),  # how often each was blocked
         ("was_over_eye", "<i8", (N_EYES_MAX,)),  # the same before a jog
         ("tails_at_eye", "<i8", (N_EYES_MAX,)),  # of these, parcels whose leading edge is on the next belt
         ("scanners_um", "<i8", (N_SCANNERS_MAX,)),
         ("scanner_belt", "<i8", (N_SCANNERS_MAX,)),
+        ("n_scales", "<i8"),
+        ("scales_um", "<i8", (N_SCALES_MAX,)),
+        ("scale_belt", "<i8", (N_SCALES_MAX,)),
+        ("scale_late_ns", "<i8", (N_SCALES_MAX,)),  # from the weighing to its result
         ("delivered_ns", "<i8", (N_SCANNERS_MAX,)),  # last telegram of each scanner: they come in order
         ("diverters_um", "<i8", (N_DIVERTERS_MAX,)),
         ("diverter_belt", "<i8", (N_DIVERTERS_MAX,)),

@@ -125,7 +125,7 @@ def heal(w: World, k: int, t_ns: int) -> None:
         _heal_belt(w, row["kind"], row["device"], t_ns)
     elif row["kind"] == Mishap.DIVERTER_STUCK_OUT:
         _unstick(w, row["device"], t_ns)
-    elif row["kind"] > Mishap.CHUTE_FLAPS:
+    elif row["kind"] > Mishap.CHUTE_FLAPS or row["kind"] == Mishap.SCANNER_SILENT:
         notice(w, t_ns, Happens.ENDS, row["kind"], k, row["parcel"])
 
 

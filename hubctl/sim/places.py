@@ -10,13 +10,15 @@ import numpy as np
 
 from hubctl.sim.heap import push
 from hubctl.sim.jitable import jitable, seldom
-from hubctl.sim.matter import Happens, World
+from hubctl.sim.matter import N_SCANNERS_MAX, Happens, World
 from hubctl.sim.motion import await_travel, travelled_um
 
 # Events in order of belt travel.
 ENTER, LEAD, TRAIL, SCAN, CENTRE, REMOVE, LEAVE, PASS_ON, TAIL, SLIP, STAND, BUMP = range(12)
 # Events in order of time.
-DELIVER, ARRIVE, CLEAR, EMPTY, HEAL, RELEASE, UNLEAD, UNTRAIL, JOGGED, FLAP, GO_HOME, GO_OUT = range(12)
+DELIVER, ARRIVE, CLEAR, EMPTY, HEAL, RELEASE, UNLEAD, UNTRAIL, JOGGED, FLAP, GO_HOME, GO_OUT, TELL_WEIGHT = (
+    range(13)
+)
 # An event is a number: parcel, epoch, device, kind; so equal times keep the parcels' order.
 PARCEL_SHIFT, EPOCH_SHIFT, DEVICE_SHIFT = 32, 24, 8
 EPOCH_MASK, DEVICE_MASK, KIND_MASK = 255, 0xFFFF, 255
@@ -57,6 +59,8 @@ def cover(w: World, eye: int, by: int, t_ns: int, p: int) -> None:
     over = w.core[0]["over_eye"]
     was = over[eye]
     over[eye] += by
+    if was == 0:
+        w.core[0]["n_seen"][eye] += 1
     if (was > 0) != (over[eye] > 0):
         notice(w, t_ns, Happens.EYE, eye, 1 if over[eye] > 0 else 0, p)
 
@@ -180,12 +184,16 @@ def await_trail(w: World, p: int, eye: int) -> None:
 
 @jitable
 def _await_scans(w: World, p: int) -> None:
-    """The label under each scanner, or the parcel's end where a scanner will not read it."""
+    """The label under each scanner, or the parcel's end where it will not be read; the middle on each scale."""
     for scanner in range(w.core[0]["n_scanners"]):
         if w.progress[p]["scanned"] >> scanner & 1 == 0:
             reads = w.reads[p, scanner]["outcome"] != 0
             offset_um = w.parcels[p]["label_um"] if reads else w.parcels[p]["length_um"]
             wait_for(w, p, SCAN, scanner, w.core[0]["scanners_um"][scanner] + offset_um)
+    for scale in range(w.core[0]["n_scales"]):
+        if w.progress[p]["scanned"] >> (N_SCANNERS_MAX + scale) & 1 == 0:
+            middle_um = w.core[0]["scales_um"][scale] + w.parcels[p]["length_um"] // 2
+            wait_for(w, p, SCAN, N_SCANNERS_MAX + scale, middle_um)
 
 
 @jitable
@@ -260,6 +268,10 @@ def look_where(w: World, p: int, travel_um: int) -> None:
         is_here = core["scanner_belt"][scanner] == row["belt"]
         if not is_here or key_um(w, p, core["scanners_um"][scanner]) <= travel_um:
             scanned |= np.int64(1) << scanner
+    for scale in range(core["n_scales"]):
+        is_here = core["scale_belt"][scale] == row["belt"]
+        if not is_here or key_um(w, p, core["scales_um"][scale]) <= travel_um:
+            scanned |= np.int64(1) << (N_SCANNERS_MAX + scale)
     row["scanned"] = scanned
 
 

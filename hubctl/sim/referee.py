@@ -229,7 +229,11 @@ def _actions(
     lane = np.where(truth.parcels["put_um"] >= 0, -1, truth.parcels["lane"])[rows]
     ends = layout.chutes["to_belt"][diverted.taken["chute"]] == NO_INDEX
     is_wished = _wished(truth, rows, diverted.taken["chute"])
-    astray = ends & ~allowed_chutes(layout, plan)[lane, diverted.taken["chute"]] & ~is_wished & ~excused
+    other = np.where(truth.parcels["put_um"] >= 0, -1, truth.parcels["other_lane"])[rows]
+    allowed = allowed_chutes(layout, plan)[:, diverted.taken["chute"]]
+    each = np.arange(len(rows))
+    fits = allowed[lane, each] | (other >= 0) & allowed[other, each]
+    astray = ends & ~fits & ~is_wished & ~excused
     mistaken = (diverted.meant >= 0) & (diverted.meant != rows) & ~excused
     tracks = {parcel: track for track, parcel in parcel_of.items()}
     tracked = np.isin(np.arange(len(truth.parcels)), list(tracks))

@@ -14,7 +14,18 @@ import numpy as np
 
 from hubctl.sim.heap import pop
 from hubctl.sim.jitable import jitable, seldom
-from hubctl.sim.matter import HAND, NOT_PUT, ON_BELT, TAKEN_OFF, Cause, Happens, Outcome, Text, World
+from hubctl.sim.matter import (
+    HAND,
+    N_SCANNERS_MAX,
+    NOT_PUT,
+    ON_BELT,
+    TAKEN_OFF,
+    Cause,
+    Happens,
+    Outcome,
+    Text,
+    World,
+)
 from hubctl.sim.mishaps import begin_mishaps, bump, flap, heal, jogged, release, release_behind, slip, stand
 from hubctl.sim.motion import NEVER_NS, NS_PER_S, await_travel, drop_first, obey
 from hubctl.sim.places import (
@@ -44,6 +55,7 @@ from hubctl.sim.places import (
     SLIP,
     STAND,
     TAIL,
+    TELL_WEIGHT,
     TRAIL,
     UNLEAD,
     UNTRAIL,
@@ -220,6 +232,7 @@ def _cross_end(w: World, p: int, t_ns: int) -> None:
 def _lead(w: World, p: int, eye: int, t_ns: int) -> None:
     w.progress[p]["next_lead"] = eye + 1
     cover(w, eye, 1, t_ns, p)
+    w.progress[p]["trigger"] = w.core[0]["n_seen"][eye]
     if w.core[0]["eye_source"][eye] >= 0 and w.progress[p]["inducted_ns"] == 0:
         w.progress[p]["inducted_ns"] = t_ns
         begin_mishaps(w, p, t_ns)
@@ -251,6 +264,11 @@ def _send_telegram(w: World, p: int, scanner: int, text: int, t_ns: int) -> None
 @jitable
 def _scan(w: World, p: int, scanner: int, t_ns: int) -> None:
     w.progress[p]["scanned"] |= np.int64(1) << scanner
+    if scanner >= N_SCANNERS_MAX:
+        scale = scanner - N_SCANNERS_MAX
+        await_time(w, t_ns + w.core[0]["scale_late_ns"][scale], event_of(w, p, scale, TELL_WEIGHT))
+        return
+    w.reads[p, scanner]["scanned_um"] = travel_at(w, w.core[0]["scanner_belt"][scanner], t_ns)
     outcome = w.reads[p, scanner]["outcome"]
     if outcome == Outcome.NO_READ:
         _send_telegram(w, p, scanner, Text.NO_READ, t_ns)
@@ -337,7 +355,8 @@ def _arrive(w: World, p: int, chute: int, t_ns: int) -> None:
 
 
 @jitable
-def _is_harm(w: World, t_ns: int) -> bool:
+def is_harm_now(w: World, t_ns: int) -> bool:
+    """Whether writes and fires may fail at a time."""
     period_ns = w.core[0]["harm_ns"] + w.core[0]["heal_ns"]
     return bool(period_ns == 0 or t_ns % period_ns < w.core[0]["harm_ns"])
 
@@ -358,8 +377,8 @@ def write_output(w: World, chute: int, on: bool, t_ns: int) -> None:
     fails = w.fire_fails[core["n_fires"] % len(w.fire_fails)]
     core["n_fires"] += 1
     if on_ring:
-        write_tilt(w, chute, True, at_ns, fails and _is_harm(w, t_ns))
-    elif not (fails and _is_harm(w, t_ns)):
+        write_tilt(w, chute, True, at_ns, fails and is_harm_now(w, t_ns))
+    elif not (fails and is_harm_now(w, t_ns)):
         is_out = core["paddle_chute"][d] == chute and core["paddle_until_ns"][d] >= at_ns
         core["paddle_from_ns"][d] = core["paddle_from_ns"][d] if is_out else at_ns
         core["paddle_chute"][d] = chute
@@ -463,6 +482,8 @@ def _run_timed(w: World, event: int, t_ns: int) -> None:
         notice(w, t_ns, Happens.CONFIRM, device, 0, p)
     elif kind == EMPTY:
         notice(w, t_ns, Happens.LEVEL, device, 0, p)
+    elif kind == TELL_WEIGHT:
+        notice(w, t_ns, Happens.WEIGHED, device, 0, p)
     elif kind == GO_OUT:
         notice(w, t_ns, Happens.HOME, device, 0, -1)
     elif kind == GO_HOME:

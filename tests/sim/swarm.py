@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
 from hubctl.core.site import Site, load_site
 from hubctl.sim import draw
-from hubctl.sim.faults import Faults
+from hubctl.sim.faults import NONE, Faults
 from hubctl.sim.referee import BAD
+from hubctl.sim.swarm.case import FAULT_NAMES
 from hubctl.sim.traffic import Traffic, make_traffic
 from hubctl.sim.virtual import Run, Virtual
 
@@ -27,11 +28,11 @@ def site() -> Site:
 def faults_of(seed: int) -> Faults:
     """Each fault is off for two seeds of five, and else as frequent as the seed says."""
     chances = {}
-    for field in fields(Faults):
-        is_on = draw.between(seed, f"{field.name} is on", 1, 0, 4)[0] < 3
-        most = LINK_DROP_MAX if field.name == "link_drop" else CHANCE_MAX
-        chances[field.name] = int(draw.between(seed, field.name, 1, 1, most)[0]) if is_on else 0
-    return Faults(**chances)
+    for name in FAULT_NAMES:
+        is_on = draw.between(seed, f"{name} is on", 1, 0, 4)[0] < 3
+        most = LINK_DROP_MAX if name == "link_drop" else CHANCE_MAX
+        chances[name] = int(draw.between(seed, name, 1, 1, most)[0]) if is_on else 0
+    return Faults(**{**asdict(NONE), **chances})
 
 
 def traffic_of(seed: int, faults: Faults, n: int = N_PARCELS) -> Traffic:

@@ -14,7 +14,7 @@ from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.faults import NONE
-from hubctl.sim.matter import MISHAP, ON_BELT, PARCEL, PROGRESS, TAKEN, Cause, Mishap
+from hubctl.sim.matter import MISHAP, ON_BELT, PROGRESS, TAKEN, Cause, Mishap, blank_parcels
 from hubctl.sim.referee import (
     BAD,
     TAKEN_OFF,
@@ -43,7 +43,7 @@ def plan() -> CompiledPlan:
 
 def truth_of(*lives: dict[str, Any]) -> Truth:
     """A parcel a second; `lane`, `landed`, `put` and what else its row shall say."""
-    parcels, progress = np.zeros(len(lives), PARCEL), np.zeros(len(lives), PROGRESS)
+    parcels, progress = blank_parcels(len(lives)), np.zeros(len(lives), PROGRESS)
     for k, life in enumerate(lives):
         parcels[k]["put_um"] = 1 if life.get("put") else -1
         parcels[k]["lane"] = life["lane"]

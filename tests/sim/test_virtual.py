@@ -57,6 +57,7 @@ def without(traffic: Traffic, row: int) -> Traffic:
         parcels=np.delete(traffic.parcels, row),
         reads=np.delete(traffic.reads, row, axis=0),
         labels=np.delete(traffic.labels, row),
+        others=np.delete(traffic.others, row),
     )
 
 

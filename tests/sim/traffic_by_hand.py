@@ -24,5 +24,14 @@ def traffic_of(*starts_mm: int, length_mm: int = 250) -> Traffic:
     reads["delay_ms"] = 50
     labels = np.array([f"LABEL{k}" for k in range(n)], "S56")
     return Traffic(
-        parcels, reads, labels, np.zeros(1, np.bool_), pre_advised([]), 0, "by hand", np.zeros(0, MISHAP)
+        parcels=parcels,
+        reads=reads,
+        labels=labels,
+        fire_fails=np.zeros(1, np.bool_),
+        preadvice=pre_advised([]),
+        seed=0,
+        note="by hand",
+        mishaps=np.zeros(0, MISHAP),
+        others=np.zeros(n, "S56"),
+        write_fates=np.zeros(1, np.int64),
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from hubctl.core.hubfile import Hub
 from hubctl.core.plan import SortPlan
 from hubctl.sim.faults import NONE, Faults
+from hubctl.sim.matter import Mishap
 from hubctl.sim.motion import NEVER_NS
 from hubctl.sim.referee import BAD
 from hubctl.sim.swarm.calm import Calm, harmed
@@ -21,11 +22,15 @@ from hubctl.sim.virtual import Run, Virtual
 N_PARCELS = 2000
 SHARE_ON = 60  # of a hundred seeds, those in which a class of faults is on
 CHANCE_MAX = 50_000  # per million parcels, of a class that harms one parcel
-CHANCES_MAX = {"link_drop": 2000}  # of one that harms many
+MISHAP_CHANCE_MAX = 2000  # of one that befalls a device, and so many parcels
 PITCH_MM = (500, 2500)
 CALM_SEEDS = 8  # one seed of so many has no faults at all
 MUST_BE_0 = (*BAD, "in_flight", "evidence_lost", "places_kept", "harmed")
-FAULT_NAMES = tuple(field.name for field in fields(Faults))
+ALL_FAULTS = tuple(field.name for field in fields(Faults))
+FAULT_NAMES = (  # those that may be on unless others are asked for
+    *("no_read", "missed_side", "doubled_read", "late_read", "taken_off", "put_on"),
+    *("divert_fails", "chute_full", "link_drop"),
+)
 
 
 class Case(NamedTuple):
@@ -65,12 +70,13 @@ def faults_of(case: Case) -> Faults:
     drawn = Drawn(case.seed)
     if drawn.one("calm", 0, CALM_SEEDS - 1) == 0:
         return NONE
-    chances = {name: _chance(drawn, name) if name in case.faults else 0 for name in FAULT_NAMES}
+    chances = {name: _chance(drawn, name) if name in case.faults else 0 for name in ALL_FAULTS}
     return Faults(**chances)
 
 
 def _chance(drawn: Drawn, name: str) -> int:
-    most = drawn.one(f"chance of {name}", 1, CHANCES_MAX.get(name, CHANCE_MAX))
+    befalls = name.upper() in Mishap.__members__
+    most = drawn.one(f"chance of {name}", 1, MISHAP_CHANCE_MAX if befalls else CHANCE_MAX)
     return most if drawn.happens(f"{name} is on", SHARE_ON) else 0
 
 
