@@ -30,6 +30,7 @@ from hubctl.sim.matter import (
 )
 from hubctl.sim.motion import NEVER_NS
 from hubctl.sim.places import travel_at
+from hubctl.sim.ring import is_ring, launch
 from hubctl.sim.world import hold_induct, is_harm_now, run_belt, write_output
 
 Longs = npt.NDArray[np.int64]
@@ -69,6 +70,7 @@ _BY_ENCODER, _BY_TRIGGER = int(Stamp.ENCODER), int(Stamp.TRIGGER)
 _STUCK = (int(Mishap.EYE_STUCK_ON), int(Mishap.EYE_STUCK_OFF))
 _LISTS = (int(Mishap.INTERCEPT), int(Mishap.HOLD_BACK))
 _RUN_BELT, _HOLD_INDUCT, _ASK_HOST = int(Kind.RUN_BELT), int(Kind.HOLD_INDUCT), int(Kind.ASK_HOST)
+_LAUNCH = int(Kind.LAUNCH)
 _GARBLED = ord("?")
 _TEXT_AT = 72  # offset of RECORD's text
 
@@ -103,6 +105,7 @@ STATE = np.dtype(
         ("plans", "<i8", (2,)),  # addresses of two compiled plans
         ("jitter_ns", "<i8", (N_JITTERS,)),
         ("inducting", "<i8", (N_EYES_MAX,)),  # the last parcel that came to each eye
+        ("eye_now", "<i8", (N_EYES_MAX,)),  # whether something is before it
         ("eye_told", "<i8", (N_EYES_MAX,)),
         ("n_over_chute", "<i8", (N_CHUTES_MAX,)),  # parcels before each chute eye
         ("chute_told", "<i8", (N_CHUTES_MAX,)),
@@ -301,7 +304,7 @@ def _state_of(j: Joint, w: World, eye: int) -> int:
         return 1
     if _is_on(j, Mishap.EYE_STUCK_OFF, eye):
         return 0
-    return 1 if w.core[0]["over_eye"][eye] > 0 else 0
+    return int(j.s[0]["eye_now"][eye])
 
 
 @jitable
@@ -312,6 +315,8 @@ def _tell_edge(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
     record = _input(j, _EYE, told_ns)
     record["device"] = eye
     record["value"] = value
+    if value and w.core[0]["eye_source"][eye] >= 0 and is_ring(w, j.s[0]["eye_belt"][eye]):
+        record["limit"] = w.parcels[j.s[0]["inducting"][eye]]["length_um"] // 1000
     if j.s[0]["eye_latched"][eye]:
         record["counts"] = _raw_counter(j, w, j.s[0]["eye_belt"][eye], told_ns)
         record["flags"] = _LATCHED
@@ -599,6 +604,7 @@ def notice(j: Joint, w: World, row: Any) -> None:
     """Tells the kernel what a device has noticed, as far as it comes through."""
     kind, device, value, t_ns = row["kind"], row["device"], row["value"], row["t_ns"]
     if kind == Happens.EYE:
+        j.s[0]["eye_now"][device] = value
         if value == 1:
             j.s[0]["inducting"][device] = row["parcel"]
         if not is_stalled(j, t_ns):
@@ -671,6 +677,8 @@ def obey(j: Joint, w: World, kind: int, record: Any, t_ns: int) -> None:
         run_belt(w, record["device"], record["value"] * 1000, t_ns)
     elif kind == _HOLD_INDUCT:
         hold_induct(w, record["device"], record["value"] != 0, t_ns)
+    elif kind == _LAUNCH:
+        launch(w, record["device"], record["due_ns"], t_ns)
     elif kind == _ASK_HOST:
         _answer(j, w, record, t_ns)
 

@@ -182,7 +182,9 @@ PROGRESS = np.dtype(
         ("epoch", "<i4"),
         ("landed", "<i4"),  # chute index, or ON_BELT, TAKEN_OFF, NOT_YET, NOT_PUT
         ("cause", "<i4"),  # Cause of its landing
-        ("reserved", "<i4"),
+        ("has_slipped", "<i4"),
+        ("has_stood", "<i4"),
+        ("n_passed_on", "<i4"),  # how often it went over to another belt, or to the start of its own
     ]
 )
 

@@ -43,6 +43,7 @@ def slip(w: World, p: int, travel_um: int) -> None:
         rear_um = place_of(w, p, travel_um) - w.parcels[p]["length_um"]
         by_um = max(min(by_um, rear_um - place_of(w, behind, travel_um) + PRESS_UM), 0)
     w.progress[p]["origin_um"] += by_um
+    w.progress[p]["has_slipped"] = 1
     begin_anew(w, p, travel_um)
 
 

@@ -221,9 +221,11 @@ def _await_fate(w: World, p: int, travel_um: int) -> None:
         return
     if row["removed_um"] > 0:
         wait_for(w, p, REMOVE, 0, row["removed_um"])
-    if row["slip_um"] > 0 and key_um(w, p, row["slip_at_um"]) > travel_um:
+    has_slipped = w.progress[p]["has_slipped"] or key_um(w, p, row["slip_at_um"]) <= travel_um
+    if row["slip_um"] > 0 and not has_slipped:
         wait_for(w, p, SLIP, 0, row["slip_at_um"])
-    if row["stands_ns"] > 0 and key_um(w, p, row["stands_at_um"]) > travel_um:
+    has_stood = w.progress[p]["has_stood"] or key_um(w, p, row["stands_at_um"]) <= travel_um
+    if row["stands_ns"] > 0 and not has_stood:
         wait_for(w, p, STAND, 0, row["stands_at_um"])
 
 

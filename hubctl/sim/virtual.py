@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +21,12 @@ import numpy.typing as npt
 from hubctl._kernel import Kernel
 from hubctl.core import events
 from hubctl.core.address import parse_address
-from hubctl.core.events import NO_INDEX, RECORD, Flag, Kind, Records, empty
+from hubctl.core.events import NO_INDEX, RECORD, ChuteState, Flag, Kind, Records, empty
 from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import SortPlan, compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim import calls, draw, heap, joint, matter, mishaps, motion, places, watch, world
+from hubctl.sim import calls, draw, heap, joint, matter, mishaps, motion, places, ring, watch, world
 from hubctl.sim.calls import address_of, call_deadline, call_step
 from hubctl.sim.hub import make_world
 from hubctl.sim.jitable import jitable, register_marked, seldom
@@ -75,9 +75,9 @@ N_CHUNK = N_OUT // 64  # inputs of one step: the kernel wants room for so many r
 N_TRACKS_SPARE = 4096
 SLICE_NS = 20 * 60 * 10**9  # belt time between two reports of progress
 
-KEPT = (Kind.OPENED, Kind.FIRE_OUTPUT, Kind.CLOSED)
+KEPT = (Kind.OPENED, Kind.FIRE_OUTPUT, Kind.CLOSED, Kind.LAPPED)
 _FIRE, _OPENED = int(Kind.FIRE_OUTPUT), int(Kind.OPENED)
-_COMMANDS = (int(Kind.RUN_BELT), int(Kind.HOLD_INDUCT), int(Kind.ASK_HOST))
+_COMMANDS = (int(Kind.RUN_BELT), int(Kind.HOLD_INDUCT), int(Kind.ASK_HOST), int(Kind.LAUNCH))
 _UNEXPECTED = int(Flag.UNEXPECTED)
 
 
@@ -206,6 +206,7 @@ MODULES = (
     mishaps,
     motion,
     places,
+    ring,
     watch,
     world,
 )  # compiled with this one
@@ -291,6 +292,14 @@ def _or_none(indices: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
     return np.where(indices == NO_INDEX, -1, indices.astype(np.int64))
 
 
+def _closing(chutes: Sequence[int]) -> Records:
+    """What a person tells who closes chutes."""
+    told = empty(len(chutes))
+    told["kind"], told["value"] = Kind.OPERATE, ChuteState.CLOSED
+    told["chute"] = chutes
+    return told
+
+
 class Run(NamedTuple):
     """A finished run in virtual time."""
 
@@ -307,6 +316,8 @@ class Virtual:
     ----------
     other_plan : SortPlan or None
         The one that PLAN_SWAP puts into force, and takes out of it again.
+    closed : sequence of int
+        Chutes, by index, that a person has closed before it begins.
     keep_all : bool
         Keep every record of the kernel, and not only those that the referee needs.
     """
@@ -320,6 +331,7 @@ class Virtual:
         n_tracks_max: int = 4096,
         keep_all: bool = False,
         other_plan: SortPlan | None = None,
+        closed: Sequence[int] = (),
     ) -> None:
         self._layout = compile_layout(hub)
         self._layout.diverters["is_armed"] = (
@@ -335,6 +347,7 @@ class Virtual:
         )
         self._joint = _make_joint(hub, self._layout, traffic, self._kernel, plans, Kind if keep_all else KEPT)
         self._watch = new_watch(self._layout, n_open_max=n_tracks_max)
+        self._kernel.step(0, _closing(closed))
 
     @property
     def kernel(self) -> Kernel:
@@ -375,6 +388,7 @@ class Virtual:
             "state": self._kernel.state_hash(),
             "records": hashlib.blake2b(records.tobytes(), digest_size=16).hexdigest(),
             "wall_s": round(wall_s, 3),
+            "recirculated_share": round(judged.counts["recirculated"] / max(judged.counts["inducted"], 1), 5),
             "parcels_per_s": int(judged.counts["inducted"] / wall_s),
             "seed": self._traffic.seed,
         }

@@ -94,6 +94,7 @@ from hubctl.sim.ring import (
 EMPTIED_NS = 20_000_000_000  # a full chute is emptied after so long
 HAND_ROOM_UM = 100_000  # nobody puts a parcel on with less room beside it
 PLAY_UM = 5_000  # gaps are kept but for so much: parcels slip on their first metres too
+PASSED_ON_MAX = 200  # a parcel that goes round for ever is taken off by a person in the end
 TEXT_SHIFT = 5  # a telegram's device is scanner | text << TEXT_SHIFT
 
 
@@ -208,6 +209,10 @@ def _pass_on(w: World, p: int, chute: int, t_ns: int) -> None:
     b = w.core[0]["chute_to_belt"][chute]
     row = w.progress[p]
     row["via"] = row["via"] << 4 | (b + 1)
+    row["n_passed_on"] += 1
+    if row["n_passed_on"] > PASSED_ON_MAX:  # it is off its belt, and a person has it in his hands
+        row["landed"], row["landed_ns"], row["cause"] = TAKEN_OFF, t_ns, Cause.HAND
+        return
     _come_down(w, p, b, w.core[0]["chute_to_um"][chute], travel_at(w, b, t_ns))
 
 
@@ -462,6 +467,7 @@ def _run_seldom(w: World, p: int, b: int, kind: int, travel_um: int, t_ns: int) 
     elif kind == SLIP:
         slip(w, p, travel_um)
     elif kind == STAND:
+        w.progress[p]["has_stood"] = 1
         await_time(w, t_ns + w.parcels[p]["stands_ns"], plain(p, 0, RELEASE))
         stand(w, p, w.parcels[p]["stands_at_um"], travel_um)
     else:

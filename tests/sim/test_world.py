@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from swarm import site
-from traffic_by_hand import traffic_of
+from traffic_by_hand import traffic_of, with_mishap
 
 from hubctl.sim.heap import pop, push
 from hubctl.sim.hub import make_world
-from hubctl.sim.matter import MISHAP, ON_BELT, TAKEN_OFF, Happens, Mishap, Outcome, World
+from hubctl.sim.matter import ON_BELT, TAKEN_OFF, Happens, Mishap, Outcome, World
 from hubctl.sim.motion import NEVER_NS
 from hubctl.sim.places import travel_at
 from hubctl.sim.traffic import Traffic
@@ -25,14 +25,6 @@ SLIDE_MS = 310  # of the demo hub: expected 420 ms after the fire, which is 110 
 INDUCT_MM, TUNNEL_MM = 300, 2000
 C01, END = 0, 48
 D01_MM = 4500
-
-
-def with_mishap(traffic: Traffic, kind: Mishap, device: int, *, value: int = 0, for_ms: int = 0) -> Traffic:
-    """The same parcels, and something that befalls a device as the first of them is inducted."""
-    mishaps = np.zeros(1, MISHAP)
-    mishaps["kind"], mishaps["device"], mishaps["value"], mishaps["for_ns"] = kind, device, value, for_ms * MS
-    traffic.parcels["mishap"][0] = 0
-    return traffic._replace(mishaps=mishaps)
 
 
 def at_ms(mm: float) -> float:

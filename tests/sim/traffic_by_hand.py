@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from hubctl.core.preadvice import pre_advised
-from hubctl.sim.matter import MISHAP, READ, Outcome, blank_parcels
+from hubctl.sim.matter import MISHAP, READ, Mishap, Outcome, blank_parcels
 from hubctl.sim.traffic import Traffic
 
 UM = 1000
+MS = 1_000_000
 
 
 def traffic_of(*starts_mm: int, length_mm: int = 250) -> Traffic:
@@ -35,3 +36,11 @@ def traffic_of(*starts_mm: int, length_mm: int = 250) -> Traffic:
         others=np.zeros(n, "S56"),
         write_fates=np.zeros(1, np.int64),
     )
+
+
+def with_mishap(traffic: Traffic, kind: Mishap, device: int, *, value: int = 0, for_ms: int = 0) -> Traffic:
+    """The same parcels, and something that befalls a device as the first of them is inducted."""
+    mishaps = np.zeros(1, MISHAP)
+    mishaps["kind"], mishaps["device"], mishaps["value"], mishaps["for_ns"] = kind, device, value, for_ms * MS
+    traffic.parcels["mishap"][0] = 0
+    return traffic._replace(mishaps=mishaps)
