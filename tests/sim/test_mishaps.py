@@ -149,7 +149,7 @@ def test_a_full_eye_that_flaps_is_clear_in_the_end() -> None:
     assert levels == [(1, 520), (0, 1220), (1, 1920), (0, 2620)]
 
 
-def test_what_befalls_a_sensor_is_told_to_whoever_stands_between() -> None:
+def test_what_befalls_a_scanner_is_told_to_whoever_stands_between() -> None:
     traffic = with_mishap(traffic_of(1000), Mishap.SCANNER_SILENT, 1, for_ms=900)
     noticed = run_until(world_of(traffic), 20_000)
     told = [(what, device, value, ms) for what, device, value, ms in noticed if what in ("BEGINS", "ENDS")]
