@@ -10,7 +10,7 @@ import numpy.typing as npt
 from hubctl.core.hubfile import Belt, Hub
 from hubctl.core.layout import eyes_in_order
 from hubctl.sim import draw
-from hubctl.sim.faults import Faults
+from hubctl.sim.faults import Faults, bit_of
 from hubctl.sim.matter import READ, Outcome
 
 Ints = npt.NDArray[np.int64]
@@ -32,6 +32,11 @@ WEIGHT_G = (100, 20_000)
 TOO_HEAVY_G = (60_000, 90_000)
 SIZE_MM = (50, 500)
 TOO_LONG = (105, 150)  # per cent of the longest
+
+
+def mark(parcels: npt.NDArray[Any], name: str, rows: Bools) -> None:
+    """Writes down to which parcels a fault comes."""
+    parcels["fates"] |= np.where(rows, bit_of(name), 0)
 
 
 def is_harm(t_ns: Ints, harm_s: int, heal_s: int) -> Bools:
@@ -111,12 +116,16 @@ def draw_fates(
     parcels["removed_um"] = np.where(off, place_mm * UM_PER_MM, -1)
     parcels["slip_ppm"] = draw.between(seed, "slip", n, *SLIP_PPM)
     parcels["fills_chute"] = draw.happens(seed, "chute_full", n, faults.chute_full) & may
+    mark(parcels, "taken_off", off)
+    mark(parcels, "chute_full", parcels["fills_chute"] != 0)
     slips = draw.happens(seed, "slips", n, faults.slip) & may
+    mark(parcels, "slip", slips)
     parcels["slip_at_um"] = (
         TAKEN_FROM_MM + draw.between(seed, "slip_place", n, 0, 999) * way_mm // 1000
     ) * UM_PER_MM
     parcels["slip_um"] = slips * draw.between(seed, "slip_by", n, *SLIP_MM) * UM_PER_MM
     stands = draw.happens(seed, "jam", n, faults.jam) & may
+    mark(parcels, "jam", stands)
     parcels["stands_ns"] = stands * draw.between(seed, "stands_for", n, *STANDS_MS) * NS_PER_MS
     parcels["stands_at_um"] = _stands_at_mm(seed, hub, belt, way_mm) * UM_PER_MM
     _draw_bulk(seed, belt, may, parcels, faults)
@@ -137,6 +146,7 @@ def _draw_bulk(seed: int, belt: Belt, may: Bools, parcels: npt.NDArray[Any], fau
     n = len(parcels)
     heavy = draw.happens(seed, "overweight", n, faults.overweight) & may
     weight_g = draw.between(seed, "weight", n, *WEIGHT_G)
+    mark(parcels, "overweight", heavy)
     parcels["weight_g"] = np.where(heavy, draw.between(seed, "too_heavy", n, *TOO_HEAVY_G), weight_g)
     for name in ("width_mm", "height_mm"):
         parcels[name] = draw.between(seed, name, n, *SIZE_MM)
@@ -149,3 +159,17 @@ def draw_lengths_mm(seed: int, belt: Belt, lengths_mm: Ints, may: Bools, faults:
     return np.where(
         long, belt.parcel_mm_max * draw.between(seed, "too_long", n, *TOO_LONG) // 100, lengths_mm
     )
+
+
+def mark_reads(parcels: npt.NDArray[Any], reads: npt.NDArray[Any], hub: Hub) -> None:
+    """Writes down whose label was ill read, and how."""
+    outcomes = reads["outcome"]
+    late_ms = np.array([scanner.latency_ms + LATE_MS[0] // 2 for scanner in hub.scanners], np.int64)
+    missed = outcomes == Outcome.NO_READ
+    mark(parcels, "no_read", missed.all(axis=1) & (len(hub.scanners) > 0))
+    mark(parcels, "missed_side", missed.any(axis=1) & ~missed.all(axis=1))
+    mark(parcels, "doubled_read", (outcomes == Outcome.DOUBLED).any(axis=1))
+    mark(parcels, "garbled_read", (outcomes == Outcome.GARBLED).any(axis=1))
+    mark(parcels, "late_read", (reads["delay_ms"] > late_ms).any(axis=1))
+    mark(parcels, "two_labels", parcels["other_lane"] >= 0)
+    mark(parcels, "put_on", parcels["put_um"] >= 0)

@@ -73,6 +73,14 @@ class Faults:
 NONE = Faults(**dict.fromkeys((field.name for field in fields(Faults)), 0))
 
 
+NAMES = tuple(field.name for field in fields(Faults))
+
+
+def bit_of(name: str) -> int:
+    """The bit that stands for a fault in the `fates` of a parcel."""
+    return 1 << NAMES.index(name)
+
+
 class FaultError(ValueError):
     """A fault that does not exist or a chance that is none; the text names the range."""
 
@@ -92,9 +100,8 @@ def parse_faults(settings: Iterable[str], base: Faults) -> Faults:
 
 def _with(faults: Faults, setting: str) -> Faults:
     name, _, chance = setting.partition("=")
-    known = [field.name for field in fields(Faults)]
-    if name not in known:
-        hint = nearest(name, known) or f"one of {', '.join(known)}"
+    if name not in NAMES:
+        hint = nearest(name, NAMES) or f"one of {', '.join(NAMES)}"
         raise FaultError(f"--faults {setting}: no fault is called {name!r} ({hint}); or none")
     return replace(faults, **{name: _per_million(setting, chance)})
 

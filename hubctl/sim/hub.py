@@ -57,7 +57,7 @@ def make_world(hub: Hub, traffic: Traffic, start_ns: int) -> World:
         parcels=traffic.parcels,
         next_of=_chains(traffic, core[0]["source_first"]),
         reads=traffic.reads,
-        mishaps=traffic.mishaps if len(traffic.mishaps) else _no_mishap(),
+        mishaps=traffic.mishaps.copy() if len(traffic.mishaps) else _no_mishap(),
         progress=progress,
         taken=np.zeros(n * (1 if len(hub.belts) == 1 else 3) + N_TAKEN_SPARE, TAKEN),
         happened=np.zeros(N_HAPPENINGS_MAX, HAPPENING),
@@ -163,6 +163,7 @@ def _core(hub: Hub, traffic: Traffic, start_ns: int) -> npt.NDArray[np.void]:
 def _fill_diverters(row: np.void, hub: Hub) -> None:
     diverters = diverters_in_order(hub)
     belts = [belt.name for belt in hub.belts]
+    row["paddle_chute"] = -1
     row["n_diverters"] = _fill(row["diverters_um"], [d.at_mm * UM_PER_MM for d in diverters])
     _fill(row["diverter_belt"], [belts.index(d.belt) for d in diverters])
     _fill(row["latency_ns"], [d.latency_ms * NS_PER_MS for d in diverters])

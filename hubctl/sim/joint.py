@@ -14,6 +14,7 @@ import numpy.typing as npt
 from hubctl.core.events import NO_INDEX, TEXT_MAX, ChuteState, Flag, Kind, Reason
 from hubctl.core.tables import Stamp
 from hubctl.sim.calls import call_set_plan
+from hubctl.sim.faults import bit_of
 from hubctl.sim.heap import pop, push
 from hubctl.sim.jitable import jitable, seldom
 from hubctl.sim.matter import (
@@ -72,6 +73,8 @@ _LISTS = (int(Mishap.INTERCEPT), int(Mishap.HOLD_BACK))
 _RUN_BELT, _HOLD_INDUCT, _ASK_HOST = int(Kind.RUN_BELT), int(Kind.HOLD_INDUCT), int(Kind.ASK_HOST)
 _LAUNCH = int(Kind.LAUNCH)
 _GARBLED = ord("?")
+_DIVERT_FAILS, _WRITE_LOST = bit_of("divert_fails"), bit_of("write_lost")
+_WRITE_REFUSED = bit_of("write_refused")
 _TEXT_AT = 72  # offset of RECORD's text
 
 # Places in `Joint.clock`.
@@ -642,6 +645,14 @@ def _notice_seldom(j: Joint, w: World, kind: int, device: int, value: int, p: in
 # What the kernel wants done
 
 
+@seldom
+def _mark(j: Joint, w: World, track: int, bit: int) -> None:
+    """Writes down that a fault has come to a divert of whoever is behind a track."""
+    p = j.row_of_track[track] if track < len(j.row_of_track) else -1
+    if p >= 0:
+        w.progress[p]["fates"] |= bit
+
+
 @jitable
 def fire(j: Joint, w: World, record: Any, t_ns: int) -> None:
     """Writes an output and answers as the reactor would; a dead node's write is lost, and nobody knows yet."""
@@ -653,8 +664,12 @@ def fire(j: Joint, w: World, record: Any, t_ns: int) -> None:
     )
     j.s[0]["clock"][N_WRITES] += 1
     if fate == WriteFate.DONE and not _is_dead(j, j.s[0]["chute_node"][chute]):
-        write_output(w, chute, True, t_ns)
+        moves = write_output(w, chute, True, t_ns)
         write_output(w, chute, False, t_ns + j.s[0]["chute_hold_ns"][chute])
+        if not moves:
+            _mark(j, w, record["parcel"], _DIVERT_FAILS)
+    elif fate != WriteFate.DONE:
+        _mark(j, w, record["parcel"], _WRITE_LOST if fate == WriteFate.LOST else _WRITE_REFUSED)
     result = _input(j, _FIRE_RESULT, t_ns)
     result["parcel"] = record["parcel"]
     result["seq"] = record["seq"]

@@ -140,6 +140,7 @@ PARCEL = np.dtype(
         ("width_mm", "<i4"),
         ("height_mm", "<i4"),
         ("reserved", "<i4"),
+        ("fates", "<i8"),  # bit n: fault n of `Faults` is its fate
     ]
 )
 
@@ -171,6 +172,7 @@ PROGRESS = np.dtype(
         ("landed_ns", "<i8"),
         ("scanned", "<i8"),  # bit n: past scanner n; bit 32 + n: past scale n
         ("via", "<i8"),  # belts it was passed on to: the last in the lowest 4 bits, counted from 1
+        ("fates", "<i8"),  # the same of faults that came to its diverts
         ("track", "<i8"),  # the kernel's number for it, where that is known; 0: not
         ("trigger", "<i8"),  # how many the eye that it passed last had seen with it
         ("next_lead", "<i4"),  # eye the leading edge comes to next
@@ -277,10 +279,9 @@ CORE = np.dtype(
         ("latency_ns", "<i8", (N_DIVERTERS_MAX,)),
         ("has_home", "<i8", (N_DIVERTERS_MAX,)),  # it tells where its paddle is
         ("n_stuck", "<i8", (N_DIVERTERS_MAX,)),  # mishaps that keep it out
-        ("paddle_from_ns", "<i8", (N_DIVERTERS_MAX,)),  # in the way from here
-        ("paddle_until_ns", "<i8", (N_DIVERTERS_MAX,)),
-        ("paddle_home_ns", "<i8", (N_DIVERTERS_MAX,)),  # it should have been home from here
-        ("paddle_chute", "<i8", (N_DIVERTERS_MAX,)),
+        ("paddle_chute", "<i8", (N_DIVERTERS_MAX,)),  # where the paddle leads that is out; -1: it is home
+        ("n_pushes", "<i8", (N_DIVERTERS_MAX,)),  # outputs that hold it out; 0 while it is stuck there
+        ("moves", "<i8", (N_CHUTES_MAX,)),  # the last fire into this chute moves its paddle
         ("chute_diverter", "<i8", (N_CHUTES_MAX,)),  # -1: at a belt's end
         ("chute_to_belt", "<i8", (N_CHUTES_MAX,)),  # the belt it leads onto; -1
         ("chute_to_um", "<i8", (N_CHUTES_MAX,)),

@@ -8,7 +8,6 @@ from hubctl.sim.motion import NS_PER_S, obey, set_speed
 from hubctl.sim.places import (
     BUMP,
     FLAP,
-    GO_HOME,
     HEAL,
     JOGGED,
     PRESS_UM,
@@ -134,10 +133,16 @@ def heal(w: World, k: int, t_ns: int) -> None:
 def _unstick(w: World, d: int, t_ns: int) -> None:
     core = w.core[0]
     core["n_stuck"][d] -= 1
-    if core["n_stuck"][d] == 0 and core["paddle_home_ns"][d] < core["paddle_until_ns"][d]:
-        core["paddle_until_ns"][d] = max(t_ns, core["paddle_home_ns"][d])
-        if core["has_home"][d]:
-            await_time(w, core["paddle_until_ns"][d], plain(0, d, GO_HOME))
+    if core["n_stuck"][d] == 0 and core["n_pushes"][d] == 0 and core["paddle_chute"][d] >= 0:
+        send_home(w, d, t_ns)
+
+
+@seldom
+def send_home(w: World, d: int, t_ns: int) -> None:
+    """A paddle is out of the way."""
+    w.core[0]["paddle_chute"][d] = -1
+    if w.core[0]["has_home"][d]:
+        notice(w, t_ns, Happens.HOME, d, 1, -1)
 
 
 @seldom

@@ -20,7 +20,16 @@ from hubctl.core.preadvice import PreAdvice
 from hubctl.sim import draw
 from hubctl.sim.arrivals import Arrivals, scaled
 from hubctl.sim.befall import draw_mishaps
-from hubctl.sim.fates import draw_beside_um, draw_fates, draw_gaps_um, draw_lengths_mm, draw_reads, is_harm
+from hubctl.sim.fates import (
+    draw_beside_um,
+    draw_fates,
+    draw_gaps_um,
+    draw_lengths_mm,
+    draw_reads,
+    is_harm,
+    mark,
+    mark_reads,
+)
 from hubctl.sim.faults import Faults
 from hubctl.sim.matter import WriteFate, blank_parcels
 
@@ -210,6 +219,7 @@ def _label_all(seed: int, plan: SortPlan, parcels: npt.NDArray[Any], may: Bools,
     same = draw.happens(seed, "same_label", n, faults.same_label) & may
     before = np.arange(n) - draw.between(seed, "same_as", n, *SAME_AS)
     rows = np.flatnonzero(same & (before >= 0))
+    mark(parcels, "same_label", same & (before >= 0))
     for row in rows:
         labels[row] = labels[before[row]]
         parcels["lane"][row] = parcels["lane"][before[row]]
@@ -354,9 +364,11 @@ def make_traffic(
     may = season.may(_entries_ns(hub, parcels))
     labelled = _label_all(seed, plan, parcels, may, faults)
     own = parcels["put_um"] < 0
+    reads = draw_reads(seed, hub, may, parcels["other_lane"] >= 0, faults)
+    mark_reads(parcels, reads, hub)
     return Traffic(
         parcels=parcels,
-        reads=draw_reads(seed, hub, may, parcels["other_lane"] >= 0, faults),
+        reads=reads,
         labels=labelled.labels,
         fire_fails=draw.happens(seed, "divert_fails", N_FIRES_DRAWN, faults.divert_fails),
         preadvice=labelled.preadvice,
@@ -415,6 +427,10 @@ def _come_by(
     beside_um = draw_beside_um(seed, may, faults)
     parcels = _blank(seed, wants, _starts_um(wanted_um, lengths_um, gaps_um, beside_um), lengths_um)
     parcels["gap_um"] = gaps_um
+    mark(parcels, "touching", gaps_um < 0)
+    mark(parcels, "gap_small", (gaps_um >= 0) & (gaps_um < GAP_MM_MIN * UM_PER_MM))
+    mark(parcels, "oversize", lengths_um != wants.lengths_mm * UM_PER_MM)
+    mark(parcels, "side_by_side", (beside_um >= 0) & (np.arange(n) > 0))
     parcels["beside"][1:] = np.where(beside_um[1:] >= 0, np.arange(n - 1), -1)
     parcels["source"] = source
     draw_fates(seed, hub, belt, _runs_mm(hub, plan, belt)[wants.lanes], may, parcels, faults)

@@ -29,6 +29,7 @@ from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim import calls, draw, heap, joint, matter, mishaps, motion, places, ring, watch, world
 from hubctl.sim.calls import address_of, call_deadline, call_step
 from hubctl.sim.hub import make_world
+from hubctl.sim.injected import Injected, injected
 from hubctl.sim.jitable import jitable, register_marked, seldom
 from hubctl.sim.joint import (
     COUNTER_START,
@@ -307,6 +308,7 @@ class Run(NamedTuple):
     wrong: tuple[Wrong, ...]
     records: Records  # every OPENED, FIRE_OUTPUT and CLOSED, or all
     truth: Truth
+    injected: dict[str, Injected]  # by name of the fault, those that came
 
 
 class Virtual:
@@ -377,8 +379,9 @@ class Virtual:
     def _judged(self, records: Records, wall_s: float) -> Run:
         n_taken = int(self._world.core[0]["n_taken"])
         world = self._world
-        truth = Truth(self._traffic.parcels, world.progress, world.taken[:n_taken], self._traffic.mishaps)
+        truth = Truth(self._traffic.parcels, world.progress, world.taken[:n_taken], world.mishaps)
         judged = judge(self._layout, self._plan, truth, records, self._watch, n_open=self._kernel.n_open)
+        came = injected(world)
         verdict = judged.counts | {
             "evidence_lost": self._kernel.n_evidence_lost,
             "places_kept": int(np.abs(self._kernel.chute_loads()[:, 1:]).sum()),
@@ -391,5 +394,6 @@ class Virtual:
             "recirculated_share": round(judged.counts["recirculated"] / max(judged.counts["inducted"], 1), 5),
             "parcels_per_s": int(judged.counts["inducted"] / wall_s),
             "seed": self._traffic.seed,
+            "injected": {name: each.n for name, each in came.items()},
         }
-        return Run(verdict, judged.wrong, records, truth)
+        return Run(verdict, judged.wrong, records, truth, came)

@@ -26,7 +26,18 @@ from hubctl.sim.matter import (
     Text,
     World,
 )
-from hubctl.sim.mishaps import begin_mishaps, bump, flap, heal, jogged, release, release_behind, slip, stand
+from hubctl.sim.mishaps import (
+    begin_mishaps,
+    bump,
+    flap,
+    heal,
+    jogged,
+    release,
+    release_behind,
+    send_home,
+    slip,
+    stand,
+)
 from hubctl.sim.motion import NEVER_NS, NS_PER_S, await_travel, drop_first, obey
 from hubctl.sim.places import (
     ARRIVE,
@@ -304,9 +315,8 @@ def _passes_ns(w: World, p: int) -> int:
 @jitable
 def _centre(w: World, p: int, d: int, t_ns: int) -> None:
     """The parcel's centre is at a diverter: it leaves if the paddle is in its way."""
-    core = w.core[0]
     w.progress[p]["next_diverter"] = d + 1
-    if core["paddle_from_ns"][d] <= t_ns <= core["paddle_until_ns"][d]:
+    if w.core[0]["paddle_chute"][d] >= 0:
         _take(w, p, d, t_ns)
     else:
         await_centre(w, p)
@@ -315,7 +325,7 @@ def _centre(w: World, p: int, d: int, t_ns: int) -> None:
 @seldom
 def _take(w: World, p: int, d: int, t_ns: int) -> None:
     core, chute = w.core[0], w.core[0]["paddle_chute"][d]
-    cause = Cause.SWEPT if t_ns > core["paddle_home_ns"][d] else Cause.FIRED
+    cause = Cause.FIRED if core["n_pushes"][d] > 0 else Cause.SWEPT
     _write_down(w, p, chute, cause, t_ns)
     if core["chute_to_belt"][chute] >= 0:
         _leave_belt(w, p, t_ns)
@@ -367,42 +377,45 @@ def is_harm_now(w: World, t_ns: int) -> bool:
 
 
 @seldom
-def write_output(w: World, chute: int, on: bool, t_ns: int) -> None:
-    """A chute's output is switched: its diverter's paddle moves after its latency, unless it fails."""
+def write_output(w: World, chute: int, on: bool, t_ns: int) -> bool:
+    """A chute's output is switched: its diverter's paddle moves after its latency. Whether it will."""
     core = w.core[0]
     d = core["chute_diverter"][chute]
     at_ns = t_ns + core["latency_ns"][d]
-    on_ring = is_ring(w, core["diverter_belt"][d])
-    if not on and not on_ring:
-        _send_home(w, d, chute, at_ns)
-    if not on:
-        if on_ring:
-            write_tilt(w, chute, False, at_ns, False)
-        return
-    fails = w.fire_fails[core["n_fires"] % len(w.fire_fails)]
-    core["n_fires"] += 1
-    if on_ring:
-        write_tilt(w, chute, True, at_ns, fails and is_harm_now(w, t_ns))
-    elif not (fails and is_harm_now(w, t_ns)):
-        is_out = core["paddle_chute"][d] == chute and core["paddle_until_ns"][d] >= at_ns
-        core["paddle_from_ns"][d] = core["paddle_from_ns"][d] if is_out else at_ns
-        core["paddle_chute"][d] = chute
-        core["paddle_until_ns"][d] = NEVER_NS
-        core["paddle_home_ns"][d] = NEVER_NS
-        if core["has_home"][d]:
-            await_time(w, at_ns, plain(0, d, GO_OUT))
+    if on:
+        fails = w.fire_fails[core["n_fires"] % len(w.fire_fails)]
+        core["n_fires"] += 1
+        core["moves"][chute] = not (fails and is_harm_now(w, t_ns))
+    moves = core["moves"][chute] != 0
+    if is_ring(w, core["diverter_belt"][d]):
+        write_tilt(w, chute, on, at_ns, not moves)
+    elif moves:
+        await_time(w, at_ns, plain(0, chute, GO_OUT if on else GO_HOME))
+    return moves
 
 
 @jitable
-def _send_home(w: World, d: int, chute: int, at_ns: int) -> None:
+def _go_out(w: World, chute: int, t_ns: int) -> None:
+    """The paddle is in the way."""
     core = w.core[0]
-    if core["paddle_chute"][d] != chute or core["paddle_home_ns"][d] <= at_ns:
+    d = core["chute_diverter"][chute]
+    was = core["paddle_chute"][d]
+    core["n_pushes"][d] = core["n_pushes"][d] + 1 if was == chute else 1
+    core["paddle_chute"][d] = chute
+    if was < 0 and core["has_home"][d]:
+        notice(w, t_ns, Happens.HOME, d, 0, -1)
+
+
+@jitable
+def _go_home(w: World, chute: int, t_ns: int) -> None:
+    """An output lets the paddle go: it goes home, unless another holds it or it is stuck."""
+    core = w.core[0]
+    d = core["chute_diverter"][chute]
+    if core["paddle_chute"][d] != chute or core["n_pushes"][d] == 0:
         return
-    core["paddle_home_ns"][d] = at_ns
-    if core["n_stuck"][d] == 0:
-        core["paddle_until_ns"][d] = at_ns
-        if core["has_home"][d]:
-            await_time(w, at_ns, plain(0, d, GO_HOME))
+    core["n_pushes"][d] -= 1
+    if core["n_pushes"][d] == 0 and core["n_stuck"][d] == 0:
+        send_home(w, d, t_ns)
 
 
 # What the controller has done
@@ -491,10 +504,9 @@ def _run_timed(w: World, event: int, t_ns: int) -> None:
     elif kind == TELL_WEIGHT:
         notice(w, t_ns, Happens.WEIGHED, device, 0, p)
     elif kind == GO_OUT:
-        notice(w, t_ns, Happens.HOME, device, 0, -1)
+        _go_out(w, device, t_ns)
     elif kind == GO_HOME:
-        if w.core[0]["paddle_until_ns"][device] <= t_ns:
-            notice(w, t_ns, Happens.HOME, device, 1, -1)
+        _go_home(w, device, t_ns)
     elif kind in (UNLEAD, UNTRAIL):
         if event >> EPOCH_SHIFT & EPOCH_MASK == w.progress[p]["epoch"] & EPOCH_MASK:
             cover(w, device, 1 if kind == UNTRAIL else -1, t_ns, p)
