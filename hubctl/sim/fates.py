@@ -170,6 +170,6 @@ def mark_reads(parcels: npt.NDArray[Any], reads: npt.NDArray[Any], hub: Hub) -> 
     mark(parcels, "missed_side", missed.any(axis=1) & ~missed.all(axis=1))
     mark(parcels, "doubled_read", (outcomes == Outcome.DOUBLED).any(axis=1))
     mark(parcels, "garbled_read", (outcomes == Outcome.GARBLED).any(axis=1))
-    mark(parcels, "late_read", (reads["delay_ms"] > late_ms).any(axis=1))
+    mark(parcels, "late_read", np.any(reads["delay_ms"] > late_ms, axis=1))
     mark(parcels, "two_labels", parcels["other_lane"] >= 0)
     mark(parcels, "put_on", parcels["put_um"] >= 0)

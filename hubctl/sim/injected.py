@@ -45,7 +45,7 @@ def injected(world: World) -> dict[str, Injected]:
 def _fate(world: World, name: str) -> Injected:
     came = ~np.isin(world.progress["landed"], (NOT_YET, NOT_PUT))
     fates = world.parcels["fates"] | world.progress["fates"]
-    touched = came & (fates & bit_of(name) != 0)
+    touched = np.asarray(came & (fates & bit_of(name) != 0))
     return Injected(int(touched.sum()), touched)
 
 
@@ -58,7 +58,7 @@ def _mishap(world: World, kind: Mishap) -> Injected:
 
 
 def _is_own(world: World, row: Any) -> Bools:
-    return np.arange(len(world.parcels)) == row["parcel"]
+    return np.asarray(np.arange(len(world.parcels)) == row["parcel"])
 
 
 def _is_there(world: World, row: Any) -> Bools:

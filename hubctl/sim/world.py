@@ -391,7 +391,7 @@ def write_output(w: World, chute: int, on: bool, t_ns: int) -> bool:
         write_tilt(w, chute, on, at_ns, not moves)
     elif moves:
         await_time(w, at_ns, plain(0, chute, GO_OUT if on else GO_HOME))
-    return moves
+    return bool(moves)
 
 
 @jitable
