@@ -456,9 +456,14 @@ cdef inline void obey(State* s, int32_t t) noexcept nogil:
     send_to_exception(s, t, reason)
 
 
-cdef inline void begin_anew(Track* track) noexcept nogil:
-    """Every chute may be tried again."""
+cdef inline void try_all(Track* track) noexcept nogil:
+    """Every chute may be tried again; the first reason stays."""
     track.tried = 0
+
+
+cdef inline void begin_anew(Track* track) noexcept nogil:
+    """Every chute may be tried again, and nothing that was is a reason any more."""
+    try_all(track)
     track.first_skip = NONE
 
 

@@ -7,11 +7,11 @@ confirms it, or, should that eye be blind, when it would have. On a belt that it
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 from hubctl._carriers cimport is_loop, leave_carriers
-from hubctl._choice cimport assign, bar_beyond_limits, begin_anew, close_where_sent, route, skip_reason
+from hubctl._choice cimport assign, bar_beyond_limits, begin_anew, close_where_sent, route, skip_reason, try_all
 from hubctl._motion cimport counts_at
 from hubctl._order cimport clear_timer, expect_at_eyes, forget, leave_plans, link_before, unlink
 from hubctl._records cimport LAPPED, MISSED_WINDOW, NO_INDEX, NONE, OK, TRANSFERRED, Record
-from hubctl._state cimport COMES_OVER, LABELLED, NOBODY, ON_BELT, State, Track, say
+from hubctl._state cimport COMES_OVER, NOBODY, ON_BELT, State, Track, say
 from hubctl._tables cimport INDUCT
 
 
@@ -106,19 +106,22 @@ cdef inline void leave_belt(State* s, int32_t t) noexcept nogil:
 cdef inline void begin_lap(State* s, int32_t t) noexcept nogil:
     s.tracks[t].laps += 1
     s.tracks[t].belts = 0
+    begin_anew(&s.tracks[t])
     say(s, LAPPED, s.tracks[t].parcel).value = s.tracks[t].laps
 
 
 cdef inline void go_on(State* s, int32_t t) noexcept nogil:
-    """On the new belt the chute stays while it can be had; else all of the lane's are tried again."""
+    """On the new belt the chute stays while it can be had; else all of the lane's are tried again.
+
+    Why the first was passed over on a belt before stays the reason in this lap.
+    """
     cdef Track* track = &s.tracks[t]
     if bar_beyond_limits(s, t):
         return
     if track.reason == OK and skip_reason(s, track, track.chute, MISSED_WINDOW) == NONE:
         assign(s, t, track.chute, OK)
         return
-    if track.marks & LABELLED:
-        begin_anew(track)
+    try_all(track)
     route(s, t, MISSED_WINDOW)
 
 

@@ -11,7 +11,7 @@ between the two are missed, since of two evils that one harms nobody.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 
-from hubctl._choice cimport arm_timer, begin_anew, close_track, route
+from hubctl._choice cimport arm_timer, close_track, route, try_all
 from hubctl._doubt cimport relieve
 from hubctl._health cimport say_alarm
 from hubctl._induct cimport ask_hold
@@ -109,7 +109,7 @@ cdef inline void resume(State* s, int32_t t) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     if track.marks & STRAY or track.state == FIRED_TRACK:
         return
-    begin_anew(track)
+    try_all(track)
     route(s, t, MISSED_WINDOW)
 
 
