@@ -5,7 +5,7 @@ An answer counts while its question is open and the parcel may still be sent els
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
-from hubctl._change cimport mm_left, wish_refusal
+from hubctl._change cimport mm_left, names_lane, wish_refusal
 from hubctl._choice cimport bar, begin_anew, route
 from hubctl._host cimport hear_host, question_of, run_questions
 from hubctl._identity cimport track_of_parcel
@@ -23,11 +23,6 @@ from hubctl._records cimport (
     Record,
 )
 from hubctl._state cimport DIRECTED, NOBODY, Question, State, Track, say
-
-
-cdef inline bint names_lane(const State* s, const Record* input) noexcept nogil:
-    """Whether an answer names a lane of the plan of now."""
-    return input.plan == s.plan.version and 0 <= input.value < s.plan.n_lanes
 
 
 cdef inline uint16_t send_as_told(State* s, int32_t t, const Record* input) noexcept nogil:

@@ -98,26 +98,29 @@ cdef inline uint16_t give_lane(State* s, int32_t t, int32_t lane) noexcept nogil
     return OK
 
 
-cdef inline uint16_t change_route(State* s, int32_t t, int64_t lane, uint16_t chute) noexcept nogil:
-    """Sends track `t` to a chute, or by a lane if `chute` is NO_INDEX.
+cdef inline bint names_lane(const State* s, const Record* input) noexcept nogil:
+    """Whether a lane is named, and by its number in the plan of now."""
+    return input.plan == s.plan.version and 0 <= input.value < s.plan.n_lanes
 
-    Returns OK, or why it goes where it went before: MISSED_WINDOW is too late.
+
+cdef inline uint16_t change_route(State* s, int32_t t, const Record* input) noexcept nogil:
+    """Sends track `t` to a chute, or by a lane if none is named.
+
+    Returns OK, or why it goes where it went before: MISSED_WINDOW is too late, NO_LANE is no lane of the plan of now.
     """
     cdef uint16_t reason = wish_refusal(s, &s.tracks[t])
     if reason != NONE:
         return reason
-    if chute != NO_INDEX:
-        return direct(s, t, chute)
-    if lane < 0 or lane >= s.plan.n_lanes:
-        return NO_LANE
-    return give_lane(s, t, <int32_t>lane)
+    if input.chute != NO_INDEX:
+        return direct(s, t, input.chute)
+    return give_lane(s, t, <int32_t>input.value) if names_lane(s, input) else <uint16_t>NO_LANE
 
 
 cdef inline void take_change(State* s, const Record* input) noexcept nogil:
     """A wish, and its answer."""
     cdef int32_t t = track_of_parcel(s, input.parcel)
     cdef int64_t left = 0 if t == NOBODY else mm_left(s, &s.tracks[t])
-    cdef uint16_t reason = UNEXPECTED if t == NOBODY else change_route(s, t, input.value, input.chute)
+    cdef uint16_t reason = UNEXPECTED if t == NOBODY else change_route(s, t, input)
     cdef Record* record = say(s, ANSWERED, input.parcel)
     record.seq = input.seq
     record.reason = reason

@@ -397,6 +397,20 @@ cdef inline int exception_chute(State* s, int32_t t, uint16_t reason) noexcept n
     return -1
 
 
+cdef inline bint has_no_chute(const State* s, uint16_t reason) noexcept nogil:
+    """Whether the exception of a reason is the belt's end."""
+    if s.plan.version == 0:
+        return True
+    return s.plan.exceptions[reason] == NO_INDEX and s.plan.exception_steps[reason] < 0
+
+
+cdef inline uint16_t reason_in_this_lap(const State* s, const Track* track, uint16_t reason) noexcept nogil:
+    """The reason, or MAX_LAPS of one that an end that leads back has brought round often enough."""
+    if is_loop(s, track.belt) or not goes_round(s, track) or not had_its_laps(s, track):
+        return reason
+    return MAX_LAPS if has_no_chute(s, reason) else reason
+
+
 cdef inline void send_to_exception(State* s, int32_t t, uint16_t reason) noexcept nogil:
     """The exception chute of a reason, or the belt's end if that chute cannot be had.
 
@@ -407,6 +421,7 @@ cdef inline void send_to_exception(State* s, int32_t t, uint16_t reason) noexcep
     if is_loop(s, s.tracks[t].belt) and is_unread(s, &s.tracks[t]):
         ride_on(s, t, reason)
         return
+    reason = reason_in_this_lap(s, &s.tracks[t], reason)
     chute = exception_chute(s, t, reason)
     if chute < 0:
         send_to_end(s, t, reason)

@@ -1,4 +1,7 @@
-"""Another lap: a parcel that nothing takes goes round again, a limited number of times and not with too many others."""
+"""Another lap: a parcel that nothing takes goes round again, a limited number of times and not with too many others.
+
+So does one whose exception is the end of a belt that leads back: after its laps it is one of MAX_LAPS.
+"""
 
 from libc.stdint cimport int32_t, int64_t
 

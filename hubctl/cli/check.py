@@ -52,10 +52,14 @@ def _print_site(file: str, plan: str | None, as_json: bool) -> None:
 def _as_dict(hub: Hub, plan: SortPlan | None) -> dict[str, Any]:
     return {
         "hub": hub.name,
-        "plan": plan and {"name": plan.name, "version": plan.version, "n_lanes": len(plan.lanes)},
+        "plan": plan and {"name": plan.name, "version": plan.version} | _sizes(plan),
         "faults": [],
         "devices": [row for belt in hub.belts for row in _devices(hub, belt)],
     }
+
+
+def _sizes(plan: SortPlan) -> dict[str, int]:
+    return {f"n_{section}": len(getattr(plan, section)) for section in ("lanes", "groups", "waves")}
 
 
 def _devices(hub: Hub, belt: Belt) -> list[dict[str, Any]]:
@@ -154,5 +158,6 @@ def _print_summary(hub: Hub, plan: SortPlan | None) -> None:
     sections = ("belts", "eyes", "scanners", "diverters", "chutes", "nodes", "links")
     typer.echo(f"\nhub {hub.name}: " + ", ".join(f"{name} {len(getattr(hub, name))}" for name in sections))
     if plan is not None:
-        typer.echo(f"plan {plan.name}, version {plan.version:08x}: {len(plan.lanes)} lanes")
+        sizes = ", ".join(f"{section.removeprefix('n_')} {n}" for section, n in _sizes(plan).items())
+        typer.echo(f"plan {plan.name}, version {plan.version:08x}: {sizes}")
     typer.echo("no faults")

@@ -70,7 +70,8 @@ class Kind(IntEnum):
     # NO_DATA, INTERCEPT or HELD
     HOST_ANSWER = 13
     CODE = 14  # parcel, text: a person or the host says which label it carries
-    CHANGE = 15  # seq=number of the wish, parcel, value=lane or -1, chute or NO_INDEX: go there instead
+    # seq=number of the wish, parcel: go to this chute instead; or chute=NO_INDEX, value=lane, plan=version of its plan
+    CHANGE = 15
     LIST = 16  # text=label, reason INTERCEPT or HELD, value 1 put on that list, 0 taken off
     MACHINE = 17  # value=MachineCommand, from a person or the line
     SAFETY = 18  # value 1: the hard-wired safety chain has tripped; 0: it is closed again

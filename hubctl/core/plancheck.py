@@ -11,6 +11,7 @@ from hubctl.core.config import Source, nearest
 from hubctl.core.events import Reason
 from hubctl.core.keys import Key, parse_keys
 from hubctl.core.labels import FORMAT_NAMES, NAMESPACES, compile_formats
+from hubctl.core.lapcheck import EVERY_REASON, check_laps
 from hubctl.core.shape import known
 from hubctl.core.where import Path
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from hubctl.core.plan import Lane, SortPlan
 
 N_WAVES_OF_LANE_MAX = 64
-ROUTED_REASONS = tuple(reason.name for reason in Reason if reason not in (Reason.NONE, Reason.OK))
 
 
 def check_plan(plan: SortPlan, source: Source, hub: Hub | None) -> None:
@@ -34,6 +34,7 @@ def check_plan(plan: SortPlan, source: Source, hub: Hub | None) -> None:
     _check_exceptions(plan, source)
     if hub is not None:
         _check_chutes(plan, source, hub)
+        check_laps(plan, source, hub)
 
 
 def _lanes(plan: SortPlan, *keys: str) -> Iterator[tuple[int, Lane]]:
@@ -150,8 +151,8 @@ def _check_waves(plan: SortPlan, source: Source) -> None:
 
 def _check_exceptions(plan: SortPlan, source: Source) -> None:
     for reason in getattr(plan, "exceptions", {}):
-        if reason != DEFAULT and reason not in ROUTED_REASONS:
-            source.add(("exceptions", reason), "unknown reason", nearest(reason, (DEFAULT, *ROUTED_REASONS)))
+        if reason != DEFAULT and reason not in EVERY_REASON:
+            source.add(("exceptions", reason), "unknown reason", nearest(reason, (DEFAULT, *EVERY_REASON)))
 
 
 def _check_chutes(plan: SortPlan, source: Source, hub: Hub) -> None:

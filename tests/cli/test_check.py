@@ -32,7 +32,7 @@ def test_a_right_hub_is_drawn_and_tabled(capsys: Captured) -> None:
     out, err = capsys.readouterr()
     assert err == ""
     assert "1468 mm, 533 ms to spare" in out
-    assert out.endswith("plan demo, version b9ab8e19: 44 lanes\nno faults\n")
+    assert out.endswith("plan demo, version b9ab8e19: lanes 44, groups 0, waves 0\nno faults\n")
     assert max(map(len, out.splitlines())) <= WIDTH
 
 

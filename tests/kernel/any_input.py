@@ -1,7 +1,7 @@
 """Inputs that anything might say at any time, right or wrong, for hypothesis."""
 
 from hypothesis import strategies as st
-from line_hub import MS
+from line_hub import MS, plan
 
 kinds = st.integers(1, 23)
 small = st.integers(0, 8)
@@ -17,7 +17,7 @@ any_input = st.fixed_dictionaries(
         "reason": st.integers(0, 40),
         "seq": small,
         "limit": small,
-        "plan": small,
+        "plan": st.one_of(small, st.just(plan().version)),
         "flags": st.integers(0, 31),
         "n_text": st.integers(0, 60),
         "text": st.sampled_from([b"", b"420100019400111206206406260787", b"X" * 56]),

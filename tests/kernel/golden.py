@@ -22,7 +22,7 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     reactor voids|writes                                what becomes of fires from now on; of what is armed too
     count SCANNER NUMBER                                a scanner that is triggered counts on from there
     read SCANNER LABEL [stamp=N], eye NAME blocked|cleared, confirm CHUTE    told as it stands
-    tell KIND FIELD=VALUE...                            chutes and reasons by name, text as a LABEL
+    tell KIND FIELD=VALUE...                            chutes, reasons and plans by name, text as a LABEL
     plan NAME, flush, end
 
 With `armed=1` behind the hub its diverters are told ahead, and fire by the belt's count; `commit_ms` is theirs too.
@@ -281,6 +281,8 @@ class Stage:
     def _value(self, key: str, value: str) -> Any:
         if key == "chute":
             return NO_INDEX if value == "NOWHERE" else self.names.chutes.index(value)
+        if key == "plan":
+            return plan(value, self.hub_name).version
         if key == "text":
             return (label_of(value, 0) or "").encode()
         return int(Reason[value]) if key == "reason" else int(value)
