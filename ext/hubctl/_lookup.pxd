@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
 cdef enum:
     LENGTH_MAX = 56
     N_NAMESPACES_MAX = 32
-    N_ROWS_MAX = 64         # accepted forms of a site: one bit each
+    N_ROWS_MAX = 16384      # accepted forms of a site
 
 cdef packed struct Entry:
     uint64_t key          # hash of (namespace, prefix length, text); 0 is an empty slot

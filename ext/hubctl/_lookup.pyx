@@ -2,8 +2,6 @@
 
 The classifier asks all forms at once: for each position and symbol it holds the set of forms that admit it,
 as bits in order of priority; a label's forms are what is left when the sets of its characters are intersected.
-A check character is a weighted sum with a table of answers, or ISO 7064 MOD 37,36.
-
 Text is normalised first: spaces, controls and an AIM identifier are left out, lower case becomes upper case,
 and 64 symbols remain, from space to underscore.
 """
@@ -15,6 +13,30 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from hubctl cimport _records
+from hubctl._elements cimport (
+    COUNTRY_DE,
+    COUNTRY_NONE,
+    COUNTRY_US,
+    Told,
+    foreign_key,
+    read_structure,
+)
+from hubctl._forms cimport (
+    CHECK_NONE,
+    FIRST_SYMBOL,
+    N_SYMBOLS,
+    RAW_MAX,
+    STRUCTURE_ELEMENTS,
+    STRUCTURE_MAXICODE,
+    TEXT_MARGIN,
+    VERDICT_BAD,
+    Form,
+    Text,
+    check_character,
+    is_digit,
+    issuer_known,
+    verdict,
+)
 
 cdef extern from *:
     """
@@ -34,63 +56,43 @@ cdef extern from *:
     int n_leading_zeros "__builtin_clzll" (uint64_t bits) noexcept nogil
 
 cdef enum:
-    N_SYMBOLS = 64
-    FIRST_SYMBOL = 32       # ASCII code of symbol 0
-    RAW_MAX = 255           # bytes of a read, before anything is left out
-    TEXT_MARGIN = 8         # zeros behind a text, so that words may be read past its end
     STRANGE = 0x80
-    NOWHERE = 0xFF
-    N_KEY_PIECES_MAX = 2
     LABELS = N_NAMESPACES_MAX   # namespace of exact labels, beside those of prefixes
+    KEY_ROOM = 128          # of a destination or a partner's service, with a margin
+    WORD = 64
 
 FORMS_MAX = N_ROWS_MAX
-
-cdef enum CheckKind:
-    CHECK_NONE = 0
-    CHECK_WEIGHTED = 1
-    CHECK_RECURSIVE = 2
-
-cdef enum CheckVerdict:
-    VERDICT_NONE = 0
-    VERDICT_OK = 1
-    VERDICT_BAD = 2
-
-cdef packed struct Form:
-    uint16_t format
-    uint16_t priority
-    uint8_t length_min
-    uint8_t length_max
-    uint8_t check_kind
-    uint8_t check_from
-    uint8_t check_n
-    uint8_t modulus
-    uint8_t number_from
-    uint8_t number_n
-    uint8_t issuer_at
-    uint8_t n_key_pieces
-    uint8_t[N_KEY_PIECES_MAX] key_from
-    uint8_t[N_KEY_PIECES_MAX] key_n
-    char[16] space
-    char[38] answers
-    uint8_t[56] weights
-    uint64_t[56] classes
-    uint64_t[64] issuers
-
-cdef struct Text:
-    char[RAW_MAX + TEXT_MARGIN + 1] chars
-    int n
+PARTNERS = "partner"        # namespace of what a label's carrier and service say
+HOME, ABROAD = "postal", "post"     # postcodes of the sender's own country; of one that is named
+US, GERMANY = "zip", "plz"  # postcodes of countries that have a namespace of their own
 
 cdef struct Digest:
     uint64_t key
     uint64_t check
 
+# The forms of one length: for each position and symbol a row of bits, the best form lowest.
+cdef struct Sets:
+    int n_words
+    uint64_t* bits          # [position][symbol][word]
+    uint16_t* forms         # the form of each bit
+
+cdef struct Key:
+    char[KEY_ROOM] chars
+    int n
+    int space
+
 cdef struct Tables:
-    uint64_t[56][64] classes
-    uint64_t[57] lengths
+    Sets[LENGTH_MAX + 1] sets
     uint64_t[N_NAMESPACES_MAX] prefix_lengths     # bit n: some rule has a prefix of n characters
-    uint16_t[64] spaces     # namespace of each form's key
-    Form[64] forms
+    uint16_t* spaces        # namespace of each form's key
+    Form* forms
     int n_forms
+    int[3] structured       # the best form of each structure; -1: none is accepted
+    int partners            # numbers of namespaces; -1: no rule has it
+    int home
+    int abroad
+    int us
+    int germany
     Entry* entries
     uint64_t n_slots
 
@@ -99,10 +101,6 @@ cdef struct Tables:
 
 cdef inline bint is_letter(char c) noexcept nogil:
     return c'A' <= c <= c'Z' or c'a' <= c <= c'z'
-
-
-cdef inline bint is_digit(char c) noexcept nogil:
-    return c'0' <= c <= c'9'
 
 
 cdef inline int n_identifier(const char* text, int n) noexcept nogil:
@@ -140,63 +138,15 @@ cdef inline bint normalise_into(const char* raw, int n_raw, Text* out) noexcept 
     return strange < STRANGE and n <= LENGTH_MAX
 
 
-# Check characters
-
-cdef inline int weighed_value(char c) noexcept nogil:
-    return c - c'0' if is_digit(c) else (c - 3) % 10
-
-
-cdef inline char weighted_check(const Form* form, const char* text) noexcept nogil:
-    cdef int i, total = 0
-    for i in range(form.check_n):
-        total += form.weights[i] * weighed_value(text[i])
-    return form.answers[total % form.modulus]
-
-
-cdef inline int value_37(char c) noexcept nogil:
-    return c - c'0' if is_digit(c) else c - c'A' + 10
-
-
-cdef inline char recursive_check(const char* text, int n) noexcept nogil:
-    """ISO 7064 MOD 37,36."""
-    cdef int i, total, product = 36
-    for i in range(n):
-        total = (product + value_37(text[i])) % 36
-        product = (total if total else 36) * 2 % 37
-    total = (37 - product) % 36
-    return <char>(c'0' + total if total < 10 else c'A' + total - 10)
-
-
-cdef inline char check_character(const Form* form, const char* text) noexcept nogil:
-    if form.check_kind == CHECK_RECURSIVE:
-        return recursive_check(text + form.check_from, form.check_n)
-    return weighted_check(form, text + form.check_from)
-
-
-cdef inline CheckVerdict verdict(const Form* form, const Text* text) noexcept nogil:
-    if form.check_kind == CHECK_NONE:
-        return VERDICT_NONE
-    if text.chars[form.check_from + form.check_n] == check_character(form, text.chars):
-        return VERDICT_OK
-    return VERDICT_BAD
-
-
 # Classification
 
-cdef inline bint issuer_known(const Form* form, const Text* text) noexcept nogil:
-    if form.issuer_at == NOWHERE:
-        return True
-    cdef int first = text.chars[form.issuer_at] - FIRST_SYMBOL
-    cdef int second = text.chars[form.issuer_at + 1] - FIRST_SYMBOL
-    return form.issuers[first] >> second & 1
-
-
-cdef inline uint64_t forms_by_shape(const Tables* tables, const Text* text) noexcept nogil:
-    """The forms whose length and characters fit, as bits, the best lowest."""
-    cdef uint64_t forms = tables.lengths[text.n]
+cdef inline uint64_t fitting(const Sets* sets, const Text* text, int word) noexcept nogil:
+    """Of 64 forms of the text's length those whose characters fit, as bits."""
+    cdef uint64_t forms = <uint64_t>0 - 1
+    cdef const uint64_t* at = sets.bits + word
     cdef int i
     for i in range(text.n):
-        forms &= tables.classes[i][text.chars[i] - FIRST_SYMBOL]
+        forms &= at[(i * N_SYMBOLS + text.chars[i] - FIRST_SYMBOL) * sets.n_words]
         if forms == 0:
             break
     return forms
@@ -204,13 +154,16 @@ cdef inline uint64_t forms_by_shape(const Tables* tables, const Text* text) noex
 
 cdef inline int best_form(const Tables* tables, const Text* text) noexcept nogil:
     """The best form that fits and whose check character holds; -1: none."""
-    cdef uint64_t forms = forms_by_shape(tables, text)
-    cdef int i
-    while forms:
-        i = lowest_bit(forms)
-        if issuer_known(&tables.forms[i], text) and verdict(&tables.forms[i], text) != VERDICT_BAD:
-            return i
-        forms &= forms - 1
+    cdef const Sets* sets = &tables.sets[text.n]
+    cdef uint64_t forms
+    cdef int row, word
+    for word in range(sets.n_words):
+        forms = fitting(sets, text, word)
+        while forms:
+            row = sets.forms[WORD * word + lowest_bit(forms)]
+            if issuer_known(&tables.forms[row], text) and verdict(&tables.forms[row], text) != VERDICT_BAD:
+                return row
+            forms &= forms - 1
     return -1
 
 
@@ -273,7 +226,7 @@ cdef inline const Entry* by_label(
 ) noexcept nogil:
     """What the host said of this label, or of the number in it."""
     cdef const Entry* entry = NULL
-    if form.number_n:
+    if form.number_n or form.structure:
         entry = found(tables, digest(LABELS, text.chars, text.n))
     return entry if entry != NULL else found(tables, number)
 
@@ -290,20 +243,42 @@ cdef inline const Entry* by_prefix(const Tables* tables, int space, const char* 
     return entry
 
 
-cdef inline int key_into(const Form* form, const Text* text, char* key) noexcept nogil:
-    """Joins the pieces of the destination; returns its length."""
-    cdef int i, n = 0
+cdef inline void key_in(const Tables* tables, int row, const Text* text, Key* key) noexcept nogil:
+    """Joins the pieces of the destination in a label."""
+    cdef const Form* form = &tables.forms[row]
+    cdef int i, n
+    key.space = tables.spaces[row]
     for i in range(form.n_key_pieces):
-        memcpy(key + n, text.chars + form.key_from[i], form.key_n[i])
-        n += form.key_n[i]
-    return n
+        n = form.key_n[i] if form.key_n[i] else text.n - form.key_from[i]
+        memcpy(key.chars + key.n, text.chars + form.key_from[i], n)
+        key.n += n
 
 
-cdef inline const Entry* by_key(const Tables* tables, int form, const Text* text) noexcept nogil:
-    cdef char[N_KEY_PIECES_MAX * LENGTH_MAX + TEXT_MARGIN] key
+cdef inline void key_told(const Tables* tables, const Told* told, Key* key) noexcept nogil:
+    """The postcode that a label made of elements tells."""
+    if told.n_postcode == 0:
+        return
+    if told.country == COUNTRY_NONE or told.country == COUNTRY_US or told.country == COUNTRY_DE:
+        memcpy(key.chars, told.postcode, told.n_postcode)
+        key.n = told.n_postcode
+        key.space = (
+            tables.home if told.country == COUNTRY_NONE
+            else tables.us if told.country == COUNTRY_US else tables.germany
+        )
+    else:
+        key.n = foreign_key(told, key.chars)
+        key.space = tables.abroad
+
+
+cdef inline const Entry* by_partner(const Tables* tables, const Form* form, const Text* number) noexcept nogil:
+    """The rule for the label's carrier and service."""
+    cdef char[KEY_ROOM] key
+    if tables.partners < 0:
+        return NULL
     memset(key, 0, sizeof(key))
-    cdef int n = key_into(&tables.forms[form], text, key)
-    return by_prefix(tables, tables.spaces[form], key, n)
+    memcpy(key, form.partner, form.n_partner)
+    memcpy(key + form.n_partner, number.chars + form.service_from, form.service_n)
+    return by_prefix(tables, tables.partners, key, form.n_partner + form.service_n)
 
 
 cdef inline void set_lane(Reading* out, const Entry* entry) noexcept nogil:
@@ -315,53 +290,114 @@ cdef inline void set_lane(Reading* out, const Entry* entry) noexcept nogil:
 
 
 cdef inline void find_lane(
-    const Tables* tables, int form, const Text* text, Digest number, Reading* out
+    const Tables* tables, int row, const Text* text, const Told* told, Digest number, Reading* out
 ) noexcept nogil:
-    cdef const Entry* entry = by_label(tables, &tables.forms[form], text, number)
-    if entry != NULL:
+    """By what the host advised, else by the destination in the label, else by its carrier and service."""
+    cdef const Form* form = &tables.forms[row]
+    cdef const Entry* entry = by_label(tables, form, text, number)
+    cdef Key key
+    key.n = 0
+    if entry == NULL:
+        memset(&key, 0, sizeof(Key))
+        if form.structure:
+            key_told(tables, told, &key)
+        else:
+            key_in(tables, row, text, &key)
+        if key.n and key.space >= 0:
+            entry = by_prefix(tables, key.space, key.chars, key.n)
+    if entry == NULL:
+        entry = by_partner(tables, form, &told.number if form.structure else text)
+    if entry != NULL or key.n:
         set_lane(out, entry)
-    elif tables.forms[form].n_key_pieces:
-        set_lane(out, by_key(tables, form, text))
     else:
         out.reason = _records.NO_DATA
 
 
-cdef inline Digest number_digest(const Form* form, const Text* text) noexcept nogil:
+cdef inline Digest number_digest(const Form* form, const Text* text, const Told* told) noexcept nogil:
+    if form.structure:
+        return digest(LABELS, told.number.chars, told.number.n)
     return digest(LABELS, text.chars + form.number_from, form.number_n if form.number_n else text.n)
 
 
-cdef inline void resolve_text(const Tables* tables, const Text* text, Reading* out) noexcept nogil:
-    cdef int form = best_form(tables, text)
-    if form < 0:
-        return
-    cdef Digest number = number_digest(&tables.forms[form], text)
-    out.format = tables.forms[form].format
-    out.priority = tables.forms[form].priority
+cdef inline int structured_form(const Tables* tables, const char* raw, int n, Told* told) noexcept nogil:
+    """The form of a label made of elements that holds; -1: it is none, or none is accepted."""
+    cdef int row
+    if tables.structured[STRUCTURE_ELEMENTS] < 0 and tables.structured[STRUCTURE_MAXICODE] < 0:
+        return -1
+    if not read_structure(raw, n, n_identifier(raw, n), told):
+        return -1
+    row = tables.structured[told.structure]
+    if row >= 0 and verdict(&tables.forms[row], &told.number) == VERDICT_BAD:
+        return -1
+    return row
+
+
+cdef inline int better(int row, int other) noexcept nogil:
+    """The better of two forms; -1 is none."""
+    return row if other < 0 or 0 <= row < other else other
+
+
+cdef inline void resolve_as(
+    const Tables* tables, int row, const Text* text, const Told* told, Reading* out
+) noexcept nogil:
+    cdef Digest number = number_digest(&tables.forms[row], text, told)
+    out.format = tables.forms[row].format
+    out.priority = tables.forms[row].priority
     out.identity = number.key
-    find_lane(tables, form, text, number, out)
+    find_lane(tables, row, text, told, number, out)
 
 
-cdef void resolve(const void* tables, const char* text, int n, Reading* out) noexcept nogil:
+cdef void resolve(const void* opaque, const char* text, int n, Reading* out) noexcept nogil:
+    cdef const Tables* tables = <const Tables*>opaque
     cdef Text normal
+    cdef Told told
+    cdef int row
     memset(out, 0, sizeof(Reading))
     out.reason = _records.BAD_LABEL
     out.lane = -1
-    if normalise_into(text, n, &normal):
-        resolve_text(<const Tables*>tables, &normal, out)
+    cdef bint is_plain = normalise_into(text, n, &normal)
+    row = structured_form(tables, text, n, &told)
+    if is_plain:
+        row = better(row, best_form(tables, &normal))
+    if row >= 0:
+        resolve_as(tables, row, &normal, &told, out)
 
 
 # Building
 
-cdef void admit(Tables* tables, int form) noexcept nogil:
-    """Writes one form into the sets by position and symbol, and by length."""
-    cdef uint64_t bit = <uint64_t>1 << form
+cdef int n_forms_of(const Form* forms, int n_forms, int length) noexcept nogil:
+    cdef int row, n = 0
+    for row in range(n_forms):
+        n += forms[row].length_min <= length <= forms[row].length_max
+    return n
+
+
+cdef void admit(Sets* sets, const Form* form, int length, int at) noexcept nogil:
+    """Writes one form into the sets of one length."""
+    cdef uint64_t bit = <uint64_t>1 << at % WORD
     cdef int i, symbol
-    for i in range(tables.forms[form].length_max):
+    for i in range(length):
         for symbol in range(N_SYMBOLS):
-            if tables.forms[form].classes[i] >> symbol & 1:
-                tables.classes[i][symbol] |= bit
-    for i in range(tables.forms[form].length_min, tables.forms[form].length_max + 1):
-        tables.lengths[i] |= bit
+            if form.classes[i] >> symbol & 1:
+                sets.bits[(i * N_SYMBOLS + symbol) * sets.n_words + at // WORD] |= bit
+
+
+cdef int make_sets(Tables* tables, int length) except -1:
+    """The sets of one length, in the order of the forms."""
+    cdef Sets* sets = &tables.sets[length]
+    cdef int n = n_forms_of(tables.forms, tables.n_forms, length)
+    cdef int row, at = 0
+    if n == 0:
+        return 0
+    sets.n_words = (n + WORD - 1) // WORD
+    sets.bits = <uint64_t*>room(length * N_SYMBOLS * sets.n_words, sizeof(uint64_t))
+    sets.forms = <uint16_t*>room(n, sizeof(uint16_t))
+    for row in range(tables.n_forms):
+        if tables.forms[row].length_min <= length <= tables.forms[row].length_max:
+            sets.forms[at] = <uint16_t>row
+            admit(sets, &tables.forms[row], length, at)
+            at += 1
+    return 0
 
 
 cdef Py_ssize_t put_labels(Tables* tables, const char* texts, const int32_t[::1] lanes) noexcept nogil:
@@ -388,16 +424,11 @@ cdef const char* chars_of(object texts):
     return <const char*>&view[0] if view.shape[0] else NULL
 
 
-cdef Tables* new_tables(uint64_t n_slots) except NULL:
-    cdef Tables* tables = <Tables*>calloc(1, sizeof(Tables))
-    if tables == NULL:
+cdef void* room(size_t n, size_t size) except NULL:
+    cdef void* memory = calloc(n if n else 1, size)
+    if memory == NULL:
         raise MemoryError
-    tables.n_slots = n_slots
-    tables.entries = <Entry*>calloc(n_slots, sizeof(Entry))
-    if tables.entries == NULL:
-        free(tables)
-        raise MemoryError
-    return tables
+    return memory
 
 
 cdef int space_number(dict spaces, str space) except -1:
@@ -408,17 +439,27 @@ cdef int space_number(dict spaces, str space) except -1:
     return number
 
 
+cdef int put_form(Tables* tables, dict spaces, const Form* form, int row, str space) except -1:
+    tables.forms[row] = form[0]
+    if form.n_key_pieces:
+        tables.spaces[row] = <uint16_t>space_number(spaces, space)
+    if form.structure and tables.structured[form.structure] < 0:
+        tables.structured[form.structure] = row
+    return 0
+
+
 cdef int put_forms(Tables* tables, dict spaces, formats) except -1:
     cdef const Form[::1] forms = formats
     cdef int i
     if forms.shape[0] > N_ROWS_MAX:
         raise ValueError(f"{forms.shape[0]} forms: must be 0 to {N_ROWS_MAX}")
     tables.n_forms = <int>forms.shape[0]
+    tables.forms = <Form*>room(tables.n_forms, sizeof(Form))
+    tables.spaces = <uint16_t*>room(tables.n_forms, sizeof(uint16_t))
     for i in range(tables.n_forms):
-        tables.forms[i] = forms[i]
-        if forms[i].n_key_pieces:
-            tables.spaces[i] = <uint16_t>space_number(spaces, formats["space"][i].decode())
-        admit(tables, i)
+        put_form(tables, spaces, &forms[i], i, formats["space"][i].decode())
+    for i in range(1, LENGTH_MAX + 1):
+        make_sets(tables, i)
     return 0
 
 
@@ -427,8 +468,8 @@ cdef int put_prefix(Tables* tables, int space, str prefix, int32_t lane) except 
     raw = prefix.encode()
     if not normalise_into(raw, <int>len(raw), &text):
         raise ValueError(f"prefix {prefix!r}: must be at most {LENGTH_MAX} ASCII characters")
-    if lane < 0:
-        raise ValueError(f"prefix {prefix!r}: lane {lane}, must be 0 or more")
+    if lane < -1:
+        raise ValueError(f"prefix {prefix!r}: lane {lane}, must be -1 (no service) or more")
     if found(tables, digest(space, text.chars, text.n)) != NULL:
         raise ValueError(f"prefix {prefix!r} is given twice in its namespace")
     enter(tables, digest(space, text.chars, text.n), lane)
@@ -453,6 +494,14 @@ def _check_lanes(labels, lanes):
         raise ValueError(f"{len(labels)} labels, {0 if lanes is None else len(lanes)} lanes: must be as many")
     if len(lanes) and lanes.min() < -1:
         raise ValueError(f"lane {lanes.min()}: must be -1 (none) or more")
+
+
+cdef int name_spaces(Tables* tables, dict spaces) except -1:
+    """The namespaces that labels made of elements and partners go by; -1: no rule has it."""
+    tables.partners = spaces.get(PARTNERS, -1)
+    tables.home, tables.abroad = spaces.get(HOME, -1), spaces.get(ABROAD, -1)
+    tables.us, tables.germany = spaces.get(US, -1), spaces.get(GERMANY, -1)
+    return 0
 
 
 cdef class LaneTable:
@@ -485,18 +534,31 @@ cdef class LaneTable:
     def __cinit__(self, formats, prefixes, labels=None, lanes=None):
         if labels is not None:
             _check_lanes(labels, lanes)
+        self._tables = room(1, sizeof(Tables))
         self._spaces = {}
-        self._tables = new_tables(2 * (len(prefixes) + (0 if labels is None else len(labels))) + 1)
-        put_forms(<Tables*>self._tables, self._spaces, formats)
+        cdef Tables* tables = <Tables*>self._tables
+        tables.n_slots = 2 * (len(prefixes) + (0 if labels is None else len(labels))) + 1
+        tables.entries = <Entry*>room(tables.n_slots, sizeof(Entry))
+        tables.structured[STRUCTURE_ELEMENTS] = tables.structured[STRUCTURE_MAXICODE] = -1
+        put_forms(tables, self._spaces, formats)
         for space, prefix, lane in prefixes:
-            put_prefix(<Tables*>self._tables, space_number(self._spaces, space), prefix, lane)
+            put_prefix(tables, space_number(self._spaces, space), prefix, lane)
         if labels is not None:
-            put_advice(<Tables*>self._tables, labels, lanes)
+            put_advice(tables, labels, lanes)
+        name_spaces(tables, self._spaces)
 
     def __dealloc__(self):
-        if self._tables != NULL:
-            free((<Tables*>self._tables).entries)
-            free(self._tables)
+        cdef Tables* tables = <Tables*>self._tables
+        cdef int i
+        if tables == NULL:
+            return
+        for i in range(LENGTH_MAX + 1):
+            free(tables.sets[i].bits)
+            free(tables.sets[i].forms)
+        free(tables.forms)
+        free(tables.spaces)
+        free(tables.entries)
+        free(tables)
 
     def resolve(self, bytes text not None):
         """What the kernel makes of one read.
@@ -551,18 +613,70 @@ cdef class LaneTable:
         return int(self.lanes_of_keys(namespace, np.array([key.encode()]))[0])
 
     def fits(self, bytes text not None):
-        """Forms that a text fits, best first: row of `formats`, then 0 nothing to check, 1 holds, 2 wrong."""
+        """Forms whose characters a text fits, best first: row of `formats`, then 0 nothing to check, 1 holds, 2 wrong."""
         cdef const Tables* tables = <const Tables*>self._tables
         cdef Text normal
         if not normalise_into(text, <int>len(text), &normal):
             return []
-        cdef uint64_t forms = forms_by_shape(tables, &normal)
-        cdef int i
-        return [
-            (i, <int>verdict(&tables.forms[i], &normal))
-            for i in range(tables.n_forms)
-            if forms >> i & 1 and issuer_known(&tables.forms[i], &normal)
+        cdef const Sets* sets = &tables.sets[normal.n]
+        rows = [
+            sets.forms[WORD * word + bit]
+            for word in range(sets.n_words)
+            for bit in bits_of(fitting(sets, &normal, word))
         ]
+        return [
+            (row, <int>verdict(&tables.forms[row], &normal))
+            for row in rows
+            if issuer_known(&tables.forms[row], &normal)
+        ]
+
+
+    def alike(self):
+        """Forms of two formats with a shape in common, int32, shape (n, 3): both rows of `formats`, and a length.
+
+        Whether a label fits both is for its check characters to say (`_overlaps.common_label`).
+        """
+        cdef const Tables* tables = <const Tables*>self._tables
+        cdef int length
+        pairs = [pair for length in range(1, LENGTH_MAX + 1) for pair in pairs_alike(tables, length)]
+        return np.array(pairs, np.int32).reshape(-1, 3)
+
+
+cdef list pairs_alike(const Tables* tables, int length):
+    cdef const Sets* sets = &tables.sets[length]
+    cdef list pairs = []
+    cdef uint64_t forms
+    cdef int word, row, other, n = n_forms_of(tables.forms, tables.n_forms, length)
+    for at in range(n):
+        row = sets.forms[at]
+        for word in range(at // WORD, sets.n_words):
+            forms = meeting(sets, &tables.forms[row], length, word)
+            while forms:
+                other = sets.forms[WORD * word + lowest_bit(forms)]
+                if other > row and tables.forms[other].format != tables.forms[row].format:
+                    pairs.append((row, other, length))
+                forms &= forms - 1
+    return pairs
+
+
+cdef uint64_t meeting(const Sets* sets, const Form* form, int length, int word) noexcept nogil:
+    """Of 64 forms of a length those that have a shape in common with one, as bits."""
+    cdef uint64_t forms = <uint64_t>0 - 1
+    cdef uint64_t here, symbols
+    cdef int i
+    for i in range(length):
+        here, symbols = 0, form.classes[i]
+        while symbols:
+            here |= sets.bits[(i * N_SYMBOLS + lowest_bit(symbols)) * sets.n_words + word]
+            symbols &= symbols - 1
+        forms &= here
+        if forms == 0:
+            break
+    return forms
+
+
+cdef list bits_of(uint64_t word):
+    return [bit for bit in range(WORD) if word >> bit & 1]
 
 
 cdef int32_t lane_of(const Tables* tables, int space, const char* key) noexcept nogil:
@@ -600,3 +714,41 @@ def set_check_digits(form not None, texts not None):
         return
     for i in range(chars.shape[0]):
         chars[i, one.check_from + one.check_n] = check_character(one, <const char*>&chars[i, 0])
+
+
+def elements(bytes text not None):
+    """What a label made of elements says, told by its separators.
+
+    Returns
+    -------
+    (structure, number, namespace, key) or None
+        Structure 1 GS1 elements, 2 MaxiCode; namespace and key are empty where no destination is told. None:
+        the text is no such label, or contradicts itself.
+
+    Examples
+    --------
+    >>> elements(b"]C10037613032110910342042127620095")
+    (1, b'376130321109103420', 'plz', b'20095')
+    """
+    cdef Told told
+    cdef char[KEY_ROOM] key
+    cdef int n
+    if not read_structure(text, <int>len(text), n_identifier(text, <int>len(text)), &told):
+        return None
+    number = told.number.chars[:told.number.n]
+    if told.n_postcode == 0:
+        return told.structure, number, "", b""
+    if told.country not in (COUNTRY_NONE, COUNTRY_US, COUNTRY_DE):
+        n = foreign_key(&told, key)
+        return told.structure, number, ABROAD, key[:n]
+    space = {COUNTRY_NONE: HOME, COUNTRY_US: US, COUNTRY_DE: GERMANY}[told.country]
+    return told.structure, number, space, told.postcode[:told.n_postcode]
+
+
+def number_verdict(form not None, bytes number not None):
+    """Whether the check character of a number holds as a form says: 0 nothing to check, 1 holds, 2 wrong."""
+    cdef const Form[::1] forms = form
+    cdef Text text
+    if forms.shape[0] != 1 or not normalise_into(number, <int>len(number), &text):
+        raise ValueError(f"{forms.shape[0]} forms, number {number!r}: must be 1 form and a label")
+    return <int>verdict(&forms[0], &text)

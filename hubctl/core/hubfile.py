@@ -13,13 +13,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from hubctl.core.address import PATTERN, bit_address, coil_address, divert_address, register_address
 from hubctl.core.config import ConfigError, Fault, Source, nearest
 from hubctl.core.geometry import check_geometry
 from hubctl.core.references import check_references
-from hubctl.core.shape import read_shape
+from hubctl.core.shape import Section, read_shape
 
 N_THINGS_MAX = 4096  # of one sort in one hub
 N_SCANNERS_MAX = 32  # a track keeps one bit for each
@@ -52,12 +52,6 @@ Word: TypeAlias = Annotated[str, Field(max_length=16), AfterValidator(_ascii)]
 PositionMm: TypeAlias = Annotated[int, Field(ge=0, le=LENGTH_MM_MAX)]
 Grams: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
 Milliseconds: TypeAlias = Annotated[int, Field(ge=0, le=60_000)]
-
-
-class Section(BaseModel):
-    """A table of the file: exact types, no unknown keys, never changed."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class HubSection(Section):

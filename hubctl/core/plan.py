@@ -17,15 +17,15 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hubctl._lookup import LaneTable
+from hubctl.core.catalogue import BUILT_IN, Catalogue, load_packs
 from hubctl.core.chains import N_CHUTES_OF_LANE_MAX, N_GROUPS_MAX, compile_chains
-from hubctl.core.config import Source
+from hubctl.core.config import ConfigError, Source
 from hubctl.core.events import Reason
-from hubctl.core.hubfile import PLAN_SUFFIX, Hub, Name, Section, packaged_path
+from hubctl.core.hubfile import PLAN_SUFFIX, Hub, Name, packaged_path
 from hubctl.core.keys import parse_keys
-from hubctl.core.labels import compile_formats
 from hubctl.core.plancheck import check_plan
 from hubctl.core.preadvice import PreAdvice, lanes_of
-from hubctl.core.shape import read_shape
+from hubctl.core.shape import Section, read_shape
 from hubctl.core.tables import CompiledPlan
 
 N_LANES_MAX = 65_000
@@ -41,7 +41,14 @@ class PlanSection(Section):
 class Labels(Section):
     """What counts as a shipping label here."""
 
-    accept: list[str] = Field(min_length=1, max_length=64, description="label formats, the best first")
+    accept: list[str] = Field(
+        min_length=1, max_length=20_000, description="label formats, or packs of them, the best first"
+    )
+    packs: str | None = Field(
+        None,
+        min_length=1,
+        description="label packs of partners beside this file: a file, or a directory of them",
+    )
 
 
 class Group(Section):
@@ -121,6 +128,7 @@ class SortPlan(Section):
     )
 
     _source: Source | None = PrivateAttr(None)
+    _catalogue: Catalogue = PrivateAttr(BUILT_IN)
 
     @property
     def name(self) -> str:
@@ -128,12 +136,19 @@ class SortPlan(Section):
         return self.plan.name
 
     @property
+    def catalogue(self) -> Catalogue:
+        """The label formats it may accept."""
+        return self._catalogue
+
+    @property
     def version(self) -> int:
         """First 32 bits of the content's hash, never 0: equal for equal plans, however laid out."""
         said = self.model_dump(exclude_defaults=True)
         content = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-        digest = hashlib.blake2b(content.encode(), digest_size=4).digest()
-        return int.from_bytes(digest, "big") or 1
+        digest = hashlib.blake2b(content.encode(), digest_size=4)
+        if self.labels.packs is not None:
+            digest.update(self.catalogue.compile(self.labels.accept).tobytes())
+        return int.from_bytes(digest.digest(), "big") or 1
 
     def chutes_of(self, lane: Lane) -> list[str]:
         """The chutes that a lane tries before its overflow: its own, or its group's."""
@@ -177,10 +192,23 @@ def load_plan(file: Path, hub: Hub | None = None) -> SortPlan:
 def plan_of(source: Source, hub: Hub | None = None) -> SortPlan:
     """The plan that a file's content describes; ConfigError with every fault of it."""
     plan = read_shape(SortPlan, source)
+    plan._catalogue = _catalogue_of(plan, source)
     check_plan(plan, source, hub)
     source.raise_if_faulty()
     plan._source = source
     return plan
+
+
+def _catalogue_of(plan: SortPlan, source: Source) -> Catalogue:
+    """The formats that come with the program and those of the plan's packs; their faults are the plan's."""
+    packs = getattr(getattr(plan, "labels", None), "packs", None)
+    if packs is None:
+        return BUILT_IN
+    try:
+        return load_packs(Path(source.file).parent / packs)
+    except ConfigError as error:
+        source.faults.extend(error.faults)
+        return BUILT_IN
 
 
 def plan_path(name_or_path: str) -> Path:
@@ -242,7 +270,7 @@ def lane_prefixes(plan: SortPlan) -> list[tuple[str, str, int]]:
 
 
 def _lane_table(plan: SortPlan, preadvice: PreAdvice | None) -> LaneTable:
-    formats, prefixes = compile_formats(plan.labels.accept), lane_prefixes(plan)
+    formats, prefixes = plan.catalogue.compile(plan.labels.accept), lane_prefixes(plan)
     keyed = LaneTable(formats, prefixes)
     if preadvice is None:
         return keyed

@@ -10,7 +10,6 @@ from hubctl.core.chains import BELT_END, DEFAULT, N_CHUTES_OF_LANE_MAX
 from hubctl.core.config import Source, nearest
 from hubctl.core.events import Reason
 from hubctl.core.keys import Key, parse_keys
-from hubctl.core.labels import FORMAT_NAMES, NAMESPACES, compile_formats
 from hubctl.core.lapcheck import EVERY_REASON, check_laps
 from hubctl.core.shape import known
 from hubctl.core.where import Path
@@ -24,7 +23,7 @@ N_WAVES_OF_LANE_MAX = 64
 
 def check_plan(plan: SortPlan, source: Source, hub: Hub | None) -> None:
     """Note every fault of a plan, and of what it says of a hub if that is given."""
-    if known(plan, "labels") and known(plan.labels, "accept"):
+    if known(plan, "labels") and known(plan.labels, "accept", "packs") and not _packs_are_faulty(source):
         _check_formats(plan, source)
     _check_keys(plan, source)
     _check_names(plan, source)
@@ -37,25 +36,32 @@ def check_plan(plan: SortPlan, source: Source, hub: Hub | None) -> None:
         check_laps(plan, source, hub)
 
 
+def _packs_are_faulty(source: Source) -> bool:
+    return any(fault.file != source.file for fault in source.faults)
+
+
 def _lanes(plan: SortPlan, *keys: str) -> Iterator[tuple[int, Lane]]:
     return ((i, lane) for i, lane in enumerate(getattr(plan, "lanes", ())) if known(lane, *keys))
 
 
 def _check_formats(plan: SortPlan, source: Source) -> None:
-    accept, n_faults = plan.labels.accept, len(source.faults)
-    for index, name in enumerate(accept):
-        path = ("labels", "accept", index)
-        if name not in FORMAT_NAMES:
-            source.add(path, "unknown label format", nearest(name, FORMAT_NAMES))
-        elif name in accept[:index]:
-            source.add(path, "is accepted already")
+    n_faults = len(source.faults)
+    seen: set[str] = set()
+    for index, name in enumerate(plan.labels.accept):
+        formats = plan.catalogue.accepted([name])
+        if not set(formats) <= plan.catalogue.index.keys():
+            words = [*plan.catalogue.index, *plan.catalogue.of_pack]
+            source.add(("labels", "accept", index), "unknown label format", nearest(name, words))
+        elif seen & set(formats):
+            source.add(("labels", "accept", index), "is accepted already")
+        seen.update(formats)
     if len(source.faults) == n_faults:
         _check_forms(plan, source)
 
 
 def _check_forms(plan: SortPlan, source: Source) -> None:
     try:
-        labels = LaneTable(compile_formats(plan.labels.accept), [])
+        labels = LaneTable(plan.catalogue.compile(plan.labels.accept), [])
     except ValueError as error:
         source.add(("labels", "accept"), str(error), "accept fewer formats", shown="")
         return
@@ -69,19 +75,20 @@ def _check_keys(plan: SortPlan, source: Source) -> None:
     taken: dict[Key, str] = {}
     for index, lane in _lanes(plan, "name", "keys"):
         for at, text in enumerate(lane.keys):
-            _check_key(source, ("lanes", index, "keys", at), text, lane.name, taken)
+            _check_key(plan, source, ("lanes", index, "keys", at), text, lane.name, taken)
 
 
 def _check_key(
-    source: Source, path: tuple[str | int, ...], text: str, lane: str, taken: dict[Key, str]
+    plan: SortPlan, source: Source, path: tuple[str | int, ...], text: str, lane: str, taken: dict[Key, str]
 ) -> None:
     try:
         keys = parse_keys(text)
     except ValueError as error:
         source.add(path, str(error))
         return
-    if keys[0].namespace not in NAMESPACES:
-        source.add(path, f'unknown namespace "{keys[0].namespace}"', nearest(keys[0].namespace, NAMESPACES))
+    spaces = plan.catalogue.namespaces
+    if keys[0].namespace not in spaces:
+        source.add(path, f'unknown namespace "{keys[0].namespace}"', nearest(keys[0].namespace, spaces))
         return
     twice = next((key for key in keys if key in taken), None)
     if twice is not None:

@@ -7,10 +7,10 @@ lack the attributes that were wrong (`known` tells), and list entries keep their
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -29,6 +29,12 @@ _PLAIN_WORDS = {
     "model_attributes_type": "must be a table",
     "dict_type": "must be a table",
 }
+
+
+class Section(BaseModel):
+    """A table of a file: exact types, no unknown keys, never changed."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 def read_shape(model: type[Model], source: Source) -> Model:
@@ -130,7 +136,9 @@ def _field_at(
     field: FieldInfo | None = None
     annotation: Any = model
     for key in path:
-        if isinstance(key, str):
+        if entry := _entry_of(annotation):
+            annotation = entry
+        elif isinstance(key, str):
             owner = _model_of(annotation, data)
             field = owner.model_fields.get(key) if owner else None
             annotation = field.annotation if field else None
@@ -143,6 +151,8 @@ def _kept(annotation: Any, value: Any, path: Path, bad: set[Path]) -> Any:
     model = _model_of(annotation, value)
     if isinstance(value, list) and path not in bad:
         return [_kept(annotation, entry, (*path, i), bad) for i, entry in enumerate(value)]
+    if (entry := _entry_of(annotation)) and isinstance(value, dict):
+        return {key: _kept(entry, value[key], (*path, key), bad) for key in value if (*path, key) not in bad}
     if model is None:
         return value
     if not isinstance(value, dict):
@@ -175,6 +185,11 @@ def _model_of(annotation: Any, value: Any) -> type[BaseModel] | None:
     tag = value.get(TAG) if isinstance(value, dict) else None
     fitting = [model for model in models if tag is not None and tag in _tags(model)]
     return next(iter(fitting or models), None)
+
+
+def _entry_of(annotation: Any) -> Any:
+    """What a table of free keys holds under each; None: it is no such table."""
+    return get_args(annotation)[1] if get_origin(annotation) is dict else None
 
 
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:

@@ -120,7 +120,7 @@ MISTAKES = [
     (('"plz:20"', '"plz:20..3"'), "a range must have two ends of as many digits"),
     (('"plz:20"', "20"), "must be text in quotes"),
     (('default = "END"', 'default = "C99"'), "hub demo has no such chute"),
-    (('"usps-impb", "jt"', ""), "must have 1 to 64 entries"),
+    (('"usps-impb", "jt"', ""), "must have 1 to 20000 entries"),
 ]
 
 
