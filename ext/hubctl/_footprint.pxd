@@ -7,8 +7,8 @@ nearly touch: nothing fires until another eye has seen them whole, and if it see
 
 A footprint's length proves or disproves whose it is. Shorter than the parcel: either it is another one, or two that
 touched have come apart, and then the second follows before the first's old trailing edge. Longer: another one, or two
-that have come together, and then it ends where the one behind was to end. Of two that touch, or touched, nobody knows
-which a diverter would move: both go to the exception. Until the eye is sure nothing fires for the parcel.
+or more that have come together, and then it ends where the last of them was to end. Of those that touch, or touched,
+nobody knows which a diverter would move: all go to the exception. Until the eye is sure nothing fires for the parcel.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -18,6 +18,7 @@ from hubctl._drift cimport note_error
 from hubctl._health cimport say_alarm
 from hubctl._motion cimport planning_speed, travel
 from hubctl._opening cimport open_stray
+from hubctl._realign cimport realign
 from hubctl._records cimport (
     ALARM_EYE_CHATTERS,
     LOST,
@@ -27,9 +28,7 @@ from hubctl._records cimport (
     NO_COUNTS,
     OVERSIZE,
     REMOVED_PARCEL,
-    SEEN,
     UNEXPECTED,
-    Record,
 )
 from hubctl._state cimport (
     BLIP,
@@ -51,16 +50,10 @@ from hubctl._state cimport (
 )
 from hubctl._tables cimport INDUCT
 from hubctl._unproved cimport eye_after, lose_displaced, pass_eye, prove, recall, resume
-from hubctl._window cimport earliest, expected_counts, is_in_window, latest, window_for
+from hubctl._window cimport earliest, expected_counts, is_in_window, latest, say_seen, window_for
 
-
-cdef inline void say_seen(State* s, int32_t t, int e, int64_t counts, int64_t error_counts) noexcept nogil:
-    cdef Record* record = say(s, SEEN, s.tracks[t].parcel)
-    record.device = e
-    record.counts = counts
-    record.limit = window_for(s, t, e, error_counts)
-    record.error_um = <int>(error_counts * 1000000 // s.belt_table[s.eye_table[e].belt].counts_per_m)
-
+cdef enum:
+    N_TOGETHER = 8  # parcels in one footprint that are told apart
 
 cdef inline void measure(State* s, int32_t t, int64_t length_counts) noexcept nogil:
     """The trailing edge at the first eye gives the length; too long a parcel is not diverted."""
@@ -200,7 +193,7 @@ cdef inline bint ends_with(const State* s, int32_t t, int e, int64_t counts) noe
     cdef const Track* track = &s.tracks[t]
     cdef bint is_missed = track.marks & UNPROVED and track.missed_eye == e
     cdef int64_t error = counts - expected_counts(s, t, e) - track.length_counts
-    if track.length_counts < 0 or track.state == FIRED_TRACK or not (is_missed or s.eyes[e].expected == t):
+    if track.length_counts < 0 or track.state == FIRED_TRACK or not (is_missed or track.next_eye == e):
         return False
     if counts - s.eyes[e].blocked_counts <= track.length_counts:
         return False
@@ -212,29 +205,52 @@ cdef inline void bar_as_one(State* s, int32_t t) noexcept nogil:
     bar(s, t, MULTI_PARCEL)
 
 
-cdef inline void come_together(State* s, int32_t t, int32_t behind, int e, int64_t counts) noexcept nogil:
-    """Track `t` and the one behind it have left one footprint, which ends at a count."""
-    cdef Track* other = &s.tracks[behind]
-    cdef int64_t place = counts - other.length_counts
-    cdef int64_t error_counts = place - expected_counts(s, behind, e)
-    say_seen(s, behind, e, place, error_counts)
-    if s.eyes[e].expected == behind:
-        pass_eye(s, behind, e)
-    other.origin_counts += error_counts
-    other.seen_counts = s.eye_table[e].at_counts
-    other.marks &= ~UNPROVED
+cdef inline int32_t last_within(const State* s, int32_t t, int e, int64_t counts) noexcept nogil:
+    """Of track `t` and those behind it, the one with whose trailing edge a footprint ends; NOBODY if with none's."""
+    cdef int k
+    for k in range(N_TOGETHER):
+        if t == NOBODY or ends_with(s, t, e, counts):
+            return t
+        t = s.tracks[t].behind
+    return NOBODY
+
+
+cdef inline int64_t be_within(State* s, int32_t t, int e, int64_t counts) noexcept nogil:
+    """Track `t` lies in another's footprint, its trailing edge at a count; where its leading edge is."""
+    cdef Track* track = &s.tracks[t]
+    cdef int64_t place = counts - (track.length_counts if track.length_counts > 0 else 0)
+    cdef int64_t error_counts = place - expected_counts(s, t, e)
+    if track.state == FIRED_TRACK:
+        return counts
+    say_seen(s, t, e, place, error_counts, window_for(s, t, e, error_counts))
+    if track.next_eye == e:
+        pass_eye(s, t, e)
+    track.origin_counts += error_counts
+    track.seen_counts = s.eye_table[e].at_counts
+    track.marks &= ~UNPROVED
+    return place
+
+
+cdef inline void come_together(State* s, int32_t t, int32_t last, int e, int64_t counts) noexcept nogil:
+    """Track `t` and those behind it down to `last` have left one footprint, which ends at a count."""
+    cdef int32_t other = last
+    while other != t:
+        counts = be_within(s, other, e, counts)
+        other = s.tracks[other].ahead
     s.tracks[t].marks &= ~UNPROVED
     bar_as_one(s, t)
-    bar_as_one(s, behind)
-    arm_timer(s, behind)
+    while other != last:
+        other = s.tracks[other].behind
+        bar_as_one(s, other)
+        arm_timer(s, other)
 
 
 cdef inline void be_too_long(State* s, int32_t t, int e, int64_t counts) noexcept nogil:
-    cdef int32_t behind = s.tracks[t].behind
-    if behind != NOBODY and ends_with(s, behind, e, counts):
-        come_together(s, t, behind, e, counts)
-    else:
+    cdef int32_t last = last_within(s, s.tracks[t].behind, e, counts)
+    if last == NOBODY:
         disown(s, t, e, counts - s.eyes[e].blocked_counts)
+    else:
+        come_together(s, t, last, e, counts)
 
 
 cdef inline void be_too_short(State* s, int32_t t, int e, int64_t counts) noexcept nogil:
@@ -257,7 +273,8 @@ cdef inline void be_first_measured(State* s, int32_t t, int e, int64_t length_co
     measure(s, t, length_counts)
     track.marks &= ~UNPROVED
     if track.marks & STRAY:
-        lose_displaced(s, t, e)
+        if not realign(s, track.ahead, t, e):
+            lose_displaced(s, t, e)
     elif s.eyes[e].n_pieces > 1 and s.eye_table[e].role == INDUCT:
         recall(s, t)
         track.marks |= UNPROVED

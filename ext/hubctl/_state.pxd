@@ -55,6 +55,7 @@ cdef enum TrackMark:
     COMES_OVER = 128     # from another belt, and no eye of this one has seen it yet
     UNPROVED = 256       # the last eye did not see it: it is lost, or the eye is blind
     ARMED = 512          # committed: its node was told, and has not said what became of it
+    SUSPECT = 1024       # a stray that lies where another track was lost: it may be that one
 
 cdef struct Load:
     int64_t n_parcels

@@ -59,6 +59,7 @@ cdef packed struct Eye:
     int64_t window_counts
     int64_t window_before_counts
     int64_t length_window_counts
+    int64_t realign_counts
     int64_t debounce_counts
     int64_t jam_counts
     int64_t merge_counts

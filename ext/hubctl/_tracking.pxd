@@ -12,11 +12,10 @@ from hubctl._choice cimport arm_timer, bar, commit_counts_at, eye_deadline
 from hubctl._footprint cimport (
     begin_footprint,
     end_footprint,
-    ends_with,
     goes_on,
     is_part,
     join,
-    say_seen,
+    last_within,
     settle,
     settle_due,
 )
@@ -25,6 +24,7 @@ from hubctl._motion cimport can_have_run, counts_at, is_timed, shown, take_count
 from hubctl._opening cimport induct, open_stray
 from hubctl._order cimport clear_timer, due_in_slot, leave_plans
 from hubctl._paddle cimport divert_failed, plan_divert
+from hubctl._realign cimport realign
 from hubctl._records cimport (
     DIVERT_FAILED,
     MISSED_WINDOW,
@@ -58,8 +58,8 @@ from hubctl._state cimport (
 )
 from hubctl._tables cimport END, INDUCT
 from hubctl._transfer cimport arrive, leads_on
-from hubctl._unproved cimport acquit, give_up, may_be_there, pass_eye, set_jammed, unprove, watch_eyes
-from hubctl._window cimport expected_counts, is_in_window, least, window_for
+from hubctl._unproved cimport acquit, lose, may_be_there, pass_eye, set_jammed, unprove, watch_eyes
+from hubctl._window cimport expected_counts, is_in_window, least, say_seen, window_for
 
 
 cdef inline bint is_blind_for(const State* s, int32_t t, int e) noexcept nogil:
@@ -87,8 +87,8 @@ cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
         conclude_fired(s, t)
     elif may_be_there(s, t, e):
         unprove(s, t, e)
-    else:
-        give_up(s, t)
+    elif not realign(s, t, s.tracks[t].ahead, e):
+        lose(s, t, e)
 
 
 cdef inline void reschedule(State* s, int32_t t, int64_t by_counts) noexcept nogil:
@@ -108,7 +108,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     """Track `t` came: its position is now exact. One that was fired did not leave."""
     cdef Track* track = &s.tracks[t]
     cdef int64_t error_counts = counts - expected_counts(s, t, e)
-    say_seen(s, t, e, counts, error_counts)
+    say_seen(s, t, e, counts, error_counts, window_for(s, t, e, error_counts))
     s.eyes[e].error_counts = error_counts
     s.eyes[e].run_counts = s.eye_table[e].at_counts - track.seen_counts
     track.seen_counts = s.eye_table[e].at_counts
@@ -187,10 +187,17 @@ cdef inline void see(State* s, int32_t t, int e, int64_t counts) noexcept nogil:
 
 
 cdef inline void see_hidden(State* s, int e, int64_t counts) noexcept nogil:
-    """The footprint of a track that has ended here covered the next one's too."""
+    """The footprint of a track that has ended here covered those of others behind it, the last to its trailing edge."""
     cdef int32_t t = s.eyes[e].expected
-    if s.eye_table[e].role == END and s.eyes[e].last == NOBODY and t != NOBODY and ends_with(s, t, e, counts):
-        see(s, t, e, counts - s.tracks[t].length_counts)
+    cdef int32_t last
+    cdef int32_t behind
+    if s.eye_table[e].role != END or s.eyes[e].last != NOBODY:
+        return
+    last = last_within(s, t, e, counts)
+    while last != NOBODY and t != NOBODY:
+        behind = NOBODY if t == last else s.tracks[t].behind
+        see(s, t, e, counts - s.tracks[t].length_counts if t == last else expected_counts(s, t, e))
+        t = behind
 
 
 cdef inline void begin_at_induct(State* s, int e, int64_t counts) noexcept nogil:

@@ -3,7 +3,7 @@
 Its divert is off, for nothing fires for a parcel that may not be there. Seen at the next eye, in its place and
 of its length, it is sorted on from there, and the miss counts against the eye: after N_BLIND of them in a row it is
 known to be blind, until it sees somebody expected again. Not seen there either, the track is lost. If a stray lies
-where it ought to be, the eye was not blind, and it is lost at once.
+where it ought to be, the eye was not blind, and it is lost at once; unless it is that stray (`_realign.pxd`).
 
 What comes behind a blind eye is proved one eye later, in a window as wide as those of both eyes; the diverts
 between the two are missed, since of two evils that one harms nobody.
@@ -18,7 +18,7 @@ from hubctl._induct cimport ask_hold
 from hubctl._machine cimport halt, release
 from hubctl._order cimport leave_plans, next_expected
 from hubctl._records cimport ALARM_EYE_BLIND, ALARM_JAM, LOST, LOST_PARCEL, MISSED_WINDOW, NO_INDEX, Record
-from hubctl._state cimport COMES_OVER, FIRED_TRACK, HOLD_FOR_JAM, N_BLIND, NOBODY, ON_BELT, STRAY, UNPROVED, State, Track
+from hubctl._state cimport COMES_OVER, FIRED_TRACK, HOLD_FOR_JAM, N_BLIND, NOBODY, ON_BELT, STRAY, SUSPECT, UNPROVED, State, Track
 from hubctl._tables cimport INDUCT
 from hubctl._transfer cimport first_eye_from
 from hubctl._window cimport earliest, expected_counts
@@ -71,6 +71,18 @@ cdef inline void give_up(State* s, int32_t t) noexcept nogil:
     close_track(s, t, LOST, LOST_PARCEL)
 
 
+cdef inline void suspect(State* s, int32_t stray, int32_t t, int e) noexcept nogil:
+    if lies_in_place_of(s, stray, t, e):
+        s.tracks[stray].marks |= SUSPECT
+
+
+cdef inline void lose(State* s, int32_t t, int e) noexcept nogil:
+    """Track `t`, not seen at eye `e`, is given up; a stray beside it may be it, and so is nobody else for certain."""
+    suspect(s, s.tracks[t].ahead, t, e)
+    suspect(s, s.tracks[t].behind, t, e)
+    give_up(s, t)
+
+
 cdef inline void recall(State* s, int32_t t) noexcept nogil:
     """Takes back the divert of track `t` that is planned or committed."""
     if s.tracks[t].state != FIRED_TRACK:
@@ -79,8 +91,11 @@ cdef inline void recall(State* s, int32_t t) noexcept nogil:
 
 
 cdef inline void unprove(State* s, int32_t t, int e) noexcept nogil:
-    """Track `t` was not seen at an eye: it goes on undiverted. An eye that missed nobody yet is believed of its reads."""
-    if s.eyes[e].n_unseen == 0 and not is_covered(s, t, e):
+    """Track `t` was not seen at an eye: it goes on undiverted. An eye that missed nobody yet is believed of its reads.
+
+    But not where parcels are known again that came too late: this one may be on its way.
+    """
+    if s.eyes[e].n_unseen == 0 and not is_covered(s, t, e) and s.eye_table[e].realign_counts == 0:
         relieve(s, t)
         s.tracks[t].answered = <uint32_t>-1
     recall(s, t)
@@ -136,10 +151,10 @@ cdef inline void lose_displaced(State* s, int32_t stray, int e) noexcept nogil:
         return
     if ahead != NOBODY and s.tracks[ahead].marks & UNPROVED and s.tracks[ahead].next_eye == after:
         if lies_in_place_of(s, stray, ahead, e) and not s.eyes[e].blind:
-            give_up(s, ahead)
+            lose(s, ahead, e)
     if behind != NOBODY and s.tracks[behind].marks & UNPROVED and s.tracks[behind].next_eye == after:
         if lies_in_place_of(s, stray, behind, e) and not s.eyes[e].blind:
-            give_up(s, behind)
+            lose(s, behind, e)
 
 
 cdef inline void set_jammed(State* s, int e, bint is_so) noexcept nogil:

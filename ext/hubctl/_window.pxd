@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from hubctl._state cimport COMES_OVER, NOBODY, UNPROVED, State, Track
+from hubctl._records cimport SEEN, Record
+from hubctl._state cimport COMES_OVER, NOBODY, UNPROVED, State, Track, say
 
 
 cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
@@ -62,3 +63,14 @@ cdef inline int64_t window_for(const State* s, int32_t t, int e, int64_t error_c
 cdef inline bint is_in_window(const State* s, int32_t t, int e, int64_t counts) noexcept nogil:
     cdef int64_t error = counts - expected_counts(s, t, e)
     return (error if error >= 0 else -error) <= window_for(s, t, e, error)
+
+
+cdef inline void say_seen(
+    State* s, int32_t t, int e, int64_t counts, int64_t error_counts, int64_t window_counts
+) noexcept nogil:
+    """Track `t` came to an eye so much too late, within a window."""
+    cdef Record* record = say(s, SEEN, s.tracks[t].parcel)
+    record.device = e
+    record.counts = counts
+    record.limit = window_counts
+    record.error_um = <int>(error_counts * 1000000 // s.belt_table[s.eye_table[e].belt].counts_per_m)

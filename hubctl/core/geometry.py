@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PLACED = ("eyes", "scanners", "scales", "diverters")
 
+_WINDOWS = ("window_mm", "window_before_mm", "window_after_mm")
 _DIVERTER_TIMES = ("name", "belt", "at_mm", "commit_ms", "latency_ms")
 _SCANNER_TIMES = ("name", "belt", "at_mm", "latency_ms", "reach_mm")
 
@@ -215,6 +216,8 @@ def _check_eyes(hub: Hub, source: Source, belt: Belt) -> None:
             source.add(("eyes", index, "at_mm"), f"must be upstream of the end eye {eye.name}, {eye.at_mm}")
     if known(belt, "parcel_mm_min"):
         _check_windows(hub, source, belt)
+    if known(belt, "parcel_mm_max"):
+        _check_realign(hub, source, belt)
 
 
 def _check_windows(hub: Hub, source: Source, belt: Belt) -> None:
@@ -226,9 +229,19 @@ def _check_windows(hub: Hub, source: Source, belt: Belt) -> None:
                 source.add(("eyes", index, key), message, "else one parcel is taken for the next")
 
 
+def _check_realign(hub: Hub, source: Source, belt: Belt) -> None:
+    """Where parcels are known again beyond their window."""
+    for index, eye in _on(hub, belt, "eyes", "realign_mm", *_WINDOWS, "role"):
+        window_mm = max(eye.earliest_mm, eye.latest_mm)
+        if eye.realign_mm and eye.role != "track":
+            source.add(("eyes", index, "realign_mm"), "must be 0: only eyes that track know parcels again")
+        elif eye.realign_mm and not window_mm < eye.realign_mm <= belt.parcel_mm_max:
+            message = f"must be 0, or {window_mm + 1} to {belt.parcel_mm_max}"
+            source.add(("eyes", index, "realign_mm"), message, "from the eye's window to the longest parcel")
+
+
 def _check_distance(source: Source, eye: Any, index: int, following: Any) -> None:
-    windows = ("window_mm", "window_before_mm", "window_after_mm")
-    if not (known(eye, *windows) and known(following, *windows, "role")):
+    if not (known(eye, *_WINDOWS) and known(following, *_WINDOWS, "role")):
         return
     if following.role == "induct" or (known(eye, "role") and eye.role == "induct"):
         return  # it sees only what comes in there

@@ -238,6 +238,13 @@ class Eye(Section):
         None, ge=1, le=1000, description="how much too late it may come; default window_mm"
     )
     length_window_mm: int = Field(60, ge=1, le=1000, description="and its length differs by no more")
+    realign_mm: int = Field(
+        0,
+        ge=0,
+        le=5000,
+        description="further off, up to here, it is so still if it was missed, has its length and can be nobody "
+        "else; 0: never",
+    )
     debounce_mm: int | None = Field(
         None,
         ge=0,

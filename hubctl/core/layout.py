@@ -252,6 +252,7 @@ class _LayoutMaker:
             "window_counts": counts(eye.latest_mm),
             "window_before_counts": counts(eye.earliest_mm),
             "length_window_counts": counts(eye.length_window_mm),
+            "realign_counts": counts(eye.realign_mm),
             "debounce_counts": counts(
                 self.debounce_mm[eye.belt] if eye.debounce_mm is None else eye.debounce_mm
             ),

@@ -82,6 +82,7 @@ EYE = np.dtype(
         ("window_counts", "<i8"),  # a parcel is its track's if the edge comes no later than expected
         ("window_before_counts", "<i8"),  # nor earlier
         ("length_window_counts", "<i8"),  # and its length differs by no more
+        ("realign_counts", "<i8"),  # further off it is so still, if it can be nobody else; 0: never
         ("debounce_counts", "<i8"),  # a shorter gap is none, and a shorter blip no parcel
         ("jam_counts", "<i8"),  # blocked for longer than this it is jammed
         ("merge_counts", "<i8"),  # belt travel from the release of a held induct to its eye blocked

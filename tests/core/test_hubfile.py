@@ -163,6 +163,11 @@ ONE_MISTAKE = [
     (('confirm = "io1/discrete/3"', 'to_belt = "main"'), "missing: the exit leads onto a belt"),
     (("at_mm = 2000, input", "at_mm = 200, input"), "must be downstream of the induct eye induct, 300"),
     (('"head/input/2.1", window_mm = 80', '"head/input/2.1", window_mm = 100'), "must be below 100"),
+    (('"head/input/2.1", window_mm = 80', '"head/input/2.1", realign_mm = 80'), "must be 0, or 81 to 1200"),
+    (
+        ('at_mm = 29_500, role = "end"', 'at_mm = 29_500, role = "end", realign_mm = 300'),
+        "must be 0: only eyes",
+    ),
     (
         ('name = "D01", belt = "main", at_mm = 4500', 'name = "D01", belt = "main", at_mm = 3000'),
         "cannot be told",

@@ -94,6 +94,12 @@ def test_eye_row(demo: Hub) -> None:
     )
 
 
+def test_an_eye_knows_parcels_again(tmp_path: Path, demo: Hub) -> None:
+    change = ('"head/input/2.1", window_mm = 80', '"head/input/2.1", realign_mm = 300')
+    assert compile_layout(hub_of(tmp_path, [change])).eyes["realign_counts"].tolist() == [0, 300, *[0] * 5]
+    assert not compile_layout(demo).eyes["realign_counts"].any()
+
+
 def test_chute_rows(demo: Hub) -> None:
     layout, names = compile_layout(demo), hub_names(demo)
     assert row(layout.chutes, names.chutes.index("C14")) == {

@@ -54,6 +54,7 @@ class LittleBelt:
         self.travel_um = dict.fromkeys((belt.name for belt in hub.belts), 0)
         self.speed_mm_s = {belt.name: belt.speed_mm_s for belt in hub.belts}
         self.parcels: dict[str, Parcel] = {}
+        self.landed: dict[str, str] = {}  # chutes, by parcel
         self.dead_chute_eyes: set[str] = set()
         self._eyes = {eye.name: eye for eye in eyes_in_order(hub)}
         self.n_triggers = {scanner.name: 0 for scanner in hub.scanners}
@@ -141,6 +142,7 @@ class LittleBelt:
         end = self._chute(belt.end_chute)
         if end.to_belt is None and beyond_um > parcel.length_mm * 1000:
             del self.parcels[parcel.name]
+            self.landed[parcel.name] = end.name
         elif end.to_belt is not None and beyond_um >= 0:
             self._come_down(parcel, end, beyond_um)
 
@@ -167,6 +169,7 @@ class LittleBelt:
 
     def _divert(self, parcel: Parcel, chute: str, now_ms: int) -> None:
         del self.parcels[parcel.name]
+        self.landed[parcel.name] = chute
         if self._chute(chute).to_belt is not None:
             self._on_slides.append((now_ms + SLIDE_MS, parcel, self._chute(chute)))
         if self._chute(chute).confirm is not None and chute not in self.dead_chute_eyes:
