@@ -25,8 +25,8 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     tell KIND FIELD=VALUE...                            chutes, reasons and plans by name, text as a LABEL
     plan NAME, flush, end
 
-With `realign=MM` behind the hub its eyes know parcels again so far off. With `armed=1` its diverters are told ahead, and
-fire by the belt's count; `commit_ms` is theirs too.
+With `realign=MM` behind the hub its eyes know parcels again so far off. With `armed=1` its diverters are told ahead,
+and fire by the belt's count; `commit_ms` is theirs too.
 
 A LABEL is `zip:10003` (a valid label to there; `zip:10003#2` is another parcel's), `text:...` (as it stands),
 `no` (the scanner says it read nothing), `silent`, or any of these with `+MS` for a late telegram.

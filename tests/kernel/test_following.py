@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from line_hub import MS, label, layout, nodes_up, nothing, plan, read, records
+from slow_model import window as window_of
 
 from hubctl._kernel import Kernel
-from hubctl.core.events import NO_INDEX, Alarm, Disposition, Flag, Kind, Records
+from hubctl.core.events import NO_INDEX, Alarm, Disposition, Flag, Kind, Reason, Records
+from hubctl.core.tables import Layout
 
 MID = 1
 WINDOW = 80
@@ -34,26 +36,17 @@ def sample(counts: int, t_ns: int = MS) -> dict[str, Any]:
     return {"kind": Kind.ENCODER, "counts": counts, "t_ns": t_ns}
 
 
-def kernel_with(parcels: list[tuple[int, int]], start: int = 0, bits: int = 32) -> Kernel:
+def kernel_with(
+    parcels: list[tuple[int, int]], start: int = 0, bits: int = 32, made: Layout | None = None
+) -> Kernel:
     """Parcels (leading edge at the induct eye after so many counts, length), all of them opened."""
-    kernel = Kernel(layout(counter_bits=bits), plan())
+    kernel = Kernel(made or layout(counter_bits=bits), plan())
     mask = (1 << bits) - 1
     kernel.step(0, records(*nodes_up(2), sample(start & mask, 0)))
     for at, length in parcels:
         rows = [edge(0, 1, at, start, bits), edge(0, 0, at + length, start, bits)]
         kernel.step(MS, records(*rows))
     return kernel
-
-
-def window_by_hand(parcels: list[tuple[int, int]], k: int) -> int:
-    """The smaller of the eye's window and half the gap to either neighbour."""
-    at, length = parcels[k]
-    gaps = []
-    if k > 0:
-        gaps.append(at - parcels[k - 1][0] - parcels[k - 1][1])
-    if k + 1 < len(parcels):
-        gaps.append(parcels[k + 1][0] - at - length)
-    return min([WINDOW, *(gap // 2 for gap in gaps)])
 
 
 rows_of_parcels = st.lists(st.tuples(st.integers(21, 300), st.integers(50, 400)), min_size=1, max_size=4)
@@ -76,7 +69,7 @@ def test_an_edge_is_the_first_parcels_within_its_window_and_a_strays_beyond(
     kernel = kernel_with(parcels)
     counts = parcels[0][0] + MID_MM - INDUCT_MM + error
     said = kernel.step(2 * MS, records(edge(MID, 1, counts)))
-    window = window_by_hand(parcels, 0)
+    window = window_of(parcels, 0, error, WINDOW, WINDOW)
     seen = said[said["kind"] == Kind.SEEN]
     if abs(error) <= window:
         assert seen["parcel"].tolist() == [1]
@@ -101,13 +94,26 @@ def test_each_parcel_is_seen_for_itself_though_each_slipped_within_its_window(
     slips = [0]
     for k in range(len(parcels)):
         known = [(at + slip, length) for (at, length), slip in zip(parcels, slips, strict=False)]
-        window = window_by_hand([*known[:k], *parcels[k:]], k)
+        window = window_of([*known[:k], *parcels[k:]], k, 0, WINDOW, WINDOW)
         slip = data.draw(st.integers(-window, window))
         counts = parcels[k][0] + MID_MM - INDUCT_MM + slip
         said = kernel.step(2 * MS, records(edge(MID, 1, counts), edge(MID, 0, counts + parcels[k][1])))
         assert said["parcel"][said["kind"] == Kind.SEEN].tolist() == [k + 1]
         slips[k:] = [slip, 0]
     assert kernel.n_open == len(parcels)
+
+
+@given(rows_of_parcels, st.integers(-150, 150), st.integers(1, 120), st.integers(1, 120))
+@settings(max_examples=150, deadline=None)
+def test_a_window_has_two_sides(row: list[tuple[int, int]], error: int, before: int, after: int) -> None:
+    parcels, made = placed(row), layout()
+    made.eyes["window_before_counts"], made.eyes["window_counts"] = before, after
+    kernel = kernel_with(parcels, made=made)
+    said = kernel.step(2 * MS, records(edge(MID, 1, parcels[0][0] + MID_MM - INDUCT_MM + error)))
+    window = window_of(parcels, 0, error, before, after)
+    is_seen = 1 in said["parcel"][said["kind"] == Kind.SEEN]
+    assert is_seen == (abs(error) <= window)
+    assert not is_seen or window in said["limit"][said["kind"] == Kind.SEEN]
 
 
 EDGES = [(bits, power) for bits in (16, 24, 32) for power in range(1, bits + 1)]
@@ -123,6 +129,32 @@ def test_a_counter_goes_on_over_every_power_of_two(bits: int, power: int, off: i
     said = kernel.step(2 * MS, records(edge(MID, 1, 500 + MID_MM - INDUCT_MM, start, bits)))
     seen = said[said["kind"] == Kind.SEEN]
     assert seen["error_um"].tolist() == [0]
+
+
+@pytest.mark.parametrize(("bits", "power"), EDGES[3::4])
+@pytest.mark.parametrize("off", [-1, 0, 1])
+def test_a_counter_that_begins_anew_takes_its_parcels_with_it_and_goes_on(
+    bits: int, power: int, off: int
+) -> None:
+    """Reset just before or after 2**power: who was on the belt is flushed, and who comes then is seen in its place."""
+    mask = (1 << bits) - 1
+    start = ((1 << power) - 1000 + off) & mask
+    kernel = kernel_with([(500, 300)], start=start, bits=bits)
+    shown = (start + 32_000) & mask  # half a turn of the smallest counter away, less a little
+    kernel.step(900 * MS, records(sample((start + 900) & mask, 900 * MS)))
+    flushed = kernel.step(920 * MS, records(sample(shown, 910 * MS), sample((shown + 10) & mask, 920 * MS)))
+    assert flushed["reason"][flushed["kind"] == Kind.CLOSED].tolist() == [Reason.FLUSHED]
+    assert kernel.n_open == 0
+    rows = [(0, 1, 1000), (0, 0, 1300), (MID, 1, 2300)]
+    said = [
+        kernel.step(
+            at * MS,
+            records(sample((shown - 910 + at) & mask, at * MS), edge(eye, value, at, shown - 910, bits)),
+        )
+        for eye, value, at in rows
+    ]
+    seen = np.concatenate(said)
+    assert seen["error_um"][seen["kind"] == Kind.SEEN].tolist() == [0]
 
 
 @given(st.integers(100, 900), st.integers(100, 900))
