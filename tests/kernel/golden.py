@@ -25,8 +25,8 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     tell KIND FIELD=VALUE...                            chutes, reasons and plans by name, text as a LABEL
     plan NAME, flush, end
 
-With `realign=MM` behind the hub its eyes know parcels again so far off. With `armed=1` its diverters are told ahead,
-and fire by the belt's count; `commit_ms` is theirs too.
+With `before=MM after=MM` behind the hub these are its eyes' windows; with `realign=MM` they know parcels again so far
+off; with `armed=1` its diverters are told ahead, and fire by the belt's count; `commit_ms` is theirs too.
 
 A LABEL is `zip:10003` (a valid label to there; `zip:10003#2` is another parcel's), `text:...` (as it stands),
 `no` (the scanner says it read nothing), `silent`, or any of these with `+MS` for a late telegram.
@@ -101,6 +101,7 @@ class Stage:
         reach_counts = numbers.pop("reach", None)
         debounce_counts = numbers.pop("debounce", None)
         realign_counts = numbers.pop("realign", 0)
+        windows = {key: numbers.pop(key) for key in ("before", "after") if key in numbers}
         is_armed = numbers.pop("armed", 0)
         commit_ms = numbers.pop("commit_ms", None)
         self.hub_name = hub_name
@@ -115,6 +116,8 @@ class Stage:
             self.layout.scanners["reach_counts"] = reach_counts
         if debounce_counts is not None:
             self.layout.eyes["debounce_counts"] = debounce_counts
+        for key, counts in windows.items():
+            self.layout.eyes["window_counts" if key == "after" else "window_before_counts"] = counts
         self.layout.eyes["realign_counts"][self.layout.eyes["role"] == EyeRole.TRACK] = realign_counts
         self.kernel = Kernel(self.layout, self._plan(story.head["plan"][0]), n_tracks_max=n_tracks_max)
         self.belt = LittleBelt(self.hub)
