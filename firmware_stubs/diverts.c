@@ -97,12 +97,21 @@ static bool is_old(struct node *node, uint32_t seq)
     return ahead(seq, node->last_seq) <= 0 && find(node, seq) == NULL;
 }
 
-/* What is refused leaves a divert of the same number as it was armed. */
+static void drop_late(struct node *node, uint32_t seq)
+{
+    struct armed *divert = find(node, seq);
+    if (divert != NULL)
+        drop(node, divert);
+}
+
+/* What is refused leaves a divert of the same number as it was armed; but one that should have fired by now is over. */
 uint16_t arm(struct node *node, const struct armed *wish)
 {
     uint16_t result = is_old(node, wish->seq) ? HUB_RESULT_OLD_SEQ : check(node, wish);
     if (result == HUB_RESULT_OK)
         result = place(node, wish);
+    if (result == HUB_RESULT_LATE)
+        drop_late(node, wish->seq);
     if (result != HUB_RESULT_OK)
         add_outcome(node, wish->seq, HUB_OUTCOME_KIND_REFUSED, result, node->counts);
     fire_due(node);

@@ -183,6 +183,15 @@ def test_a_refused_change_leaves_it_as_it_was(ready: Node) -> None:
     assert (1, OutcomeKind.FIRED, Result.OK, 40) in ready.outcomes()
 
 
+def test_told_anew_too_late_it_is_over(ready: Node) -> None:
+    ready.move(50)
+    ready.arm(1, fire_counts=80)
+    assert ready.arm(1, fire_counts=30, void_counts=35) is Result.LATE
+    ready.move(50)
+    assert ready.outcomes() == [(1, OutcomeKind.REFUSED, Result.LATE, 50)]
+    assert ready.outputs == 0
+
+
 def test_a_cancelled_divert_does_not_fire(ready: Node) -> None:
     ready.arm(1, fire_counts=40)
     assert ready.command(Command.CANCEL, seq=1) is Result.OK
