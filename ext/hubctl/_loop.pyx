@@ -22,7 +22,8 @@ from hubctl._master cimport (
 from hubctl._merge cimport merge_batch, merge_free, merge_init, merge_is_due, merge_pop
 from hubctl._node cimport N_TOLD_MAX
 from hubctl._records cimport (
-    ARM_DIVERT, CANCEL_DIVERT, FIRE_OUTPUT, FIRE_RESULT, FLUSH, HOLD_INDUCT, LAMP_RED_BLINKS, LAMP_YELLOW_BLINKS, LATCHED, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN, OK, READ,
+    ARM_DIVERT, CANCEL_DIVERT, FIRE_OUTPUT, FIRE_RESULT, FLUSH, HOLD_INDUCT, LAMP_RED_BLINKS, LAMP_YELLOW_BLINKS, LATCHED, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN,
+    NONE, OK, READ,
     RUN_BELT, SHOW_LIGHT, TICK, TRIGGERED, Record,
 )
 from hubctl._ring cimport hub_acquire, hub_release, ring_free, ring_init, ring_pop, ring_push
@@ -199,7 +200,7 @@ cdef void count_inputs(Loop* l, const Batch* inputs, int64_t received_ns, int64_
             tally(&l.read_to_command, done_ns - received_ns)
         elif inputs.rows[i].kind == FIRE_RESULT:
             l.n_fires += inputs.rows[i].reason == OK
-            l.n_voided += inputs.rows[i].reason != OK
+            l.n_voided += inputs.rows[i].reason != OK and inputs.rows[i].reason != NONE
 
 
 cdef void step(Loop* l, int64_t now_ns, int64_t received_ns) noexcept nogil:

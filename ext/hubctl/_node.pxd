@@ -51,7 +51,9 @@ cdef struct Session:
     bint waiting
     int64_t next_ns        # nothing is asked before
     Order[128] orders
-    Record[32] armed       # commands that nothing has become of yet
+    Record[32] armed       # commands that nothing has become of yet, each as it is wanted now
+    bint[32] is_told       # the node may know of it
+    uint32_t last_seq      # of the last command to arm one
     Apart clock            # its time by ours
     Apart count            # its belt's count by its own
     uint32_t lead_boot     # of the node that has its belt's encoder

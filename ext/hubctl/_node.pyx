@@ -2,8 +2,9 @@
 
 Rules. It is told what to divert before it is asked how it goes, and everything it has seen and done up to a count is
 taken before it is believed to have got so far (`told_ns`). An arm that comes when the belt is there already is
-missed without a word to the node; one without an answer is told again, since the node does none twice. What was armed
-when a node is lost has no result: the parcel is possibly diverted.
+missed without a word to the node; one without an answer is told again, since the node does none twice. A node that
+was out of reach fires what it was told all the same: once it is back, the same in its present life, it is asked what
+became of it, and told anew what is wanted still.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t
@@ -13,7 +14,7 @@ from libc.string cimport memset
 from hubctl._batch cimport Batch, batch_add
 from hubctl._clock cimport ahead, between, extend_ticks, sample_lead, spans, take_lead, told_at
 from hubctl._records cimport (
-    CANCEL_DIVERT, CHUTE_LEVEL, CONFIRM, ENCODER, EYE, FIRE_RESULT, HOME, LATCHED, MISSED_WINDOW, NODE, NODE_DOWN, OK, Record,
+    CANCEL_DIVERT, CHUTE_LEVEL, CONFIRM, ENCODER, EYE, FIRE_RESULT, HOME, LATCHED, MISSED_WINDOW, NODE, NODE_DOWN, NONE, OK, Record,
 )
 from hubctl._tables cimport NodeWire, Signal
 from hubctl._wire cimport ACCEPTED, Reply, Request, channel_send
@@ -147,6 +148,8 @@ cdef int send_order(Session* n, int64_t now_ns, uint8_t* out) noexcept nogil:
     cdef uint8_t[28] data
     cdef Order* order = &n.orders[0]
     order.is_sent = True
+    if place_of(n, order.seq) >= 0:
+        n.is_told[place_of(n, order.seq)] = True
     if order.is_cancel:
         return send_command(n, DO_CANCEL, order.seq, now_ns, out)
     memset(data, 0, sizeof(data))
@@ -247,19 +250,27 @@ cdef void begin_anew(Session* n, int state, int64_t from_ns) noexcept nogil:
     n.next_ns = from_ns
     n.waiting = False
     n.has_counts = False
-    n.n_orders = n.n_armed = n.n_edges = n.n_outcomes = 0
+    n.n_orders = n.n_edges = n.n_outcomes = 0
     n.field.node_status[n.node].state = state
     n.field.node_status[n.node].n_failures = 0
 
 
 cdef void refuse_orders(Session* n, int64_t now_ns, Batch* batch) noexcept nogil:
     """Arms that the node was never told; of one that it may have heard of nobody knows."""
-    cdef int i, k
-    for i in range(n.n_orders):
-        k = place_of(n, n.orders[i].seq)
-        if k >= 0 and not n.orders[i].is_cancel and not n.orders[i].is_sent:
+    cdef int k = 0
+    while k < n.n_armed:
+        if n.is_told[k]:
+            k += 1
+        else:
             tell_result(n, &n.armed[k], NODE_DOWN, now_ns, batch)
             forget(n, k)
+
+
+cdef void order_anew(Session* n) noexcept nogil:
+    """What the node was told before it was out of reach: as it is wanted now."""
+    cdef int k
+    for k in range(n.n_armed):
+        put_order(n, &n.armed[k])
 
 
 cdef void lower(Session* n, int state, int64_t from_ns, int64_t now_ns, Batch* batch) noexcept nogil:
@@ -314,6 +325,7 @@ cdef int place_of(const Session* n, uint32_t seq) noexcept nogil:
 cdef void forget(Session* n, int k) noexcept nogil:
     n.n_armed -= 1
     n.armed[k] = n.armed[n.n_armed]
+    n.is_told[k] = n.is_told[n.n_armed]
 
 
 cdef int order_of(const Session* n, uint32_t seq) noexcept nogil:
@@ -348,39 +360,63 @@ cdef void put_order(Session* n, const Record* command) noexcept nogil:
     order.hold_ms = <uint16_t>(n.field.outputs[command.chute].hold_ns // 1000000)
 
 
-cdef void cancel(Session* n, const Record* command) noexcept nogil:
-    """What becomes of it all the same is told still."""
+cdef void cancel(Session* n, const Record* command, int64_t now_ns, Batch* batch) noexcept nogil:
+    """What becomes of it all the same is told still; nothing becomes of one that the node was never told."""
+    cdef int k = place_of(n, command.seq)
     cdef int at = order_of(n, command.seq)
+    if k < 0:
+        return
     if at >= 0:
         drop_order(n, at)
-    if n.n_orders < N_ORDERS_MAX:
+    if not n.is_told[k]:
+        tell_result(n, &n.armed[k], NONE, now_ns, batch)
+        forget(n, k)
+        return
+    n.armed[k].kind = CANCEL_DIVERT
+    if n.field.node_status[n.node].state == UP and n.n_orders < N_ORDERS_MAX:
+        put_order(n, &n.armed[k])
+
+
+cdef bint is_too_late(const Session* n, const Record* command) noexcept nogil:
+    """Whether the belt is there already: whatever the node would make of it."""
+    return ahead(<uint32_t>(command.counts - n.count.by), n.counts) <= 0
+
+
+cdef bint has_ended(const Session* n, const Record* command) noexcept nogil:
+    """Whether it was armed before: then what became of it is told already, though the kernel may be behind."""
+    return n.last_seq != 0 and ahead(command.seq, n.last_seq) <= 0
+
+
+cdef void arm_new(Session* n, const Record* command, int64_t now_ns, Batch* batch) noexcept nogil:
+    if has_ended(n, command):
+        return
+    n.last_seq = command.seq
+    if n.field.node_status[n.node].state != UP or n.n_armed == N_ARMED_MAX or n.n_orders == N_ORDERS_MAX:
+        tell_result(n, command, NODE_DOWN, now_ns, batch)
+    elif is_too_late(n, command):
+        tell_result(n, command, MISSED_WINDOW, now_ns, batch)
+    else:
+        n.armed[n.n_armed] = command[0]
+        n.is_told[n.n_armed] = False
+        n.n_armed += 1
         put_order(n, command)
 
 
-cdef void arm(Session* n, const Record* command, int64_t now_ns, Batch* batch) noexcept nogil:
-    cdef int k = place_of(n, command.seq)
-    if k < 0 and n.n_armed == N_ARMED_MAX or n.n_orders == N_ORDERS_MAX:
-        tell_result(n, command, NODE_DOWN, now_ns, batch)
-        return
-    # The belt is there already: whatever the node would make of it, it is too late.
-    if k < 0 and ahead(<uint32_t>(command.counts - n.count.by), n.counts) <= 0:
-        tell_result(n, command, MISSED_WINDOW, now_ns, batch)
-        return
-    put_order(n, command)
-    if k < 0:
-        k = n.n_armed
-        n.n_armed += 1
+cdef void arm_anew(Session* n, int k, const Record* command) noexcept nogil:
+    """Where it is to be fired now. A node that cannot be told fires it where it was told last."""
     n.armed[k] = command[0]
+    if n.field.node_status[n.node].state == UP and n.n_orders < N_ORDERS_MAX:
+        put_order(n, command)
 
 
 cdef void session_order(Session* n, const Record* command, int64_t now_ns, Batch* batch) noexcept nogil:
-    if n.field.node_status[n.node].state != UP:
-        if command.kind != CANCEL_DIVERT:
-            tell_result(n, command, NODE_DOWN, now_ns, batch)
-    elif command.kind == CANCEL_DIVERT:
-        cancel(n, command)
+    cdef int k = place_of(n, command.seq)
+    if command.kind == CANCEL_DIVERT:
+        cancel(n, command, now_ns, batch)
+    elif k >= 0:
+        arm_anew(n, k, command)
     else:
-        arm(n, command, now_ns, batch)
+        arm_new(n, command, now_ns, batch)
 
 
 cdef void take_outcome(Session* n, uint32_t seq, int kind, int why, uint32_t counts, int64_t t_ns, Batch* batch) noexcept nogil:
@@ -396,7 +432,7 @@ cdef void take_outcome(Session* n, uint32_t seq, int kind, int why, uint32_t cou
     elif kind == OUTCOME_VOID or (kind == OUTCOME_REFUSED and why == RESULT_LATE):
         tell_result(n, &n.armed[k], MISSED_WINDOW, n.told_ns, batch)
     elif why != RESULT_OLD_SEQ:  # of which the outcome was lost
-        tell_result(n, &n.armed[k], NODE_DOWN, n.told_ns, batch)
+        tell_result(n, &n.armed[k], NONE if n.armed[k].kind == CANCEL_DIVERT else NODE_DOWN, n.told_ns, batch)
     forget(n, k)
 
 
@@ -514,8 +550,19 @@ cdef void raise_if_followed(Session* n, int eyes, int64_t now_ns, Batch* batch) 
         return
     n.field.node_status[n.node].state = UP
     tell_node(n, 1, now_ns, batch)
+    order_anew(n)
     if n.poll >= 0:
         tell_levels(n, eyes, now_ns, batch)
+
+
+cdef void forget_passed(Session* n, uint32_t counts) noexcept nogil:
+    """Of a divert that is void by now, and whose outcome is not there, the outcome was lost: nobody knows it."""
+    cdef int k = 0
+    while k < n.n_armed:
+        if n.is_told[k] and n.count.is_known and ahead(counts, <uint32_t>(n.armed[k].limit - n.count.by)) > 0:
+            forget(n, k)
+        else:
+            k += 1
 
 
 cdef void take_poll(Session* n, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
@@ -533,6 +580,7 @@ cdef void take_poll(Session* n, const Reply* reply, int64_t now_ns, Batch* batch
         tell_samples(n, counts, taken_ns, batch)
     follow_belt(n, counts, taken_ns)
     raise_if_followed(n, word(reply, 14), taken_ns, batch)
+    forget_passed(n, counts)
     n.counts = counts
     n.counted_ns = n.told_ns = taken_ns
     n.has_counts = True
@@ -549,14 +597,16 @@ cdef void meet(Session* n, const Reply* reply) noexcept nogil:
         n.clock.is_known = n.count.is_known = False
         n.count.n_agreed = 0
         n.ticks = n.told_ns = 0
+        n.n_armed = 0
     n.boot_id = long_word(reply, 11)
     n.stage = TAKE
 
 
 cdef void configured(Session* n, const Reply* reply, int64_t now_ns) noexcept nogil:
-    """What was seen before is history; what is armed was cancelled when the node was taken."""
+    """What was seen before is history; what was armed before may have been fired since."""
     n.edges_next = <uint16_t>(word(reply, EDGES_WORD + 1) + word(reply, EDGES_WORD + 2))
-    n.outcomes_next = <uint16_t>(word(reply, OUTCOMES_WORD + 1) + word(reply, OUTCOMES_WORD + 2))
+    n.outcomes_next = <uint16_t>word(reply, OUTCOMES_WORD + 1)
+    n.n_outcomes = word(reply, OUTCOMES_WORD + 2)
     n.stage = VERIFY
 
 

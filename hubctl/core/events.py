@@ -60,7 +60,7 @@ class Kind(IntEnum):
     NODE = 7  # device=node, value 1 up, 0 down
     OPERATE = 8  # chute=chute, value=ChuteState a person or host asks for: any but NEARLY_FULL and FULL
     # seq, parcel, chute, reason OK (written at t_ns; with LATCHED counts=raw counter then), or MISSED_WINDOW or
-    # NODE_DOWN (not written)
+    # NODE_DOWN (not written), or NONE (taken back in time)
     FIRE_RESULT = 9
     FLUSH = 10  # close every open track as FLUSHED: the daemon is going down
     # device=scale, value=weight in g; t_ns=when it was received; with LATCHED counts=raw counter when it was weighed

@@ -183,7 +183,7 @@ def test_a_cancelled_divert_does_not_fire() -> None:
     rig.run(10, COUNTS_PER_MS)
     rig.arm(5, 0, Kind.CANCEL_DIVERT)
     rig.run(150, COUNTS_PER_MS)
-    assert [reason for _, reason, _ in rig.results()] == [Reason.NODE_DOWN]
+    assert [reason for _, reason, _ in rig.results()] == [Reason.NONE]
     assert rig.node.outputs == 0
 
 
@@ -196,6 +196,66 @@ def test_an_arm_that_got_no_answer_is_told_again() -> None:
     rig.is_deaf = False
     rig.run(150, COUNTS_PER_MS)
     assert rig.results() == [(5, Reason.OK, at)]
+
+
+def test_what_was_never_told_is_taken_back_at_once() -> None:
+    rig = Rig().up()
+    rig.arm(5, rig.node.counts + 600)
+    rig.arm(5, 0, Kind.CANCEL_DIVERT)
+    rig.run(150, COUNTS_PER_MS)
+    assert [reason for _, reason, _ in rig.results()] == [Reason.NONE]
+    assert rig.node.get(r.STATUS, "last_seq") == 0
+
+
+def test_what_has_fired_is_not_missed_by_a_kernel_that_is_behind() -> None:
+    rig = Rig().up()
+    at = rig.node.counts + 600
+    rig.arm(5, at)
+    rig.run(150, COUNTS_PER_MS)
+    rig.arm(5, at - 1)
+    rig.arm(5, 0, Kind.CANCEL_DIVERT)
+    rig.run(10, COUNTS_PER_MS)
+    assert rig.results() == [(5, Reason.OK, at)]
+
+
+def test_places_are_free_again_after_all_that_was_taken_back() -> None:
+    rig = Rig().up()
+    for seq in range(1, 100):
+        rig.arm(seq, rig.node.counts + 6000)
+        rig.run(seq % 3, COUNTS_PER_MS)
+        rig.arm(seq, 0, Kind.CANCEL_DIVERT)
+        rig.run(7, COUNTS_PER_MS)
+    at = rig.node.counts + 600
+    rig.arm(100, at)
+    rig.run(150, COUNTS_PER_MS)
+    assert rig.results()[-1] == (100, Reason.OK, at)
+    assert len(rig.results()) == 100
+
+
+def test_a_node_out_of_reach_fires_and_says_so_later() -> None:
+    rig = Rig().up()
+    at = rig.node.counts + 600
+    rig.arm(5, at)
+    rig.run(10, COUNTS_PER_MS)
+    rig.is_deaf = True
+    rig.run(150, COUNTS_PER_MS)
+    rig.is_deaf = False
+    rig.run(700, COUNTS_PER_MS)
+    assert [row["value"] for row in rig.told if row["kind"] == Kind.NODE] == [1, 0, 1]
+    assert rig.results() == [(5, Reason.OK, at)]
+
+
+def test_what_is_taken_back_out_of_reach_is_taken_back_once_it_can_be() -> None:
+    rig = Rig().up()
+    rig.arm(5, rig.node.counts + 12_000)
+    rig.run(10, COUNTS_PER_MS)
+    rig.is_deaf = True
+    rig.run(150, COUNTS_PER_MS)
+    rig.arm(5, 0, Kind.CANCEL_DIVERT)
+    rig.is_deaf = False
+    rig.run(2500, COUNTS_PER_MS)
+    assert [reason for _, reason, _ in rig.results()] == [Reason.NONE]
+    assert rig.node.get(r.STATUS, "n_armed") == 0
 
 
 def test_a_silent_node_goes_down_and_comes_up_again() -> None:
