@@ -8,6 +8,7 @@ or for two lanes, are MULTI_LABEL.
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
+from hubctl._arming cimport is_to_be_told, take_back
 from hubctl._carriers cimport can_be_routed, has_deadline, is_loop, is_unread, middle_comes, ride_deadline
 from hubctl._chutes cimport book, is_full, land, room_refusal, unbook
 from hubctl._host cimport ask, is_to_be_asked
@@ -54,6 +55,7 @@ from hubctl._state cimport (
     DIRECTED,
     FIRED_TRACK,
     LABELLED,
+    NOT_TOLD,
     ON_BELT,
     Paddle,
     ROUTED,
@@ -175,7 +177,10 @@ cdef inline bint can_be_told(const State* s, const Track* track, int c) noexcept
 
 
 cdef inline void arm_timer(State* s, int32_t t) noexcept nogil:
-    """Sets track `t`'s timer to the first of its commit point and the end of its window at the next eye."""
+    """Sets track `t`'s timer to the first of its commit point and the end of its window at the next eye.
+
+    At once, if its node is to be told of its divert.
+    """
     cdef Track* track = &s.tracks[t]
     cdef int64_t at
     cdef int64_t commit
@@ -191,7 +196,17 @@ cdef inline void arm_timer(State* s, int32_t t) noexcept nogil:
             commit = early
         if commit < at:
             at = commit
+        if tells_now(s, track):
+            at = s.belts[track.belt].counts
     set_timer(s, t, at)
+
+
+cdef inline bint tells_now(const State* s, const Track* track) noexcept nogil:
+    """Whether a track's node is to be told of a divert that is planned; on a loop at the commit only."""
+    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[track.exit].diverter]
+    if not diverter.is_armed or is_loop(s, track.belt):
+        return False
+    return is_to_be_told(s, track, fire_counts_at(s, track, diverter))
 
 
 cdef inline int64_t eye_deadline(const State* s, const Track* track) noexcept nogil:
@@ -229,10 +244,14 @@ cdef inline void say_decided(State* s, int32_t t) noexcept nogil:
 cdef inline void assign(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:
     """Routes track `t` to a chute for a reason: it keeps a place there, and in no other."""
     cdef Track* track = &s.tracks[t]
+    cdef uint16_t exit = exit_to(s, track, chute)
     cdef bint diverts
+    if exit != track.exit:
+        take_back(s, track)
+    track.marks &= ~NOT_TOLD
     book(s, t, chute)
     track.chute = chute
-    track.exit = exit_to(s, track, chute)
+    track.exit = exit
     diverts = s.chute_table[track.exit].diverter != NO_INDEX
     track.reason = reason
     track.state = ROUTED if diverts and not track.marks & UNPROVED else ON_BELT

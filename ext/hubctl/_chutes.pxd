@@ -8,6 +8,7 @@ comes: an eye has stood long enough, or a full chute has not been emptied.
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t
 from libc.string cimport memset
 
+from hubctl._arming cimport take_back_to
 from hubctl._records cimport (
     ALARM_CHUTE_NOT_EMPTIED,
     ALARM_CLEARED,
@@ -292,6 +293,12 @@ cdef inline void note_emptying(State* s, int c, int32_t state) noexcept nogil:
         alarm_chute(s, c, True)
 
 
+cdef inline void refuse_told(State* s, int c, int32_t state) noexcept nogil:
+    """What nodes were told for a chute that takes nobody now is taken back; what is committed, unless it only closes."""
+    if state >= FULL and s.chute_table[c].diverter != NO_INDEX:
+        take_back_to(s, s.chute_table[c].diverter, c, is_full(s, c) or state > CLOSING)
+
+
 cdef inline void look_at_chute(State* s, int c) noexcept nogil:
     """Says a chute's state if it is new, and when to look again."""
     cdef ChuteStatus* chute = &s.chutes[c]
@@ -306,6 +313,7 @@ cdef inline void look_at_chute(State* s, int c) noexcept nogil:
         record.chute = c
         record.value = state
         record.limit = chute.held.n_parcels
+        refuse_told(s, c, state)
     note_emptying(s, c, state)
     set_due(s, c, next_look_ns(s, c))
 

@@ -112,7 +112,7 @@ from hubctl._turning cimport lose_ring, run_ring, take_carrier, take_ring_eye
 from hubctl._unproved cimport take_eye_in_use
 from hubctl._weighing cimport take_scale
 
-cdef uint64_t MAGIC = 0x6875626374310007  # "hubct1", format 7
+cdef uint64_t MAGIC = 0x6875626374310008  # "hubct1", format 8
 cdef int DIGEST_SIZE = 16
 cdef uint16_t NO_NODE = 0xFFFF
 cdef Plan NO_PLAN_YET
@@ -362,6 +362,8 @@ cdef void make_ready(State* s) noexcept nogil:
         s.belts[i].first = NOBODY
         s.belts[i].last = NOBODY
         s.rings[i].length_counts = s.belt_table[i].length_counts
+    for i in range(s.head.n_diverters):
+        s.paddles[i].first_told = NOBODY
     for i in range(s.head.n_carriers):
         s.carriers[i].track = NOBODY
     for i in range(s.head.n_eyes):

@@ -7,7 +7,7 @@ so that setting, clearing and finding a timer cost the same with ten tracks and 
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
-from hubctl._arming cimport cancel_divert
+from hubctl._arming cimport take_back
 from hubctl._carriers cimport is_loop, leave_carriers
 from hubctl._chutes cimport arrive_or_not
 from hubctl._identity cimport drop_identity, drop_number
@@ -100,6 +100,8 @@ cdef inline int32_t take_track(State* s) noexcept nogil:
     s.tracks[t].label_place = NO_COUNTS
     s.tracks[t].chute_next = NOBODY
     s.tracks[t].chute_prev = NOBODY
+    s.tracks[t].told_next = NOBODY
+    s.tracks[t].told_prev = NOBODY
     s.tracks[t].booked = NO_INDEX
     s.tracks[t].round_belt = NO_INDEX
     s.tracks[t].wave = -1
@@ -198,11 +200,11 @@ cdef inline void join_chute_queue(State* s, int32_t t) noexcept nogil:
 
 
 cdef inline void leave_plans(State* s, int32_t t) noexcept nogil:
-    """Takes track `t` out of the heap and the chute queue that its state put it into."""
+    """Takes track `t` out of the heap and the chute queue that its state put it into, and back what its node was told."""
     cdef Track* track = &s.tracks[t]
+    take_back(s, track)
     if track.state == COMMITTED_TRACK:
         arrive_or_not(s, track.exit)
-        cancel_divert(s, track)
         heap_remove(s.tracks, s.fires + track.belt * s.head.n_tracks_max, &s.belts[track.belt].n_fires, t)
     elif track.state == FIRED_TRACK:
         arrive_or_not(s, track.exit)

@@ -6,6 +6,7 @@ out of use until a person puts it back. A paddle that does not come home stops i
 
 from libc.stdint cimport int64_t, uint16_t
 
+from hubctl._arming cimport take_back_to
 from hubctl._machine cimport do_if_there, halt, release
 from hubctl._motion cimport planning_speed, travel
 from hubctl._records cimport (
@@ -65,6 +66,7 @@ cdef inline void divert_failed(State* s, const Track* track) noexcept nogil:
     if s.diverter_table[d].fails_max == 0 or paddle.n_fails < s.diverter_table[d].fails_max or paddle.is_failing:
         return
     paddle.is_failing = True
+    take_back_to(s, d, -1, True)
     say_paddle(s, d, ALARM_RAISED, ALARM_DIVERTER_FAILS)
 
 
@@ -77,6 +79,7 @@ cdef inline void take_diverter(State* s, const Record* input) noexcept nogil:
     cdef Paddle* paddle = &s.paddles[input.device]
     paddle.is_taken_out = input.value == 0
     if not input.value:
+        take_back_to(s, input.device, -1, True)
         return
     paddle.n_fails = 0
     if paddle.is_failing:
@@ -116,6 +119,7 @@ cdef inline void look_at_paddle(State* s, int d) noexcept nogil:
         watch(s, paddle.home_due_ns)
         return
     paddle.is_stuck = True
+    take_back_to(s, d, -1, True)
     say_paddle(s, d, ALARM_RAISED, ALARM_DIVERTER_STUCK_OUT)
     halt(s, s.diverter_table[d].belt)
     do_if_there(s, DO_HOLD)

@@ -5,10 +5,21 @@ Late is never done late: a fire whose time is over becomes MISSED_WINDOW and the
 
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t
 
-from hubctl._arming cimport arm_divert, fires_by_count
+from hubctl._arming cimport (
+    clear_way,
+    fires_by_count,
+    has_room_for_more,
+    is_being_taken_back,
+    is_beyond_recall,
+    leave_told,
+    meets_another,
+    take_back_untold,
+    tell_divert,
+)
 from hubctl._carriers cimport is_loop
 from hubctl._choice cimport (
     arm_timer,
+    assign,
     close_track,
     close_where_sent,
     committed_refusal,
@@ -39,6 +50,7 @@ from hubctl._records cimport (
     MISSED_WINDOW,
     NO_COUNTS,
     NO_INDEX,
+    NODE_DOWN,
     NONE,
     NOT_AT_SPEED,
     OK,
@@ -54,8 +66,10 @@ from hubctl._state cimport (
     EYE_PASSED,
     FIRED_TRACK,
     NOBODY,
+    NOT_TOLD,
     ON_BELT,
     ROOM_MIN,
+    ROUTED,
     State,
     Track,
     heap_push,
@@ -92,6 +106,8 @@ cdef inline uint16_t place_refusal(const State* s, int32_t t, const Diverter* di
     """Why track `t` cannot be diverted from where it is: after a silence of the encoder it may be far beyond."""
     cdef int64_t fire_counts = fire_counts_at(s, &s.tracks[t], diverter)
     if fire_counts < s.belts[s.tracks[t].belt].counts:
+        return MISSED_WINDOW
+    if is_being_taken_back(s, &s.tracks[t]):
         return MISSED_WINDOW
     if is_loop(s, s.tracks[t].belt):
         return NONE
@@ -132,16 +148,25 @@ cdef inline void next_best(State* s, int32_t t, uint16_t reason) noexcept nogil:
         send_to_end(s, t, track.reason)
 
 
-cdef inline void commit(State* s, int32_t t) noexcept nogil:
+cdef inline void set_fire(State* s, Track* track) noexcept nogil:
+    """The divert of a track is where it would have to be now."""
+    track.fire_counts = fire_counts_at(s, track, &s.diverter_table[s.chute_table[track.exit].diverter])
+
+
+cdef inline void number_divert(State* s, Track* track) noexcept nogil:
+    """A divert has a number of its own; its node may know it by one."""
+    if not track.marks & ARMED:
+        track.seq = s.head.next_seq
+        s.head.next_seq += 1
+
+
+cdef inline void settle_divert(State* s, int32_t t) noexcept nogil:
+    """The divert of track `t` is committed where it is to be fired."""
     cdef Track* track = &s.tracks[t]
-    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[track.exit].diverter]
     cdef Record* record
-    track.fire_counts = fire_counts_at(s, track, diverter)
     track.heap_key = track.fire_counts
     track.state = COMMITTED_TRACK
     set_out(s, track.exit)
-    track.seq = s.head.next_seq
-    s.head.next_seq += 1
     plan_divert(s, track)
     heap_push(s.tracks, s.fires + track.belt * s.head.n_tracks_max, &s.belts[track.belt].n_fires, t)
     record = say(s, COMMITTED, track.parcel)
@@ -150,13 +175,46 @@ cdef inline void commit(State* s, int32_t t) noexcept nogil:
     record.plan = track.plan
     record.counts = s.belts[track.belt].counts
     record.limit = track.fire_counts
-    arm_divert(s, track)
+
+
+cdef inline void commit(State* s, int32_t t) noexcept nogil:
+    cdef Track* track = &s.tracks[t]
+    set_fire(s, track)
+    number_divert(s, track)
+    settle_divert(s, t)
+    clear_way(s, track)
+    tell_divert(s, track)
+
+
+cdef inline uint16_t ahead_refusal(const State* s, int32_t t) noexcept nogil:
+    """Why the node of track `t` is not told of its divert before the commit; NONE if it is."""
+    cdef uint16_t reason = commit_refusal(s, t)
+    if reason != NONE:
+        return reason
+    return NONE if has_room_for_more(s, &s.tracks[t]) else NODE_DOWN
+
+
+cdef inline void tell_ahead(State* s, int32_t t) noexcept nogil:
+    """The route of track `t` is firm, or its divert has moved: its node is told, so that it can do without us."""
+    cdef Track* track = &s.tracks[t]
+    if is_beyond_recall(s, track):
+        track.marks |= NOT_TOLD
+    elif ahead_refusal(s, t) != NONE:
+        take_back_untold(s, track)
+    else:
+        set_fire(s, track)
+        if meets_another(s, track):
+            take_back_untold(s, track)
+        else:
+            number_divert(s, track)
+            tell_divert(s, track)
+    arm_timer(s, t)
 
 
 cdef inline void reach_commit_point(State* s, int32_t t) noexcept nogil:
     """The last moment to change: settle the divert, or go on to the next best."""
     cdef uint16_t reason = commit_refusal(s, t)
-    if reason == NONE:
+    if reason == NONE or is_beyond_recall(s, &s.tracks[t]):
         commit(s, t)
         arm_timer(s, t)
     else:
@@ -215,7 +273,7 @@ cdef inline void fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
     cdef Track* track = &s.tracks[t]
     if not fires_by_count(s, track):
         say_fire(s, t, due_ns)
-    track.marks &= ~ARMED
+    leave_told(s, track)
     expect_home(s, s.chute_table[track.exit].diverter, s.now_ns)
     set_out(s, track.exit)
     leave_plans(s, t)
@@ -316,32 +374,79 @@ cdef inline void run_confirms(State* s) noexcept nogil:
         conclude_fired(s, t)
 
 
-cdef inline void take_armed_result(State* s, const Record* input) noexcept nogil:
-    """What became of an armed divert that this kernel does not count as fired yet."""
-    cdef int32_t t = track_of_parcel(s, input.parcel)
-    if t == NOBODY or s.tracks[t].seq != input.seq or s.tracks[t].exit != input.chute:
-        return
-    if s.tracks[t].state != COMMITTED_TRACK or not s.tracks[t].marks & ARMED:
-        return
-    s.tracks[t].marks &= ~ARMED
+cdef inline void take_word_of_told(State* s, int32_t t, const Record* input) noexcept nogil:
+    """What became of a divert that the node was told of, and that is wanted still."""
+    cdef Track* track = &s.tracks[t]
     if input.reason == OK:
+        if track.state == ROUTED:
+            track.fire_counts = track.told_counts
+            settle_divert(s, t)
         fire(s, t, input.t_ns)
+        return
+    leave_told(s, track)
+    if track.state == COMMITTED_TRACK:
+        uncommit(s, t, MISSED_WINDOW if input.reason == NONE else input.reason)
     else:
-        uncommit(s, t, input.reason)
+        track.marks |= NOT_TOLD
+
+
+cdef inline void fire_after_all(State* s, int32_t t, const Record* input) noexcept nogil:
+    """Taking it back came too late: track `t` was diverted where it was to go before."""
+    cdef Track* track = &s.tracks[t]
+    if track.state == COMMITTED_TRACK:
+        drop_divert(s, track)
+    leave_plans(s, t)
+    track.state = ON_BELT
+    track.seq = input.seq
+    assign(s, t, track.back_chute, track.back_reason)
+    fire(s, t, input.t_ns)
+    arm_timer(s, t)
+
+
+cdef inline void take_word_of_taken_back(State* s, int32_t t, const Record* input) noexcept nogil:
+    """What became of a divert that was taken back: with that a track that is committed to it still goes on."""
+    cdef Track* track = &s.tracks[t]
+    cdef uint16_t reason
+    track.back_seq = 0
+    if input.reason == OK and track.state != FIRED_TRACK:
+        fire_after_all(s, t, input)
+    elif track.state == COMMITTED_TRACK and track.seq == input.seq:
+        reason = committed_refusal(s, track.chute, track.exit)
+        uncommit(s, t, MISSED_WINDOW if reason == NONE else reason)
+    elif track.state == ROUTED:
+        arm_timer(s, t)
+
+
+cdef inline bint is_of_one_taken_back(const State* s, const Track* track, const Record* input) noexcept nogil:
+    """Whether a word is about the divert that was taken back last, on the belt that the track is on still."""
+    if track.back_seq == 0 or track.back_seq != input.seq or track.back_exit != input.chute:
+        return False
+    return s.diverter_table[s.chute_table[track.back_exit].diverter].belt == track.belt
+
+
+cdef inline void take_word_of_node(State* s, const Record* input) noexcept nogil:
+    """What became of a divert that this kernel does not count as fired."""
+    cdef int32_t t = track_of_parcel(s, input.parcel)
+    if t == NOBODY:
+        return
+    if s.tracks[t].marks & ARMED and s.tracks[t].seq == input.seq and s.tracks[t].exit == input.chute:
+        take_word_of_told(s, t, input)
+    elif is_of_one_taken_back(s, &s.tracks[t], input):
+        take_word_of_taken_back(s, t, input)
 
 
 cdef inline void take_fire_result(State* s, const Record* input) noexcept nogil:
     """What became of a fire: written at an instant, or voided."""
     cdef int32_t t
     cdef Record* record
-    take_armed_result(s, input)
+    take_word_of_node(s, input)
     t = s.chutes[input.chute].first
     while t != NOBODY and s.tracks[t].seq != input.seq:
         t = s.tracks[t].chute_next
     if t == NOBODY:
         return
     if input.reason != OK:
-        uncommit(s, t, input.reason)
+        uncommit(s, t, MISSED_WINDOW if input.reason == NONE else input.reason)
         return
     record = say(s, FIRED, s.tracks[t].parcel)
     record.t_ns = input.t_ns

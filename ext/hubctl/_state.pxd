@@ -39,7 +39,7 @@ cdef enum:
 cdef enum TrackState:
     FREE = 0
     ON_BELT = 1       # no divert planned: runs to the belt's end
-    ROUTED = 2        # a divert is planned and may still change
+    ROUTED = 2        # a divert is planned, its node perhaps told of it, and may still change
     COMMITTED_TRACK = 3  # the divert waits for its count
     FIRED_TRACK = 4   # told to divert: possibly still on the belt
 
@@ -54,8 +54,9 @@ cdef enum TrackMark:
     CODED_LABEL = 64     # a person or the host said which label it carries: scanners change it no more
     COMES_OVER = 128     # from another belt, and no eye of this one has seen it yet
     UNPROVED = 256       # the last eye did not see it: it is lost, or the eye is blind
-    ARMED = 512          # committed: its node was told, and has not said what became of it
+    ARMED = 512          # its node was told of its divert, and has not said what became of it
     SUSPECT = 1024       # a stray that lies where another track was lost: it may be that one
+    NOT_TOLD = 2048      # its node is told of its divert no sooner than at the commit, unless something changes
 
 cdef struct Load:
     int64_t n_parcels
@@ -73,6 +74,7 @@ cdef struct Track:
     int64_t heap_key          # fire counts while committed, end of the confirm window in ns once fired
     int64_t fire_counts
     int64_t fired_ns
+    int64_t told_counts       # armed: where, as its node was told last
     uint64_t identity         # of the label held
     uint64_t doubt            # identity of the doubtful read
     uint64_t belts            # bit b: it has been on belt b in this lap
@@ -92,9 +94,12 @@ cdef struct Track:
     int32_t heap_at
     int32_t chute_next        # in the chute's queue of the fired
     int32_t chute_prev
+    int32_t told_next         # armed: among those of its diverter
+    int32_t told_prev
     int32_t lane
     uint32_t plan
     uint32_t seq
+    uint32_t back_seq         # of a divert taken back, of which its node has still to speak; 0: none
     uint32_t answered         # bit n: scanner n has answered for it
     uint32_t no_reads         # bit n: scanner n said no-read
     uint32_t doubters         # bit n: the doubtful read is scanner n's
@@ -112,6 +117,9 @@ cdef struct Track:
     uint16_t missed_eye       # unproved: the last eye that did not see it
     uint16_t chute            # where it is to end
     uint16_t exit             # the chute by which it leaves the present belt on its way there
+    uint16_t back_chute       # as they were when its divert was taken back
+    uint16_t back_exit
+    uint16_t back_reason
     uint16_t reason
     uint16_t first_skip       # why the first candidate was passed over
     uint16_t priority
@@ -327,7 +335,7 @@ cdef struct Paddle:
     uint16_t is_out           # its paddle is not home
     uint16_t is_stuck
     uint16_t reserved
-    uint32_t reserved2
+    int32_t first_told        # armed tracks of this diverter; NOBODY: none
 
 cdef enum HoldReason:
     HOLD_FOR_JAM = 1
@@ -355,7 +363,7 @@ cdef struct MachineStatus:
 cdef struct NodeStatus:
     int64_t since_ns
     int32_t up
-    int32_t reserved
+    int32_t n_told            # armed tracks of its diverters
 
 cdef struct WildLabel:
     uint64_t identity         # of a label read where no parcel is known to be

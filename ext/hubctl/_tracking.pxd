@@ -6,9 +6,9 @@ window, `_unproved.pxd` says.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
-from hubctl._arming cimport arm_divert
+from hubctl._arming cimport tell_divert
 from hubctl._carriers cimport is_loop
-from hubctl._choice cimport arm_timer, bar, commit_counts_at, eye_deadline
+from hubctl._choice cimport arm_timer, bar, commit_counts_at, eye_deadline, tells_now
 from hubctl._footprint cimport (
     begin_footprint,
     end_footprint,
@@ -36,14 +36,16 @@ from hubctl._records cimport (
     Record,
 )
 from hubctl._riding cimport reach_ride_point
-from hubctl._schedule cimport commit, conclude_fired, reach_commit_point
+from hubctl._schedule cimport commit, conclude_fired, reach_commit_point, tell_ahead
 from hubctl._stamps cimport trigger_scanners
 from hubctl._state cimport (
+    ARMED,
     COMES_OVER,
     COMMITTED_TRACK,
     EYE_PASSED,
     FIRED_TRACK,
     NOBODY,
+    NOT_TOLD,
     ON_BELT,
     ROOM_MIN,
     ROUTED,
@@ -99,8 +101,8 @@ cdef inline void reschedule(State* s, int32_t t, int64_t by_counts) noexcept nog
     track.fire_counts += by_counts
     plan_divert(s, track)
     track.heap_key = track.fire_counts
-    if by_counts != 0:
-        arm_divert(s, track)
+    if track.marks & ARMED:
+        tell_divert(s, track)
     heap_push(s.tracks, heap, &s.belts[track.belt].n_fires, t)
 
 
@@ -113,6 +115,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     s.eyes[e].run_counts = s.eye_table[e].at_counts - track.seen_counts
     track.seen_counts = s.eye_table[e].at_counts
     s.eyes[e].came_over = track.marks & COMES_OVER
+    track.marks &= ~NOT_TOLD
     pass_eye(s, t, e)
     acquit(s, e)
     s.eyes[e].under = t
@@ -293,6 +296,8 @@ cdef inline void look_at(State* s, int32_t t) noexcept nogil:
     cdef int64_t counts = s.belts[track.belt].counts
     if track.state == ROUTED and commit_counts_at(s, track, track.exit) <= counts:
         reach_commit_point(s, t)
+    elif track.state == ROUTED and tells_now(s, track):
+        tell_ahead(s, t)
     elif eye_deadline(s, track) > counts:
         arm_timer(s, t)
     elif is_loop(s, track.belt):

@@ -20,6 +20,7 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     weight SCALE GRAMS, size SCALE LENGTHxWIDTHxHEIGHT  what a scale says
     answer QUESTION lane|chute NAME, answer QUESTION REASON    what the host says
     reactor voids|writes                                what becomes of fires from now on; of what is armed too
+    reactor crosses                                     from now on nothing is taken back in time
     count SCANNER NUMBER                                a scanner that is triggered counts on from there
     read SCANNER LABEL [stamp=N], eye NAME blocked|cleared, confirm CHUTE    told as it stands
     tell KIND FIELD=VALUE...                            chutes, reasons and plans by name, text as a LABEL
@@ -125,7 +126,7 @@ class Stage:
         self.blind: set[str] = set()
         self.frozen: dict[int, int] = {}
         self.glitches: int | None = None
-        self.voids = False
+        self.voids = self.crosses = False
         self.now_ms = 0
         self.lines: list[str] = []
         self.said: list[Any] = []
@@ -237,6 +238,7 @@ class Stage:
 
     def _do_reactor(self, does: str) -> None:
         self.voids = does == "voids"
+        self.crosses = does == "crosses"
 
     def _do_count(self, scanner: str, number: str) -> None:
         self.belt.n_triggers[scanner] = int(number)
@@ -386,7 +388,7 @@ class Stage:
             if record["kind"] == Kind.ARM_DIVERT:
                 self._arm(record)
             if record["kind"] == Kind.CANCEL_DIVERT:
-                del self.armed[int(record["seq"])]
+                self._cancel(record)
             if record["kind"] == Kind.RUN_BELT:
                 self.belt.speed_mm_s[self.names.belts[record["device"]]] = int(record["value"])
         if self.inputs:
@@ -402,12 +404,19 @@ class Stage:
         else:
             self.armed[int(record["seq"])] = record
 
+    def _cancel(self, record: Any) -> None:
+        """Takes it back, unless the node has it from a host that is too slow."""
+        if not self.crosses:
+            del self.armed[int(record["seq"])]
+            self._result(record, Reason.NONE)
+
     def _fire_armed(self) -> None:
         for seq, record in list(self.armed.items()):
             if self._raw(int(self.layout.diverters["belt"][record["device"]])) >= record["counts"]:
                 del self.armed[seq]
                 self.belt.write(self.names.chutes[record["chute"]], self.now_ms)
-                self._result(record, Reason.OK)
+                if not self._is_silent(self.layout.chutes["node"][record["chute"]]):
+                    self._result(record, Reason.OK)
 
     def _result(self, record: Any, reason: Reason) -> None:
         fields = {name: record[name] for name in ("seq", "parcel", "chute", "due_ns")}
