@@ -11,6 +11,7 @@ from hubctl.cli.check import check
 from hubctl.cli.demo import demo
 from hubctl.cli.labels import app as labels_app
 from hubctl.cli.output import run as run_guarded
+from hubctl.cli.plan import app as plan_app
 from hubctl.cli.run import run
 from hubctl.cli.sim import sim
 from hubctl.cli.swarm import swarm
@@ -29,6 +30,7 @@ app.command("sim")(sim)
 app.command("tell")(tell)
 app.command("swarm")(swarm)
 app.add_typer(labels_app, name="labels")
+app.add_typer(plan_app, name="plan")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,10 +20,11 @@ from hubctl._lookup import LaneTable
 from hubctl.core.catalogue import BUILT_IN, Catalogue, load_packs
 from hubctl.core.chains import N_CHUTES_OF_LANE_MAX, N_GROUPS_MAX, compile_chains
 from hubctl.core.config import ConfigError, Source
-from hubctl.core.events import Reason
+from hubctl.core.events import TEXT_MAX, Reason
 from hubctl.core.hubfile import PLAN_SUFFIX, Hub, Name, packaged_path
-from hubctl.core.keys import parse_keys
+from hubctl.core.keys import LABEL, parse_keys
 from hubctl.core.plancheck import check_plan
+from hubctl.core.planrules import Row, read_tables, rules_of
 from hubctl.core.preadvice import PreAdvice, lanes_of
 from hubctl.core.shape import Section, read_shape
 from hubctl.core.tables import CompiledPlan
@@ -122,6 +123,14 @@ class SortPlan(Section):
     )
     waves: list[Wave] = Field(default=[], max_length=N_LANES_MAX, description="departures of lanes")
     lists: Lists = Field(default=Lists(), description="labels that are not to be sorted")
+    tables: list[str] = Field(
+        default=[],
+        max_length=100,
+        description='CSV files beside this one, columns key and lane; lane "-" is no service',
+    )
+    no_service: list[str] = Field(
+        default=[], max_length=1_000_000, description="destinations that nobody serves: NO_LANE, on purpose"
+    )
     exceptions: dict[str, str] = Field(
         default={},
         description='chute or group for what has no lane: "default", and by reason; "END" is the belt\'s end',
@@ -129,6 +138,8 @@ class SortPlan(Section):
 
     _source: Source | None = PrivateAttr(None)
     _catalogue: Catalogue = PrivateAttr(BUILT_IN)
+    _rows: list[Row] = PrivateAttr([])
+    _checked_for: Hub | None = PrivateAttr(None)
 
     @property
     def name(self) -> str:
@@ -141,6 +152,16 @@ class SortPlan(Section):
         return self._catalogue
 
     @property
+    def source(self) -> Source | None:
+        """What it was read from; None: it never was text."""
+        return self._source
+
+    @property
+    def rows(self) -> list[Row]:
+        """What its tables say."""
+        return self._rows
+
+    @property
     def version(self) -> int:
         """First 32 bits of the content's hash, never 0: equal for equal plans, however laid out."""
         said = self.model_dump(exclude_defaults=True)
@@ -148,6 +169,8 @@ class SortPlan(Section):
         digest = hashlib.blake2b(content.encode(), digest_size=4)
         if self.labels.packs is not None:
             digest.update(self.catalogue.compile(self.labels.accept).tobytes())
+        for row in self.rows:
+            digest.update(f"{row.key},{row.lane}\n".encode())
         return int.from_bytes(digest.digest(), "big") or 1
 
     def chutes_of(self, lane: Lane) -> list[str]:
@@ -191,24 +214,33 @@ def load_plan(file: Path, hub: Hub | None = None) -> SortPlan:
 
 def plan_of(source: Source, hub: Hub | None = None) -> SortPlan:
     """The plan that a file's content describes; ConfigError with every fault of it."""
-    plan = read_shape(SortPlan, source)
-    plan._catalogue = _catalogue_of(plan, source)
-    check_plan(plan, source, hub)
+    plan = noted_plan(source, hub)
     source.raise_if_faulty()
-    plan._source = source
+    plan._checked_for = hub
     return plan
 
 
-def _catalogue_of(plan: SortPlan, source: Source) -> Catalogue:
-    """The formats that come with the program and those of the plan's packs; their faults are the plan's."""
+def noted_plan(source: Source, hub: Hub | None) -> SortPlan:
+    """What can be used of a file's content; its faults are noted in `source`."""
+    plan = read_shape(SortPlan, source)
+    plan._source = source
+    plan._rows = read_tables(getattr(plan, "tables", ()), source)
+    has_packs = _takes_packs(plan, source)
+    check_plan(plan, source, hub, has_packs)
+    return plan
+
+
+def _takes_packs(plan: SortPlan, source: Source) -> bool:
+    """Loads the plan's packs beside the formats that come with the program; False: they are faulty, as is noted."""
     packs = getattr(getattr(plan, "labels", None), "packs", None)
     if packs is None:
-        return BUILT_IN
+        return True
     try:
-        return load_packs(Path(source.file).parent / packs)
+        plan._catalogue = load_packs(Path(source.file).parent / packs)
     except ConfigError as error:
         source.faults.extend(error.faults)
-        return BUILT_IN
+        return False
+    return True
 
 
 def plan_path(name_or_path: str) -> Path:
@@ -244,9 +276,10 @@ def compile_plan(
     ConfigError
         The plan does not fit the hub; with every fault.
     """
-    plan.check(hub)
+    if plan._checked_for is not hub:
+        plan.check(hub)
     chains = compile_chains(plan, hub, clock_offset_ns)
-    labels = _lane_table(plan, preadvice)
+    labels = lane_table(plan, preadvice)
     listed, listed_reasons = _listed(plan, labels)
     return CompiledPlan(
         version=plan.version,
@@ -265,16 +298,34 @@ def compile_plan(
 
 
 def lane_prefixes(plan: SortPlan) -> list[tuple[str, str, int]]:
-    """(namespace, prefix, lane index) of every key of the plan."""
-    return [(*key, i) for i, lane in enumerate(plan.lanes) for text in lane.keys for key in parse_keys(text)]
+    """(namespace, prefix, lane index) of every key of the plan but single labels; lane -1 is no service."""
+    return [row for row in _keyed_lanes(plan) if row[0] != LABEL]
 
 
-def _lane_table(plan: SortPlan, preadvice: PreAdvice | None) -> LaneTable:
-    formats, prefixes = plan.catalogue.compile(plan.labels.accept), lane_prefixes(plan)
-    keyed = LaneTable(formats, prefixes)
+def _keyed_lanes(plan: SortPlan) -> list[tuple[str, str, int]]:
+    index: dict[str | None, int] = {lane.name: i for i, lane in enumerate(plan.lanes)}
+    index[None] = -1
+    return [
+        (key.namespace, key.prefix, index[rule.lane])
+        for rule in rules_of(plan)
+        for key in parse_keys(rule.text)
+    ]
+
+
+def lane_table(plan: SortPlan, preadvice: PreAdvice | None = None) -> LaneTable:
+    """The table that finds the lanes of a plan's labels."""
+    formats, rows = plan.catalogue.compile(plan.labels.accept), _keyed_lanes(plan)
+    prefixes = [row for row in rows if row[0] != LABEL]
+    exact = [row for row in rows if row[0] == LABEL]
+    labels = np.array([label for _, label, _ in exact], f"S{TEXT_MAX}")
+    lanes = np.array([lane for *_, lane in exact], np.int32)
     if preadvice is None:
-        return keyed
-    return LaneTable(formats, prefixes, preadvice.labels, lanes_of(preadvice, keyed))
+        return LaneTable(formats, prefixes, labels, lanes)
+    advised = lanes_of(preadvice, LaneTable(formats, prefixes))
+    # Of a label that is given twice the last counts: the plan's word goes before the host's.
+    return LaneTable(
+        formats, prefixes, np.concatenate([preadvice.labels, labels]), np.concatenate([advised, lanes])
+    )
 
 
 def _listed(plan: SortPlan, labels: LaneTable) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint16]]:

@@ -9,23 +9,29 @@ from hubctl._lookup import LaneTable
 from hubctl.core.chains import BELT_END, DEFAULT, N_CHUTES_OF_LANE_MAX
 from hubctl.core.config import Source, nearest
 from hubctl.core.events import Reason
-from hubctl.core.keys import Key, parse_keys
+from hubctl.core.keys import LABEL, PARTNER, Key, parse_keys
 from hubctl.core.lapcheck import EVERY_REASON, check_laps
+from hubctl.core.planrules import Rule, note, rules_of
 from hubctl.core.shape import known
 from hubctl.core.where import Path
 
 if TYPE_CHECKING:
+    from hubctl.core.catalogue import Catalogue
     from hubctl.core.hubfile import Hub
     from hubctl.core.plan import Lane, SortPlan
 
 N_WAVES_OF_LANE_MAX = 64
+LABEL_MARK = f"{LABEL}:"
 
 
-def check_plan(plan: SortPlan, source: Source, hub: Hub | None) -> None:
-    """Note every fault of a plan, and of what it says of a hub if that is given."""
-    if known(plan, "labels") and known(plan.labels, "accept", "packs") and not _packs_are_faulty(source):
+def check_plan(plan: SortPlan, source: Source, hub: Hub | None, has_packs: bool = True) -> None:
+    """Note every fault of a plan, and of what it says of a hub if that is given.
+
+    Without its packs nothing is said of formats and namespaces, which may be theirs.
+    """
+    if has_packs and known(plan, "labels") and known(plan.labels, "accept"):
         _check_formats(plan, source)
-    _check_keys(plan, source)
+    _check_keys(plan, source, has_packs)
     _check_names(plan, source)
     _check_groups(plan, source)
     _check_lanes(plan, source)
@@ -34,10 +40,6 @@ def check_plan(plan: SortPlan, source: Source, hub: Hub | None) -> None:
     if hub is not None:
         _check_chutes(plan, source, hub)
         check_laps(plan, source, hub)
-
-
-def _packs_are_faulty(source: Source) -> bool:
-    return any(fault.file != source.file for fault in source.faults)
 
 
 def _lanes(plan: SortPlan, *keys: str) -> Iterator[tuple[int, Lane]]:
@@ -69,31 +71,46 @@ def _check_forms(plan: SortPlan, source: Source) -> None:
         for at, text in enumerate(getattr(getattr(plan, "lists", None), key, ())):
             if labels.resolve(text.encode())[0] == Reason.BAD_LABEL:
                 source.add(("lists", key, at), "is no label that the plan accepts", "see labels.accept")
+    for rule in rules_of(plan):
+        if not rule.text.startswith(LABEL_MARK):
+            continue
+        if labels.resolve(rule.text.removeprefix(LABEL_MARK).encode())[0] == Reason.BAD_LABEL:
+            note(source, rule, "is no label that the plan accepts", "see labels.accept")
 
 
-def _check_keys(plan: SortPlan, source: Source) -> None:
-    taken: dict[Key, str] = {}
-    for index, lane in _lanes(plan, "name", "keys"):
-        for at, text in enumerate(lane.keys):
-            _check_key(plan, source, ("lanes", index, "keys", at), text, lane.name, taken)
+def _check_keys(plan: SortPlan, source: Source, has_packs: bool) -> None:
+    lanes = {lane.name for _, lane in _lanes(plan, "name")}
+    catalogue = plan.catalogue if has_packs else None
+    taken: dict[Key, Rule] = {}
+    for rule in rules_of(plan):
+        if rule.lane is not None and rule.lane not in lanes:
+            note(source, rule, f'there is no lane "{rule.lane}"', nearest(rule.lane, lanes))
+        try:
+            keys = parse_keys(rule.text)
+        except ValueError as error:
+            note(source, rule, str(error))
+            continue
+        if catalogue and not _knows(catalogue, source, rule, keys[0]):
+            continue
+        twice = [key for key in keys if taken.setdefault(key, rule) is not rule]
+        if twice:
+            first = taken[twice[0]].lane
+            owner = "without service" if first is None else f"taken by lane {first}"
+            note(source, rule, f"{':'.join(twice[0])} is {owner}", "one destination, one lane")
 
 
-def _check_key(
-    plan: SortPlan, source: Source, path: tuple[str | int, ...], text: str, lane: str, taken: dict[Key, str]
-) -> None:
-    try:
-        keys = parse_keys(text)
-    except ValueError as error:
-        source.add(path, str(error))
-        return
-    spaces = plan.catalogue.namespaces
-    if keys[0].namespace not in spaces:
-        source.add(path, f'unknown namespace "{keys[0].namespace}"', nearest(keys[0].namespace, spaces))
-        return
-    twice = next((key for key in keys if key in taken), None)
-    if twice is not None:
-        source.add(path, f"{':'.join(twice)} is taken by lane {taken[twice]}", "one destination, one lane")
-    taken.update((key, lane) for key in keys if key not in taken)
+def _knows(catalogue: Catalogue, source: Source, rule: Rule, key: Key) -> bool:
+    """Whether there is such a namespace, and such a partner in it; if not, it is noted."""
+    spaces = catalogue.namespaces
+    if key.namespace not in spaces:
+        note(source, rule, f'unknown namespace "{key.namespace}"', nearest(key.namespace, spaces))
+        return False
+    if key.namespace != PARTNER:
+        return True
+    name = key.prefix.partition("/")[0].lower()
+    if name not in catalogue.index:
+        note(source, rule, f'there is no label format "{name}"', nearest(name, catalogue.index))
+    return name in catalogue.index
 
 
 def _check_names(plan: SortPlan, source: Source) -> None:
