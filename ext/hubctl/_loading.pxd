@@ -102,7 +102,7 @@ cdef inline void touch(State* s, int b, int e, int64_t from_counts, int64_t unti
     cdef int64_t at = s.eye_table[e].at_counts
     cdef int64_t quarter = pitch_counts(s, b) // 4
     cdef int32_t carrier = carrier_at(s, b, at, from_counts)
-    cdef int64_t middle = carrier_comes(s, b, carrier, at, from_counts - 2 * quarter - 1)
+    cdef int64_t middle = carrier_comes(s, b, carrier, at, from_counts - 3 * quarter)
     cdef int k
     for k in range(N_TOUCHED_MAX):
         if middle - quarter > until_counts:
