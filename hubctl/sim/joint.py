@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hubctl.core.events import NO_INDEX, TEXT_MAX, ChuteState, Flag, Kind, Reason
+from hubctl.core.events import NO_INDEX, TEXT_MAX, Alarm, ChuteState, Flag, Kind, Reason
 from hubctl.core.tables import Stamp
 from hubctl.sim.calls import call_set_plan
 from hubctl.sim.faults import bit_of
@@ -31,7 +31,7 @@ from hubctl.sim.matter import (
 )
 from hubctl.sim.motion import NEVER_NS
 from hubctl.sim.places import travel_at
-from hubctl.sim.ring import is_ring, launch
+from hubctl.sim.ring import call_mender, is_ring, launch
 from hubctl.sim.world import hold_induct, is_harm_now, run_belt, write_output
 
 Longs = npt.NDArray[np.int64]
@@ -71,7 +71,8 @@ _BY_ENCODER, _BY_TRIGGER = int(Stamp.ENCODER), int(Stamp.TRIGGER)
 _STUCK = (int(Mishap.EYE_STUCK_ON), int(Mishap.EYE_STUCK_OFF))
 _LISTS = (int(Mishap.INTERCEPT), int(Mishap.HOLD_BACK))
 _RUN_BELT, _HOLD_INDUCT, _ASK_HOST = int(Kind.RUN_BELT), int(Kind.HOLD_INDUCT), int(Kind.ASK_HOST)
-_LAUNCH = int(Kind.LAUNCH)
+_LAUNCH, _CARRIER = int(Kind.LAUNCH), int(Kind.CARRIER)
+_RAISED, _CARRIER_FAILS = int(Kind.ALARM_RAISED), int(Alarm.CARRIER_FAILS)
 _GARBLED = ord("?")
 _DIVERT_FAILS, _WRITE_LOST = bit_of("divert_fails"), bit_of("write_lost")
 _WRITE_REFUSED = bit_of("write_refused")
@@ -591,6 +592,15 @@ def _operate(j: Joint, chute: int, state: int, t_ns: int) -> None:
 
 
 @seldom
+def _put_into_use(j: Joint, b: int, carrier: int, value: int, t_ns: int) -> None:
+    """A carrier is in use from now on, or (0) out of use."""
+    record = _input(j, _CARRIER, t_ns)
+    record["device"] = b
+    record["counts"] = carrier
+    record["value"] = value
+
+
+@seldom
 def _change(j: Joint, w: World, k: int, t_ns: int) -> None:
     record = _input(j, _CHANGE, t_ns)
     record["seq"] = k + 1
@@ -636,6 +646,10 @@ def _notice_seldom(j: Joint, w: World, kind: int, device: int, value: int, p: in
         record["value"] = value
     elif kind == Happens.WEIGHED:
         _weigh(j, w, device, p, t_ns)
+    elif kind == Happens.FETCHED and w.progress[p]["track"] > 0:
+        _input(j, _TAKE_OFF, t_ns)["parcel"] = w.progress[p]["track"]
+    elif kind == Happens.MENDED:
+        _put_into_use(j, device, value, 1, t_ns)
     elif kind == Happens.BEGINS:
         _begin(j, w, device, value, t_ns)
     elif kind == Happens.ENDS:
@@ -696,6 +710,8 @@ def obey(j: Joint, w: World, kind: int, record: Any, t_ns: int) -> None:
         launch(w, record["device"], record["due_ns"], t_ns)
     elif kind == _ASK_HOST:
         _answer(j, w, record, t_ns)
+    elif kind == _RAISED and record["value"] == _CARRIER_FAILS:
+        call_mender(w, record["device"], t_ns)
 
 
 @seldom

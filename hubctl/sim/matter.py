@@ -70,6 +70,8 @@ class Happens(IntEnum):
     ENDS = 6
     HOME = 7  # device=diverter, value 1 its paddle is home, 0 out
     WEIGHED = 8  # device=scale
+    FETCHED = 9  # a person has taken `parcel` off a carrier that fails
+    MENDED = 10  # device=belt, value=carrier that a person puts into use again
 
 
 class Cause(IntEnum):
@@ -186,6 +188,8 @@ PROGRESS = np.dtype(
         ("cause", "<i4"),  # Cause of its landing
         ("has_slipped", "<i4"),
         ("has_stood", "<i4"),
+        ("n_looks", "<i4"),  # how often it came by a load eye
+        ("reserved", "<i4"),
         ("n_passed_on", "<i4"),  # how often it went over to another belt, or to the start of its own
     ]
 )
@@ -322,4 +326,6 @@ class World(NamedTuple):
     taken: npt.NDArray[Any]  # TAKEN: what the paddles did, in order of time
     happened: npt.NDArray[Any]  # HAPPENING: what the last event made the devices notice
     fire_fails: npt.NDArray[np.bool_]  # the k-th fire moves nothing
-    carriers: npt.NDArray[np.int64]  # of all loops: who lies on each; -1: nobody. One at least
+    carriers: npt.NDArray[
+        np.int64
+    ]  # of all loops: whose middle is nearest to each; -1: nobody's. One at least

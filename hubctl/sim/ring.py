@@ -28,7 +28,7 @@ from hubctl.sim.places import (
 
 # Events in order of belt travel, and behind them those in order of time: see `places.py`.
 LOAD_LEAD, LOAD_TRAIL, FALL, FLAG, UNFLAG = range(16, 21)
-OFF_EYE, LAND, TILT, UNTILT = range(21, 25)
+OFF_EYE, LAND, TILT, UNTILT, FETCH, MEND = range(21, 27)
 RING_KINDS = LOAD_LEAD
 
 FLAG_UM = 40_000  # what origin and carrier eyes see of a carrier, from its middle on
@@ -37,6 +37,9 @@ NEXT_UM = 300_000  # the next is there when the ring has run so far
 PLACED_UM = 100  # per ppm of slip: how far off its carrier's middle a parcel comes down
 PASSES_NS = 150_000_000  # for how long a parcel blocks a chute eye that it passes sideways
 N_LOOKED_AT = 20  # carriers that a person looks at to find an empty one
+FETCHED_NS = 120_000_000_000  # a person takes away what stands at an induction for so long
+MENDED_NS = 60_000_000_000  # and sees to a carrier that fails
+N_LOOKS_MAX = 400  # by load eyes: a parcel that rides for ever is taken off by a person in the end
 N_TURNS_AFTER = 2  # the ring turns so often when everybody has left
 
 
@@ -99,6 +102,7 @@ def come(w: World, p: int, b: int, source: int, travel_um: int, t_ns: int) -> No
     w.progress[p]["belt"] = b
     begin_mishaps(w, p, t_ns)
     notice(w, t_ns, Happens.EYE, w.core[0]["source_eye"][source], 1, p)
+    await_time(w, t_ns + FETCHED_NS, event_of(w, p, source, FETCH))
 
 
 @seldom
@@ -128,6 +132,18 @@ def _off_eye(w: World, p: int, t_ns: int) -> None:
 
 
 @seldom
+def _fetch(w: World, p: int, source: int, t_ns: int) -> None:
+    """A person takes away what was not launched: it is too long, perhaps, or the induction sticks."""
+    if w.core[0]["source_waits"][source] != p:
+        return
+    w.core[0]["source_waits"][source] = -1
+    row = w.progress[p]
+    row["landed"], row["landed_ns"], row["cause"] = TAKEN_OFF, t_ns, Cause.HAND
+    w.belts[row["belt"]]["n_to_leave"] -= 1
+    _off_eye(w, p, t_ns)
+
+
+@seldom
 def _land(w: World, p: int, t_ns: int) -> None:
     """It comes down on the ring, not quite where it should."""
     b, row = w.progress[p]["belt"], w.parcels[p]
@@ -144,7 +160,7 @@ def _lay(w: World, p: int, b: int, travel_um: int, t_ns: int) -> None:
     belt = w.belts[b]
     carrier = carrier_at(w, b, w.parcels[p]["put_um"], travel_um)
     k = 0
-    while w.carriers[belt["first_carrier"] + carrier] >= 0 and k < N_LOOKED_AT:
+    while not _is_empty(w, b, carrier) and k < N_LOOKED_AT:
         carrier = (carrier - 1) % belt["n_carriers"]
         k += 1
     if k == N_LOOKED_AT:
@@ -160,20 +176,64 @@ def _lay(w: World, p: int, b: int, travel_um: int, t_ns: int) -> None:
 
 
 @jitable
-def _first_of(w: World, p: int, b: int) -> int:
-    """The first carrier that it lies on."""
-    pitch_um = w.belts[b]["pitch_um"]
-    half_um = 0 if w.parcels[p]["length_um"] <= w.belts[b]["carrier_um"] else pitch_um // 2
-    return int((w.progress[p]["origin_um"] - half_um + pitch_um // 2) // pitch_um % w.belts[b]["n_carriers"])
+def _seat(w: World, p: int, b: int) -> int:
+    """Where `carriers` has it: at the carrier nearest to its middle. Others may lie there too, one `behind` another."""
+    belt = w.belts[b]
+    nearest = (w.progress[p]["origin_um"] + belt["pitch_um"] // 2) // belt["pitch_um"]
+    return int(belt["first_carrier"] + nearest % belt["n_carriers"])
 
 
 @jitable
-def _occupy(w: World, p: int, b: int, by: int) -> None:
-    """Its carriers carry it, or (-1) nobody."""
+def _sit_down(w: World, p: int, b: int) -> None:
+    seat = _seat(w, p, b)
+    w.progress[p]["behind"] = w.carriers[seat]
+    w.carriers[seat] = p
+
+
+@jitable
+def _get_up(w: World, p: int, b: int) -> None:
+    seat, behind = _seat(w, p, b), w.progress[p]["behind"]
+    q = w.carriers[seat]
+    if q == p:
+        w.carriers[seat] = behind
+        return
+    while w.progress[q]["behind"] != p:
+        q = w.progress[q]["behind"]
+    w.progress[q]["behind"] = behind
+
+
+@jitable
+def _sits_at(w: World, b: int, carrier: int) -> int:
+    """The first of those whose middle is nearest to a carrier; -1: nobody."""
     belt = w.belts[b]
-    n = 1 if w.parcels[p]["length_um"] <= belt["carrier_um"] else 2
-    for k in range(n):
-        w.carriers[belt["first_carrier"] + (_first_of(w, p, b) + k) % belt["n_carriers"]] = by
+    return int(w.carriers[belt["first_carrier"] + carrier % belt["n_carriers"]])
+
+
+@jitable
+def _touches(w: World, p: int, b: int, carrier: int) -> bool:
+    """Whether some of it lies on a carrier."""
+    belt, half_um = w.belts[b], w.parcels[p]["length_um"] // 2
+    off_um = (w.progress[p]["origin_um"] - carrier * belt["pitch_um"] + belt["ring_um"] // 2) % belt[
+        "ring_um"
+    ]
+    return bool(abs(off_um - belt["ring_um"] // 2) < half_um + belt["carrier_um"] // 2)
+
+
+@jitable
+def _who_touches(w: World, b: int, carrier: int) -> int:
+    """Somebody who lies on a carrier, with some of him at least; -1: nobody."""
+    for k in range(-1, 2):
+        p = _sits_at(w, b, carrier + k)
+        while p >= 0:
+            if _touches(w, p, b, carrier):
+                return int(p)
+            p = w.progress[p]["behind"]
+    return -1
+
+
+@jitable
+def _is_empty(w: World, b: int, carrier: int) -> bool:
+    return bool(_who_touches(w, b, carrier) < 0)
 
 
 @seldom
@@ -181,7 +241,7 @@ def _lie(w: World, p: int, b: int, origin_um: int, travel_um: int) -> None:
     """It lies on the ring from now on, and comes by eyes and scanners."""
     w.progress[p]["origin_um"] = origin_um
     w.progress[p]["via"] = 0
-    _occupy(w, p, b, p)
+    _sit_down(w, p, b)
     half_um = w.parcels[p]["length_um"] // 2
     core, belt = w.core[0], w.belts[b]
     for eye in range(belt["first_eye"], belt["end_eye"]):
@@ -205,6 +265,7 @@ def come_again(w: World, b: int, event: int, travel_um: int) -> None:
 
 @jitable
 def _load_lead(w: World, p: int, b: int, eye: int, travel_um: int, t_ns: int) -> None:
+    w.progress[p]["n_looks"] += 1
     w.progress[p]["via"] |= 1 << (eye - w.belts[b]["first_eye"])
     cover(w, eye, 1, t_ns, p)
     await_travel(w.belts[b], travel_um + w.parcels[p]["length_um"], event_of(w, p, eye, LOAD_TRAIL))
@@ -228,7 +289,7 @@ def _leave(w: World, p: int, b: int, where: int, cause: int, landed_ns: int, t_n
     row["landed"] = where
     row["landed_ns"] = landed_ns
     row["cause"] = cause
-    _occupy(w, p, b, -1)
+    _get_up(w, p, b)
     belt["n_to_leave"] -= 1
 
 
@@ -256,13 +317,13 @@ def _untilt(w: World, chute: int, t_ns: int) -> None:
         return
     first = carrier_at(w, b, core["diverters_um"][d], from_um) - 1
     for k in range(4):
-        carrier = (first + k) % w.belts[b]["n_carriers"]
-        p = w.carriers[w.belts[b]["first_carrier"] + carrier]
-        if p < 0:
-            continue
-        at_um = next_travel_um(w, b, w.progress[p]["origin_um"], core["diverters_um"][d], from_um - 1)
-        if at_um <= until_um:
-            _tilt_off(w, p, b, chute, until_um - at_um, t_ns)
+        p = _sits_at(w, b, first + k)
+        while p >= 0:
+            behind = w.progress[p]["behind"]
+            at_um = next_travel_um(w, b, w.progress[p]["origin_um"], core["diverters_um"][d], from_um - 1)
+            if at_um <= until_um:
+                _tilt_off(w, p, b, chute, until_um - at_um, t_ns)
+            p = behind
 
 
 @seldom
@@ -272,6 +333,29 @@ def _tilt_off(w: World, p: int, b: int, chute: int, ago_um: int, t_ns: int) -> N
     _leave(w, p, b, chute, Cause.FIRED, landed_ns, t_ns)
     arrives_ns = max(landed_ns + w.core[0]["slide_ns"][chute], t_ns)
     await_time(w, arrives_ns, event_of(w, p, chute, ARRIVE))
+
+
+# People
+
+
+@seldom
+def call_mender(w: World, carrier: int, t_ns: int) -> None:
+    """Somebody is told that a carrier of the loop fails."""
+    b = 0
+    while not is_ring(w, b):
+        b += 1
+    await_time(w, t_ns + MENDED_NS, plain(carrier, b, MEND))
+
+
+@seldom
+def _mend(w: World, carrier: int, b: int, t_ns: int) -> None:
+    """A person takes off what lies on a carrier, and puts it into use again."""
+    p = _who_touches(w, b, carrier)
+    while p >= 0:
+        notice(w, t_ns, Happens.FETCHED, b, 0, p)
+        _leave(w, p, b, TAKEN_OFF, Cause.HAND, t_ns, t_ns)
+        p = _who_touches(w, b, carrier)
+    notice(w, t_ns, Happens.MENDED, b, carrier, -1)
 
 
 # The machine
@@ -288,13 +372,13 @@ def run_ring_travel(
         notice(w, t_ns, Happens.EYE, device, 0, -1)
     elif event >> EPOCH_SHIFT & EPOCH_MASK != w.progress[p]["epoch"] & EPOCH_MASK:
         return
+    elif kind == FALL or w.progress[p]["n_looks"] > N_LOOKS_MAX:
+        _leave(w, p, b, TAKEN_OFF, Cause.HAND, t_ns, t_ns)
     elif kind == LOAD_LEAD:
         come_again(w, b, event, travel_um)
         _load_lead(w, p, b, device, travel_um, t_ns)
-    elif kind == LOAD_TRAIL:
-        _load_trail(w, p, b, device, t_ns)
     else:
-        _leave(w, p, b, TAKEN_OFF, Cause.HAND, t_ns, t_ns)
+        _load_trail(w, p, b, device, t_ns)
 
 
 @seldom
@@ -304,6 +388,10 @@ def run_ring_timed(w: World, p: int, device: int, kind: int, t_ns: int) -> None:
         _off_eye(w, p, t_ns)
     elif kind == LAND:
         _land(w, p, t_ns)
+    elif kind == FETCH:
+        _fetch(w, p, device, t_ns)
+    elif kind == MEND:
+        _mend(w, p, device, t_ns)
     elif kind == TILT:
         d = w.core[0]["chute_diverter"][device]
         w.core[0]["tilt_um"][device] = travel_at(w, w.core[0]["diverter_belt"][d], t_ns)

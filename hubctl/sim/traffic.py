@@ -7,6 +7,7 @@ Without real volumes the figures are ones fitted to them: the largest lane has 5
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -452,7 +453,7 @@ def _blank(seed: int, wants: _Wants, starts_um: Ints, lengths_um: Ints) -> npt.N
 
 def _on_loop(seed: int, hub: Hub, plan: SortPlan, wants: _Wants, season: _Season) -> npt.NDArray[Any]:
     """The same for a loop: parcels come to its inductions, and by hand onto carriers beyond them."""
-    belt, n, faults = hub.belts[0], len(wants.lanes), season.faults
+    belt, n, faults = hub.belts[0], len(wants.lanes), replace(season.faults, slip=0, jam=0)
     may = season.may(wants.wanted_ns(belt))
     inductions_mm = np.array(sorted(eye.at_mm for eye in hub.eyes if eye.role == "induct"), np.int64)
     source = draw.between(seed, "induction", n, 0, len(inductions_mm) - 1)
@@ -468,12 +469,14 @@ def _on_loop(seed: int, hub: Hub, plan: SortPlan, wants: _Wants, season: _Season
 
 def _laid_on(seed: int, hub: Hub, parcels: npt.NDArray[Any], may: Bools, faults: Faults) -> npt.NDArray[Any]:
     """Parcels that a person lays onto carriers of a loop, where none is inducted."""
-    rows = np.flatnonzero(may & draw.happens(seed, "put_on", len(parcels), faults.put_on))
     places_mm = _lay_places_mm(hub)
+    chance = faults.put_on if len(places_mm) else 0
+    rows = np.flatnonzero(may & draw.happens(seed, "put_on", len(parcels), chance))
     laid = blank_parcels(len(rows))
     laid["length_um"] = draw.between(seed, "put_length", len(parcels), *HAND_MM)[rows] * UM_PER_MM
     laid["put_um"] = (
-        places_mm[draw.between(seed, "put_place", len(parcels), 0, len(places_mm) - 1)[rows]] * UM_PER_MM
+        places_mm[draw.between(seed, "put_place", len(parcels), 0, max(len(places_mm) - 1, 0))[rows]]
+        * UM_PER_MM
     )
     laid["start_um"] = parcels["start_um"][rows]
     laid["label_um"] = laid["length_um"] // 2
@@ -496,7 +499,7 @@ def _lay_places_mm(hub: Hub) -> Ints:
         for (at_mm, _), (beyond_mm, role) in zip(eyes, [*eyes[1:], eyes[0]], strict=True)
         if role == "load" and (beyond_mm - at_mm) % length_mm > spare_mm + room_mm
     ]
-    return np.concatenate(spans)
+    return np.concatenate([np.zeros(0, np.int64), *spans])
 
 
 def _entries_ns(hub: Hub, parcels: npt.NDArray[Any]) -> Ints:

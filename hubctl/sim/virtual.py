@@ -78,7 +78,9 @@ SLICE_NS = 20 * 60 * 10**9  # belt time between two reports of progress
 
 KEPT = (Kind.OPENED, Kind.FIRE_OUTPUT, Kind.CLOSED, Kind.LAPPED)
 _FIRE, _OPENED = int(Kind.FIRE_OUTPUT), int(Kind.OPENED)
-_COMMANDS = (int(Kind.RUN_BELT), int(Kind.HOLD_INDUCT), int(Kind.ASK_HOST), int(Kind.LAUNCH))
+_HEEDED = tuple(
+    int(kind) for kind in (Kind.RUN_BELT, Kind.HOLD_INDUCT, Kind.ASK_HOST, Kind.LAUNCH, Kind.ALARM_RAISED)
+)
 _UNEXPECTED = int(Flag.UNEXPECTED)
 
 
@@ -91,13 +93,13 @@ def _keep(j: Joint, record: Any) -> None:
 
 @jitable
 def _heed(j: Joint, w: World, record: Any, t_ns: int) -> None:
-    """Does what the kernel says, if it is a command."""
+    """Does what the kernel commands, and sees to what it complains of."""
     kind = record["kind"]
     if kind == _FIRE:
         fire(j, w, record, t_ns)
     elif kind == _OPENED and record["flags"] & _UNEXPECTED == 0:
         learn_track(j, w, record)
-    elif kind in _COMMANDS:
+    elif kind in _HEEDED:
         obey(j, w, kind, record, t_ns)
 
 
