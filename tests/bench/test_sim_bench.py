@@ -56,3 +56,14 @@ def test_the_command_prints_one_object() -> None:
         command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
     assert [row["program"] for row in json.loads(shown)["rows"]] == ["hubctl sim", "SimPy model"]
+
+
+def test_the_loop_command_prints_one_object() -> None:
+    options = ["--parcels", "800", "--full-parcels", "800", "--json"]
+    command = [sys.executable, "bench/loop.py", *options]
+    shown = subprocess.run(
+        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    rows = json.loads(shown)["rows"]
+    assert [row["run"] for row in rows] == ["full", "day", "day, closed"]
+    assert rows[0]["load"] == 1

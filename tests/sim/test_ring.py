@@ -56,6 +56,16 @@ def test_with_one_chute_in_twenty_closed_few_go_round_again() -> None:
     assert not np.isin(made.truth.progress["landed"], list(range(19, 300, 20))).any()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", [range(0), range(19, 300, 20)])
+def test_a_fifth_of_a_day_at_four_fifths_of_what_it_takes(closed: range) -> None:
+    """Nobody waits at the inductions for long: the day is as long as its parcels want it to be."""
+    made = run(traffic_of(11, 96_000, Faults()), closed=closed)
+    assert bad_of(made.verdict) == {}
+    assert made.verdict["recirculated_share"] < (0.05 if closed else 0.01)
+    assert made.verdict["belt_s"] < 1.02 * 96_000 * 3600 / PER_HOUR
+
+
 @pytest.mark.parametrize("seed", [5, 6, 7])
 def test_on_a_bad_day_nobody_goes_wrong(seed: int) -> None:
     made = run(traffic_of(seed, 3000, BAD_DAY))
@@ -65,15 +75,49 @@ def test_on_a_bad_day_nobody_goes_wrong(seed: int) -> None:
     assert made.verdict["recirculated"] > 0
 
 
-@pytest.mark.parametrize("row", [40, 333])
-def test_one_taken_off_harms_no_other(row: int) -> None:
-    traffic = traffic_of(8, 600, NONE)
-    before = run(traffic).truth.progress["landed"].tolist()
+def test_what_is_too_long_is_taken_away_from_its_induction() -> None:
+    traffic = traffic_of(10, 300, NONE)
     parcels = traffic.parcels.copy()
-    parcels["removed_um"][row] = 2_500_000
-    after = run(traffic._replace(parcels=parcels)).truth.progress["landed"].tolist()
-    assert after[row] == TAKEN_OFF
-    assert after[:row] + after[row + 1 :] == before[:row] + before[row + 1 :]
+    parcels["length_um"][50] = 1_100_000
+    verdict = run(traffic._replace(parcels=parcels)).verdict
+    assert bad_of(verdict) == {}
+    assert verdict["by_reason"] == {"OK": 299, "OVERSIZE": 1}
+
+
+def test_a_carrier_that_fails_is_cleared_and_used_again() -> None:
+    """Two discharges of three fail: carriers go out of use, and a person puts them into use again."""
+    verdict = run(traffic_of(12, 500, Faults(**{**vars(NONE), "divert_fails": 650_000}))).verdict
+    assert bad_of(verdict) == {}
+    assert verdict["taken_off"] > 0
+    assert verdict["in_flight"] == 0
+    assert verdict["by_disposition"]["REMOVED"] > 0
+
+
+def taken_off(traffic: Traffic, row: int, ridden_mm: int) -> Run:
+    """One parcel is taken off when it has ridden so far."""
+    parcels = traffic.parcels.copy()
+    parcels["removed_um"][row] = ridden_mm * 1000
+    made = run(traffic._replace(parcels=parcels))
+    assert made.truth.progress["landed"][row] == TAKEN_OFF
+    return made
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_one_taken_off_harms_no_other(place: int) -> None:
+    traffic = traffic_of(8, 600, NONE)
+    truth = run(traffic).truth.progress
+    rides_long = truth["landed_ns"] - truth["inducted_ns"] > 30 * 10**9
+    row = np.flatnonzero(rides_long)[10 + 150 * place]
+    after = taken_off(traffic, row, 40_000).truth.progress["landed"]
+    others = np.arange(600) != row
+    assert after[others].tolist() == truth["landed"][others].tolist()
+
+
+def test_one_taken_off_before_the_scanners_sends_nobody_astray() -> None:
+    """The scanners owe an answer: those behind it may have to go round once more, and are sorted then."""
+    made = taken_off(traffic_of(8, 600, NONE), 40, 2500)
+    assert bad_of(made.verdict) == {}
+    assert made.verdict["by_reason"] == {"OK": 599, "LOST": 1}
 
 
 def test_one_laid_on_harms_no_other() -> None:
