@@ -224,15 +224,23 @@ cdef inline int64_t eye_deadline(const State* s, const Track* track) noexcept no
     return track.origin_counts + belt.length_counts + told_late
 
 
+cdef inline bint is_decided_anew(const Track* track) noexcept nogil:
+    """Whether a track is sent elsewhere than was said last, or by another plan."""
+    if track.said_chute != track.chute or track.said_reason != track.reason:
+        return True
+    return track.said_wave != track.wave or track.said_plan != track.plan
+
+
 cdef inline void say_decided(State* s, int32_t t) noexcept nogil:
-    """Says where track `t` is sent, if that is new."""
+    """Says where track `t` is sent, and by which plan, if that is new."""
     cdef Track* track = &s.tracks[t]
     cdef Record* record
-    if track.said_chute == track.chute and track.said_reason == track.reason and track.said_wave == track.wave:
+    if not is_decided_anew(track):
         return
     track.said_chute = track.chute
     track.said_reason = track.reason
     track.said_wave = track.wave
+    track.said_plan = track.plan
     record = say(s, DECIDED, track.parcel)
     record.chute = track.chute
     record.reason = track.reason
@@ -309,6 +317,7 @@ cdef inline void say_skipped(State* s, int32_t t, uint16_t chute, uint16_t reaso
     cdef Record* record = say(s, SKIPPED, s.tracks[t].parcel)
     record.chute = chute
     record.reason = reason
+    record.plan = s.tracks[t].plan
 
 
 cdef inline void skip(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:

@@ -129,6 +129,7 @@ cdef struct Track:
     uint16_t round_belt       # belt on which it is on its way to another lap; NO_INDEX: it is not
     uint16_t laps             # begun, after the first time round
     int32_t said_wave
+    uint32_t said_plan
     int32_t chain             # first step of the chain that `tried` is of
     uint16_t n_text
     uint16_t said_chute       # what the last DECIDED said

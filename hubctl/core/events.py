@@ -100,7 +100,7 @@ class Kind(IntEnum):
     READ_PLACED = 98  # parcel, device=scanner, text, reason=verdict on the label, error_um from the scan line
     READ_UNPLACED = 99  # device=scanner, text, reason AMBIGUOUS_READ or LATE_READ or UNEXPECTED
     DECIDED = 100  # parcel, chute, reason, plan, value=lane (or -1), limit=wave of that lane (or -1)
-    SKIPPED = 101  # parcel, chute not taken, reason why not: one for each candidate passed over
+    SKIPPED = 101  # parcel, chute not taken, reason why not, plan: one for each candidate passed over
     COMMITTED = 102  # parcel, chute, seq, counts=commit point, limit=fire counts
     FIRED = 103  # parcel, chute, device=diverter, seq, t_ns=written, due_ns
     SEEN = 104  # parcel, device=eye, counts, error_um, limit=window in counts
