@@ -8,7 +8,7 @@ from hubctl._choice cimport bar, close_where_sent, hold_label, route
 from hubctl._doubt cimport blur, is_in_doubt, is_wild, n_owed, note_wild, take_certain, take_doubtful, understand
 from hubctl._identity cimport track_of_parcel
 from hubctl._lookup cimport Reading
-from hubctl._motion cimport counts_at, shown
+from hubctl._motion cimport counts_at, planning_speed, shown, travel
 from hubctl._opening cimport open_track, say_opened
 from hubctl._records cimport (
     AMBIGUOUS_READ,
@@ -24,8 +24,8 @@ from hubctl._records cimport (
 )
 from hubctl._schedule cimport reach_commit_point
 from hubctl._silence cimport hear_scanner
-from hubctl._stamps cimport fall_out_of_step, is_latched, is_numbered, is_recent, learn_number, parcel_of_number
-from hubctl._state cimport CONTRADICTED, LABELLED, NOBODY, ON_BELT, ROUTED, STRAY, ScannerState, State, Track, say
+from hubctl._stamps cimport contradict, fall_out_of_step, is_latched, is_numbered, is_recent, learn_number, parcel_of_number
+from hubctl._state cimport CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY, ON_BELT, ROUTED, STRAY, ScannerState, State, Track, say
 from hubctl._tables cimport STATION, Scanner
 
 
@@ -234,25 +234,39 @@ cdef inline void read_by_place(State* s, int n, const Record* input, int64_t cou
     place_read(s, t, n, input, counts, is_stamped)
 
 
-cdef inline void read_out_of_step(State* s, int n, const Record* input, int64_t counts) noexcept nogil:
+cdef inline void read_of_two_minds(State* s, int n, const Record* input, int32_t there) noexcept nogil:
     """The number says one parcel and the time another, or none: the read is nobody's."""
-    cdef int32_t t = nearest(s, &s.scanner_table[n], &s.scanners[n].near, counts)
-    fall_out_of_step(s, n)
     say_unplaced(s, n, input, AMBIGUOUS_READ)
-    if reaches(s, t, &s.scanner_table[n], counts):
-        blur(s, t)
+    if there != NOBODY:
+        blur(s, there)
+
+
+cdef inline bint is_owed_late(const State* s, int32_t t, int n, int64_t counts) noexcept nogil:
+    """Whether track `t` came by scanner `n` before, not too long ago, and has had no answer."""
+    cdef int64_t off = beyond(s, t, &s.scanner_table[n], counts)
+    if s.tracks[t].answered >> n & 1:
+        return False
+    return 0 < off <= travel(planning_speed(s, s.tracks[t].belt), LATE_READ_NS)
 
 
 cdef inline void read_by_number(State* s, int n, const Record* input, int64_t counts) noexcept nogil:
-    """A read of a scanner in step: its number says whose it is, though others may be as near."""
+    """A read of a scanner in step: its number says whose it is, though others may be as near, or nobody is any more."""
+    cdef const Scanner* scanner = &s.scanner_table[n]
     cdef int64_t parcel = parcel_of_number(s, n, input.value)
     cdef int32_t t = track_of_parcel(s, parcel)
+    cdef int32_t near = nearest(s, scanner, &s.scanners[n].near, counts)
+    cdef int32_t there = near if reaches(s, near, scanner, counts) else NOBODY
     if parcel != 0 and t == NOBODY:
         read_of_nobody(s, n, input)
-    elif t == NOBODY or s.tracks[t].belt != s.scanner_table[n].belt or not reaches(s, t, &s.scanner_table[n], counts):
-        read_out_of_step(s, n, input, counts)
-    else:
+    elif t == NOBODY or s.tracks[t].belt != scanner.belt:
+        fall_out_of_step(s, n)
+        read_of_two_minds(s, n, input, there)
+    elif reaches(s, t, scanner, counts) or (there == NOBODY and is_owed_late(s, t, n, counts)):
+        s.scanners[n].n_contradicted = 0
         place_read(s, t, n, input, counts, True)
+    else:
+        contradict(s, n)
+        read_of_two_minds(s, n, input, there)
 
 
 cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nogil:

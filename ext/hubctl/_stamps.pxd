@@ -2,8 +2,10 @@
 
 A scanner that an eye triggers counts its triggers from wherever it began. Which number is which parcel is
 learned: a read that time alone gives to one parcel proposes how its numbers and the eye's edges go together,
-and the same proposal twice in a row is taken. From then on the number decides, as long as it names a parcel
-near the scan line; if it does not, or edges come too close together to be counted alike, all is learned anew.
+and the same proposal twice in a row is taken. From then on the number decides, if it names a parcel near the
+scan line, or if nobody is there and it names one that came by before and has had no answer: so a telegram may be
+late. A number that names one parcel where time says another is nobody's; twice in a row, or when edges come too
+close together to be counted alike, all is learned anew.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -12,6 +14,9 @@ from hubctl._motion cimport travel
 from hubctl._records cimport LATCHED, NO_COUNTS, TRIGGERED, Record
 from hubctl._state cimport LATE_READ_NS, N_TRIGGERS, NOBODY, ScannerState, State
 from hubctl._tables cimport STAMP_ENCODER, STAMP_TRIGGER, Scanner
+
+cdef enum:
+    N_CONTRADICTED = 2
 
 
 cdef inline bint is_latched(const Scanner* scanner, const Record* input) noexcept nogil:
@@ -91,3 +96,11 @@ cdef inline void learn_number(State* s, int n, int32_t t, int64_t number) noexce
 cdef inline void fall_out_of_step(State* s, int n) noexcept nogil:
     s.scanners[n].is_in_step = 0
     s.scanners[n].n_agreed = 0
+    s.scanners[n].n_contradicted = 0
+
+
+cdef inline void contradict(State* s, int n) noexcept nogil:
+    """A number of scanner `n` names one parcel where time says another: the one is late, or the numbers are out of step."""
+    s.scanners[n].n_contradicted += 1
+    if s.scanners[n].n_contradicted >= N_CONTRADICTED:
+        fall_out_of_step(s, n)

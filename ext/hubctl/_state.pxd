@@ -276,6 +276,8 @@ cdef struct ScannerState:
     int64_t number_ahead      # the scanner's number of an edge less ours
     int32_t n_agreed          # reads in a row that proposed it
     int32_t is_in_step        # it holds
+    int32_t n_contradicted    # reads in a row whose number and time say two parcels
+    int32_t reserved
 
 cdef struct ScaleState:
     int32_t near              # as a scanner's
