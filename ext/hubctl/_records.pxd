@@ -88,6 +88,7 @@ cdef enum Kind:
     RING_CHECKED = 118
     LOADED = 119
     LISTED = 120
+    UNSEEN = 121
     LINK = 128
 
 cdef enum Flag:

@@ -61,7 +61,7 @@ from hubctl._state cimport (
 from hubctl._tables cimport END, INDUCT
 from hubctl._transfer cimport arrive, leads_on
 from hubctl._unproved cimport acquit, lose, may_be_there, pass_eye, set_jammed, unprove, watch_eyes
-from hubctl._window cimport expected_counts, is_in_window, least, say_seen, window_for
+from hubctl._window cimport expected_counts, is_in_window, least, say_seen, say_unseen, window_for
 
 
 cdef inline bint is_blind_for(const State* s, int32_t t, int e) noexcept nogil:
@@ -88,8 +88,10 @@ cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
         clear_timer(s, t)
         conclude_fired(s, t)
     elif may_be_there(s, t, e):
+        say_unseen(s, t, e)
         unprove(s, t, e)
     elif not realign(s, t, s.tracks[t].ahead, e):
+        say_unseen(s, t, e)
         lose(s, t, e)
 
 

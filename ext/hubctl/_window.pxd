@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from hubctl._records cimport SEEN, Record
+from hubctl._records cimport SEEN, UNSEEN, Record
 from hubctl._state cimport COMES_OVER, NOBODY, UNPROVED, State, Track, say
 
 
@@ -74,3 +74,11 @@ cdef inline void say_seen(
     record.counts = counts
     record.limit = window_counts
     record.error_um = <int>(error_counts * 1000000 // s.belt_table[s.eye_table[e].belt].counts_per_m)
+
+
+cdef inline void say_unseen(State* s, int32_t t, int e) noexcept nogil:
+    """An eye did not see track `t` in its window."""
+    cdef Record* record = say(s, UNSEEN, s.tracks[t].parcel)
+    record.device = e
+    record.limit = window_for(s, t, e, 1)
+    record.counts = expected_counts(s, t, e) + record.limit

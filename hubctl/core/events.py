@@ -126,6 +126,7 @@ class Kind(IntEnum):
     RING_CHECKED = 118  # device=belt, value=carriers counted, limit=pitch in counts, reason OK or UNEXPECTED
     LOADED = 119  # device=belt, parcel or 0, counts=carrier number, value 1 loaded, 0 empty
     LISTED = 120  # text, reason, parcel that carries it or 0; value 1 on the list, 0 off, -1 refused: full, or no label
+    UNSEEN = 121  # parcel, device=eye that did not see it, counts=the last at which it could, limit=window in counts
     # From the reactor to the daemon.
     LINK = 128  # device=link, value 1 up, 0 down, reason=LinkFault
 

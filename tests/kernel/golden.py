@@ -512,6 +512,9 @@ class Teller:
         eye = self.of.eyes[self.record["device"]]
         return ["at", eye, f"error_um={self.record['error_um']}", f"window={self.record['limit']}"]
 
+    def _unseen(self) -> list[str]:
+        return ["at", self.of.eyes[self.record["device"]], f"window={self.record['limit']}"]
+
     def _confirmed(self) -> list[str]:
         return [self._chute, self._reason]
 
