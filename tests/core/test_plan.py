@@ -293,7 +293,9 @@ def test_absent_preadvice_is_a_fault(tmp_path: Path) -> None:
 def test_the_packaged_evening_fits_the_demo_hub(demo: Hub) -> None:
     plan = resolve_plan("waves", demo)
     assert (len(plan.groups), len(plan.waves), len(plan.lists.held)) == (7, 3, 1)
-    assert {group.policy for group in plan.groups} == {policy.name.lower().replace("_", "-") for policy in Policy}
+    assert {group.policy for group in plan.groups} == {
+        policy.name.lower().replace("_", "-") for policy in Policy
+    }
     assert len(compile_plan(plan, demo).waves) == 3
 
 
