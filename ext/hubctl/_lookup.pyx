@@ -1,7 +1,8 @@
-"""Labels to lanes: a compiled classifier, then one hash table for exact labels and for longest prefixes.
+"""Labels to lanes: a compiled classifier, then a hash table for exact labels and one for longest prefixes.
 
 The classifier asks all forms at once: for each position and symbol it holds the set of forms that admit it,
 as bits in order of priority; a label's forms are what is left when the sets of its characters are intersected.
+
 Text is normalised first: spaces, controls and an AIM identifier are left out, lower case becomes upper case,
 and 64 symbols remain, from space to underscore.
 """
@@ -37,27 +38,19 @@ from hubctl._forms cimport (
     issuer_known,
     verdict,
 )
+from hubctl._slots cimport Digest, Slots, digest, enter, first_slot, found, free_slots, make_slots, prefetch
+
+cdef extern from "string.h":
+    size_t strnlen(const char* text, size_t n_max) noexcept nogil
 
 cdef extern from *:
-    """
-    #include <string.h>
-    static inline uint64_t hub_high(uint64_t a, uint64_t b) {
-        return (uint64_t)(((unsigned __int128)a * b) >> 64);
-    }
-    static inline uint64_t hub_fold(uint64_t a, uint64_t b) {
-        unsigned __int128 product = (unsigned __int128)a * b;
-        return (uint64_t)product ^ (uint64_t)(product >> 64);
-    }
-    """
-    uint64_t hub_high(uint64_t a, uint64_t b) noexcept nogil
-    uint64_t hub_fold(uint64_t a, uint64_t b) noexcept nogil
-    size_t strnlen(const char* text, size_t n_max) noexcept nogil
     int lowest_bit "__builtin_ctzll" (uint64_t bits) noexcept nogil
     int n_leading_zeros "__builtin_clzll" (uint64_t bits) noexcept nogil
 
 cdef enum:
     STRANGE = 0x80
     LABELS = N_NAMESPACES_MAX   # namespace of exact labels, beside those of prefixes
+    BLOCK = 16              # labels whose entries are fetched together
     KEY_ROOM = 128          # of a destination or a partner's service, with a margin
     WORD = 64
 
@@ -65,10 +58,6 @@ FORMS_MAX = N_ROWS_MAX
 PARTNERS = "partner"        # namespace of what a label's carrier and service say
 HOME, ABROAD = "postal", "post"     # postcodes of the sender's own country; of one that is named
 US, GERMANY = "zip", "plz"  # postcodes of countries that have a namespace of their own
-
-cdef struct Digest:
-    uint64_t key
-    uint64_t check
 
 # The forms of one length: for each position and symbol a row of bits, the best form lowest.
 cdef struct Sets:
@@ -80,6 +69,14 @@ cdef struct Key:
     char[KEY_ROOM] chars
     int n
     int space
+
+# A label that was looked at, and what is looked for.
+cdef struct Asked:
+    int row                 # of its form; -1: it has none
+    Text text               # the label, normalised
+    Told told               # what it says, of a form that is a structure
+    Digest label
+    Digest number
 
 cdef struct Tables:
     Sets[LENGTH_MAX + 1] sets
@@ -93,8 +90,8 @@ cdef struct Tables:
     int abroad
     int us
     int germany
-    Entry* entries
-    uint64_t n_slots
+    Slots labels            # what the host told of labels, and the plan
+    Slots prefixes
 
 
 # Text
@@ -167,68 +164,21 @@ cdef inline int best_form(const Tables* tables, const Text* text) noexcept nogil
     return -1
 
 
-# The table
-
-cdef inline uint64_t word_at(const char* text, int n) noexcept nogil:
-    """The first eight characters of `n`, zeros behind them. The text has a margin."""
-    cdef uint64_t word
-    memcpy(&word, text, 8)
-    return word if n >= 8 else word & ((<uint64_t>1 << (8 * n)) - 1)
-
-
-cdef inline uint64_t scrambled(uint64_t h) noexcept nogil:
-    h = (h ^ (h >> 31)) * <uint64_t>0xD6E8FEB86659FD93
-    h = (h ^ (h >> 29)) * <uint64_t>0xA0761D6478BD642F
-    return h ^ (h >> 32)
-
-
-cdef inline Digest digest(int space, const char* text, int n) noexcept nogil:
-    """Two independent hashes of a namespace and a text, which has a margin; the key is never 0."""
-    cdef Digest out
-    cdef uint64_t word, a = <uint64_t>0x9E3779B97F4A7C15 ^ <uint64_t>(space << 8 | n)
-    cdef uint64_t b = <uint64_t>0xC2B2AE3D27D4EB4F + <uint64_t>(space << 8 | n)
-    cdef int at = 0
-    while at < n:
-        word = word_at(text + at, n - at)
-        a = hub_fold(a ^ word, <uint64_t>0x8EBC6AF09C88C6E3 ^ (a >> 32))
-        b = scrambled(b ^ word)
-        at += 8
-    a = hub_fold(a ^ <uint64_t>0x589965CC75374CC3, <uint64_t>0x1D8E4E27C47D124F)
-    out.key = a if a else 1
-    out.check = scrambled(b)
-    return out
-
-
-cdef inline Entry* slot_of(const Tables* tables, Digest digest) noexcept nogil:
-    """The entry of a text, or the empty one where it would go; half of the slots are empty."""
-    cdef uint64_t at = hub_high(digest.key, tables.n_slots)
-    cdef Entry* entry = &tables.entries[at]
-    while entry.key != 0 and (entry.key != digest.key or entry.check != digest.check):
-        at = at + 1 if at + 1 < tables.n_slots else 0
-        entry = &tables.entries[at]
-    return entry
-
-
-cdef inline const Entry* found(const Tables* tables, Digest digest) noexcept nogil:
-    cdef const Entry* entry = slot_of(tables, digest)
-    return entry if entry.key else NULL
-
-
-cdef inline void enter(Tables* tables, Digest digest, int32_t lane) noexcept nogil:
-    cdef Entry* entry = slot_of(tables, digest)
-    entry.key, entry.check, entry.lane = digest.key, digest.check, lane
-
-
 # Destinations
 
-cdef inline const Entry* by_label(
-    const Tables* tables, const Form* form, const Text* text, Digest number
-) noexcept nogil:
+cdef inline bint has_number(const Form* form) noexcept nogil:
+    """Whether its number is only a part of the label."""
+    return form.number_n or form.structure
+
+
+cdef inline const Entry* by_label(const Tables* tables, const Asked* asked) noexcept nogil:
     """What the host said of this label, or of the number in it."""
     cdef const Entry* entry = NULL
-    if form.number_n or form.structure:
-        entry = found(tables, digest(LABELS, text.chars, text.n))
-    return entry if entry != NULL else found(tables, number)
+    if tables.labels.n_entries == 0:
+        return NULL
+    if has_number(&tables.forms[asked.row]):
+        entry = found(&tables.labels, asked.label)
+    return entry if entry != NULL else found(&tables.labels, asked.number)
 
 
 cdef inline const Entry* by_prefix(const Tables* tables, int space, const char* key, int n) noexcept nogil:
@@ -238,7 +188,7 @@ cdef inline const Entry* by_prefix(const Tables* tables, int space, const char* 
     cdef int length
     while lengths and entry == NULL:
         length = 63 - n_leading_zeros(lengths)
-        entry = found(tables, digest(space, key, length))
+        entry = found(&tables.prefixes, digest(space, key, length))
         lengths ^= <uint64_t>1 << length
     return entry
 
@@ -289,34 +239,32 @@ cdef inline void set_lane(Reading* out, const Entry* entry) noexcept nogil:
     out.reason = _records.OK
 
 
-cdef inline void find_lane(
-    const Tables* tables, int row, const Text* text, const Told* told, Digest number, Reading* out
-) noexcept nogil:
+cdef inline void key_of(const Tables* tables, const Asked* asked, Key* key) noexcept nogil:
+    """The destination that the label says; of length 0 if it says none."""
+    memset(key, 0, sizeof(Key))
+    if tables.forms[asked.row].structure:
+        key_told(tables, &asked.told, key)
+    else:
+        key_in(tables, asked.row, &asked.text, key)
+
+
+cdef inline void find_lane(const Tables* tables, const Asked* asked, Reading* out) noexcept nogil:
     """By what the host advised, else by the destination in the label, else by its carrier and service."""
-    cdef const Form* form = &tables.forms[row]
-    cdef const Entry* entry = by_label(tables, form, text, number)
+    cdef const Form* form = &tables.forms[asked.row]
+    cdef const Entry* entry = by_label(tables, asked)
     cdef Key key
-    key.n = 0
+    if entry != NULL:
+        set_lane(out, entry)
+        return
+    key_of(tables, asked, &key)
+    if key.n and key.space >= 0:
+        entry = by_prefix(tables, key.space, key.chars, key.n)
     if entry == NULL:
-        memset(&key, 0, sizeof(Key))
-        if form.structure:
-            key_told(tables, told, &key)
-        else:
-            key_in(tables, row, text, &key)
-        if key.n and key.space >= 0:
-            entry = by_prefix(tables, key.space, key.chars, key.n)
-    if entry == NULL:
-        entry = by_partner(tables, form, &told.number if form.structure else text)
+        entry = by_partner(tables, form, &asked.told.number if form.structure else &asked.text)
     if entry != NULL or key.n:
         set_lane(out, entry)
     else:
         out.reason = _records.NO_DATA
-
-
-cdef inline Digest number_digest(const Form* form, const Text* text, const Told* told) noexcept nogil:
-    if form.structure:
-        return digest(LABELS, told.number.chars, told.number.n)
-    return digest(LABELS, text.chars + form.number_from, form.number_n if form.number_n else text.n)
 
 
 cdef inline int structured_form(const Tables* tables, const char* raw, int n, Told* told) noexcept nogil:
@@ -337,30 +285,68 @@ cdef inline int better(int row, int other) noexcept nogil:
     return row if other < 0 or 0 <= row < other else other
 
 
-cdef inline void resolve_as(
-    const Tables* tables, int row, const Text* text, const Told* told, Reading* out
-) noexcept nogil:
-    cdef Digest number = number_digest(&tables.forms[row], text, told)
-    out.format = tables.forms[row].format
-    out.priority = tables.forms[row].priority
-    out.identity = number.key
-    find_lane(tables, row, text, told, number, out)
+cdef inline void take_digests(const Tables* tables, Asked* asked) noexcept nogil:
+    cdef const Form* form = &tables.forms[asked.row]
+    cdef const Text* text = &asked.text
+    if form.structure:
+        asked.number = digest(LABELS, asked.told.number.chars, asked.told.number.n)
+    else:
+        asked.number = digest(
+            LABELS, text.chars + form.number_from, form.number_n if form.number_n else text.n
+        )
+    if has_number(form) and tables.labels.n_entries:
+        asked.label = digest(LABELS, text.chars, text.n)
 
 
-cdef void resolve(const void* opaque, const char* text, int n, Reading* out) noexcept nogil:
-    cdef const Tables* tables = <const Tables*>opaque
-    cdef Text normal
-    cdef Told told
-    cdef int row
+cdef inline void ask(const Tables* tables, const char* text, int n, Asked* asked) noexcept nogil:
+    """Finds the form of a text, and what is looked for."""
+    cdef bint is_plain = normalise_into(text, n, &asked.text)
+    asked.row = structured_form(tables, text, n, &asked.told)
+    if is_plain:
+        asked.row = better(asked.row, best_form(tables, &asked.text))
+    if asked.row >= 0:
+        take_digests(tables, asked)
+
+
+cdef inline void settle(const Tables* tables, const Asked* asked, Reading* out) noexcept nogil:
+    """Finds the lane of what was asked."""
     memset(out, 0, sizeof(Reading))
     out.reason = _records.BAD_LABEL
     out.lane = -1
-    cdef bint is_plain = normalise_into(text, n, &normal)
-    row = structured_form(tables, text, n, &told)
-    if is_plain:
-        row = better(row, best_form(tables, &normal))
-    if row >= 0:
-        resolve_as(tables, row, &normal, &told, out)
+    if asked.row < 0:
+        return
+    out.format = tables.forms[asked.row].format
+    out.priority = tables.forms[asked.row].priority
+    out.identity = asked.number.key
+    find_lane(tables, asked, out)
+
+
+cdef void resolve(const void* tables, const char* text, int n, Reading* out) noexcept nogil:
+    cdef Asked asked
+    ask(<const Tables*>tables, text, n, &asked)
+    settle(<const Tables*>tables, &asked, out)
+
+
+cdef inline void hurry(const Tables* tables, const Asked* asked) noexcept nogil:
+    """Fetches what will be looked at, so that many labels wait for memory together."""
+    if asked.row < 0 or tables.labels.n_entries == 0:
+        return
+    prefetch(first_slot(&tables.labels, asked.number))
+    if has_number(&tables.forms[asked.row]):
+        prefetch(first_slot(&tables.labels, asked.label))
+
+
+cdef void resolve_block(const Tables* tables, const char* texts, int n, Reading* out) noexcept nogil:
+    """As `resolve` for BLOCK texts at most, of LENGTH_MAX bytes each."""
+    cdef Asked[BLOCK] asked
+    cdef const char* text
+    cdef int i
+    for i in range(n):
+        text = texts + LENGTH_MAX * i
+        ask(tables, text, <int>strnlen(text, LENGTH_MAX), &asked[i])
+        hurry(tables, &asked[i])
+    for i in range(n):
+        settle(tables, &asked[i], &out[i])
 
 
 # Building
@@ -407,7 +393,7 @@ cdef Py_ssize_t put_labels(Tables* tables, const char* texts, const int32_t[::1]
     for i in range(lanes.shape[0]):
         if not normalise_into(texts + LENGTH_MAX * i, LENGTH_MAX, &text) or text.n == 0:
             return i
-        enter(tables, digest(LABELS, text.chars, text.n), lanes[i])
+        enter(&tables.labels, digest(LABELS, text.chars, text.n), lanes[i])
     return -1
 
 
@@ -470,9 +456,9 @@ cdef int put_prefix(Tables* tables, int space, str prefix, int32_t lane) except 
         raise ValueError(f"prefix {prefix!r}: must be at most {LENGTH_MAX} ASCII characters")
     if lane < -1:
         raise ValueError(f"prefix {prefix!r}: lane {lane}, must be -1 (no service) or more")
-    if found(tables, digest(space, text.chars, text.n)) != NULL:
+    if found(&tables.prefixes, digest(space, text.chars, text.n)) != NULL:
         raise ValueError(f"prefix {prefix!r} is given twice in its namespace")
-    enter(tables, digest(space, text.chars, text.n), lane)
+    enter(&tables.prefixes, digest(space, text.chars, text.n), lane)
     tables.prefix_lengths[space] |= <uint64_t>1 << text.n
     return 0
 
@@ -537,8 +523,9 @@ cdef class LaneTable:
         self._tables = room(1, sizeof(Tables))
         self._spaces = {}
         cdef Tables* tables = <Tables*>self._tables
-        tables.n_slots = 2 * (len(prefixes) + (0 if labels is None else len(labels))) + 1
-        tables.entries = <Entry*>room(tables.n_slots, sizeof(Entry))
+        cdef uint64_t n_labels = 0 if labels is None else len(labels)
+        if not make_slots(&tables.labels, n_labels) or not make_slots(&tables.prefixes, len(prefixes)):
+            raise MemoryError
         tables.structured[STRUCTURE_ELEMENTS] = tables.structured[STRUCTURE_MAXICODE] = -1
         put_forms(tables, self._spaces, formats)
         for space, prefix, lane in prefixes:
@@ -557,7 +544,8 @@ cdef class LaneTable:
             free(tables.sets[i].forms)
         free(tables.forms)
         free(tables.spaces)
-        free(tables.entries)
+        free_slots(&tables.labels)
+        free_slots(&tables.prefixes)
         free(tables)
 
     def resolve(self, bytes text not None):
@@ -585,13 +573,16 @@ cdef class LaneTable:
         cdef uint16_t[::1] reason_out = reasons
         cdef int32_t[::1] lane_out = lanes
         cdef const char* chars = chars_of(fixed)
-        cdef Py_ssize_t i
-        cdef Reading reading
+        cdef Py_ssize_t n = reason_out.shape[0], first = 0
+        cdef Reading[BLOCK] readings
+        cdef int i, n_here
         with nogil:
-            for i in range(reason_out.shape[0]):
-                resolve(self._tables, chars, <int>strnlen(chars, LENGTH_MAX), &reading)
-                reason_out[i], lane_out[i] = reading.reason, reading.lane
-                chars += LENGTH_MAX
+            while first < n:
+                n_here = <int>min(<Py_ssize_t>BLOCK, n - first)
+                resolve_block(<const Tables*>self._tables, chars + LENGTH_MAX * first, n_here, readings)
+                for i in range(n_here):
+                    reason_out[first + i], lane_out[first + i] = readings[i].reason, readings[i].lane
+                first += n_here
         return reasons, lanes
 
     def lanes_of_keys(self, str namespace not None, keys not None):
