@@ -172,9 +172,21 @@ class _Checker:
 def _is_whole(form: Form) -> bool:
     """Whether nothing of a kept form was wrong."""
     parts = [getattr(form, key, None) for key in ("check", "key", "service")]
-    return known(form, *Form.model_fields) and all(
+    whole = known(form, *Form.model_fields) and all(
         known(part, *type(part).model_fields) for part in parts if part is not None
     )
+    return whole and all(_is_span(span) for span in _written_spans(form))
+
+
+def _written_spans(form: Form) -> list[object]:
+    """Every [position, length] of a form, as written: an entry of a list is kept though it is wrong."""
+    spans: list[object] = list(form.key.at) if form.key else []
+    spans += [part.at for part in (form.check, form.service) if part]
+    return spans if form.number is None else [*spans, form.number]
+
+
+def _is_span(span: object) -> bool:
+    return isinstance(span, list) and len(span) == 2 and all(type(number) is int for number in span)
 
 
 def _both(key: str, pack: Pack, base: Pack | None) -> dict[str, Any]:
