@@ -30,6 +30,7 @@ USAGE = {
     "chute": "chute NAME " + "|".join(CHUTE_WORDS),
     "code": "code PARCEL LABEL",
     "change": "change PARCEL CHUTE",
+    "send": "send PARCEL LANE",
     "intercept": "intercept LABEL",
     "hold": "hold LABEL",
     "release": "release LABEL",
@@ -86,8 +87,10 @@ def wish_of(words: Sequence[str], names: HubNames, seq: int, lanes: LaneNames = 
         raise TellError(_unknown("word", words[0] if words else "", list(USAGE)))
     if words[0] == "answer":
         return _answer(list(words[1:]), names, lanes)
-    if words[0] not in _MAKERS or len(words) != len(USAGE[words[0]].split()):
+    if len(words) != len(USAGE[words[0]].split()) or words[0] == QUESTIONS:
         raise TellError(f"must be like: {USAGE[words[0]]}")
+    if words[0] == "send":
+        return _send(list(words[1:]), seq, lanes)
     return _MAKERS[words[0]](list(words[1:]), names, seq)
 
 
@@ -105,6 +108,13 @@ def _change(words: list[str], names: HubNames, seq: int) -> Wish:
     chute = _index("chute", words[1], names.chutes)
     wish = _wish(Kind.CHANGE, parcel=_parcel(words[0]), chute=chute, value=-1, seq=seq)
     return wish._replace(answer=Kind.ANSWERED)
+
+
+def _send(words: list[str], seq: int, lanes: LaneNames) -> Wish:
+    """By a lane of the plan of now: the kernel refuses it should there be another by then."""
+    lane = _index("lane", words[1], lanes.lanes)
+    fields = {"parcel": _parcel(words[0]), "value": lane, "plan": lanes.version, "seq": seq}
+    return _wish(Kind.CHANGE, **fields)._replace(answer=Kind.ANSWERED)
 
 
 def _intercept(words: list[str], names: HubNames, seq: int) -> Wish:

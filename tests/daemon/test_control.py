@@ -31,7 +31,7 @@ KERNEL_TESTS = ROOT / "tests" / "kernel"
 NAMES = hub_names(resolve_hub("demo"))
 
 
-PLAIN = [usage.split() for word, usage in USAGE.items() if word not in ("answer", QUESTIONS)]
+PLAIN = [usage.split() for word, usage in USAGE.items() if word not in ("answer", "send", QUESTIONS)]
 
 
 @pytest.mark.parametrize("words", PLAIN, ids=lambda words: words[0])
@@ -95,6 +95,17 @@ def test_a_hosts_answer_becomes_the_record_it_means() -> None:
     assert (record["value"], NAMES.chutes[record["chute"]], record["reason"]) == (-1, "C12", Reason.OK)
     (record,) = wish_of(["answer", "5", "not-found"], NAMES, 1, lanes).inputs
     assert (record["reason"], record["chute"]) == (Reason.NOT_FOUND, NO_INDEX)
+
+
+def test_a_parcel_is_sent_by_a_lane_of_the_plan_of_now() -> None:
+    lanes = LaneNames(("six", "two"), 77)
+    wish = wish_of(["send", "4", "two"], NAMES, 9, lanes)
+    (record,) = wish.inputs
+    assert (record["kind"], record["seq"], record["parcel"]) == (Kind.CHANGE, 9, 4)
+    assert (record["value"], record["plan"], record["chute"]) == (1, 77, NO_INDEX)
+    assert wish.answer == Kind.ANSWERED
+    with pytest.raises(TellError, match='there is no lane "three"'):
+        wish_of(["send", "4", "three"], NAMES, 9, lanes)
 
 
 class AskingHub:
