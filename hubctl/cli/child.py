@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -12,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hubctl.io.processes import die_with_parent
+
 CHUNK = 65_536
 N_LAST_WORDS = 8
 END_S_MAX = 10.0
-_PR_SET_PDEATHSIG = 1
 
 
 class ChildDiedError(Exception):
@@ -50,7 +50,7 @@ class Child:
                 stderr=stderr,
                 pass_fds=() if says_on is None else says_on[1:],
                 start_new_session=True,
-                preexec_fn=_die_with_us,
+                preexec_fn=die_with_parent,
             )
         assert self._process.stdout is not None
         self._fd = self._process.stdout.fileno() if says_on is None else says_on[0]
@@ -115,8 +115,3 @@ class Child:
         """Ends it, whatever it does; nothing to do for one that has ended."""
         self._process.kill()
         self._process.wait(END_S_MAX)
-
-
-def _die_with_us() -> None:
-    """If this process is killed, its children are asked to end."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

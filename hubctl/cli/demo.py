@@ -55,6 +55,9 @@ def demo(
     stall: Annotated[
         int, typer.Option(min=0, max=2000, help="Stop the daemon every few seconds, for so many ms at most.")
     ] = 0,
+    qemu: Annotated[
+        bool, typer.Option("--qemu", help="Run nodes with our firmware on boards that QEMU plays.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
 ) -> None:
     """Sort simulated parcels on a simulated hub, through real sockets and protocols, until Ctrl-C."""
@@ -70,6 +73,7 @@ def demo(
         faults=_checked([*(faults or []), *(more or [])]),
         arrivals=_arrivals(arrivals, site, date),
         cpu=cpu,
+        is_qemu=qemu,
         stall_ms=stall,
     )
     verdict = _performed(options) | {"seed": seed, "wall_s": round(time.monotonic() - began_s, 3)}

@@ -49,6 +49,7 @@ class Options:
     faults: Sequence[str]
     arrivals: Sequence[str]  # arguments of the simulated hub
     cpu: int | None
+    is_qemu: bool = False  # nodes with our firmware run in QEMU
     stall_ms: int = 0  # the daemon is stopped every few seconds, for so long at most
 
 
@@ -103,6 +104,7 @@ class Demo:
         arguments += [] if options.plan is None else ["--plan", options.plan]
         arguments += ["--rate", str(options.parcels_per_hour), *options.arrivals]
         arguments += [f"--fault={fault}" for fault in options.faults]
+        arguments += ["--qemu"] if options.is_qemu else []
         arguments += [] if options.seconds is None else ["--seconds", str(options.seconds)]
         files = ("--truth", self._file("truth.npz"), "--preadvice", self._file("preadvice.csv"))
         return [*arguments, *map(str, files)]
@@ -228,4 +230,6 @@ class Demo:
 def _all_up(status: dict[str, Any]) -> bool:
     if not status:
         return False
-    return all(link["state"] == "up" for link in status["links"].values()) and all(status["nodes"].values())
+    return all(link["state"] == "up" for link in status["links"].values()) and all(
+        state == "up" for state in status["nodes"].values()
+    )

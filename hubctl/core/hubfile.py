@@ -535,16 +535,22 @@ def plan_beside(hub_file: Path) -> Path:
 
 
 def readdress(hub: Hub, addresses: Mapping[str, tuple[str, int] | str]) -> Hub:
-    """The same hub with other link addresses: (host, port) or serial device by the link's name."""
+    """The same hub with other link addresses: (host, port) or serial device by the link's name.
+
+    A Modbus link over TCP that is given a device becomes a serial one.
+    """
     links = [
-        link.model_copy(update=_address_keys(addresses[link.name])) if link.name in addresses else link
-        for link in hub.links
+        _readdressed(link, addresses[link.name]) if link.name in addresses else link for link in hub.links
     ]
     return hub.model_copy(update={"links": links})
 
 
-def _address_keys(address: tuple[str, int] | str) -> dict[str, Any]:
-    return {"device": address} if isinstance(address, str) else {"host": address[0], "port": address[1]}
+def _readdressed(link: Link, address: tuple[str, int] | str) -> Link:
+    if not isinstance(address, str):
+        return link.model_copy(update={"host": address[0], "port": address[1]})
+    if link.kind == "modbus-tcp":
+        return ModbusRtuLink.model_validate({"name": link.name, "kind": "modbus-rtu", "device": address})
+    return link.model_copy(update={"device": address})
 
 
 def hub_schema() -> dict[str, Any]:

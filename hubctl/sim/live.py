@@ -34,7 +34,17 @@ from hubctl.sim.faults import FaultError, Faults, parse_faults
 from hubctl.sim.hub import NS_PER_MS, make_world
 from hubctl.sim.matter import Happens, Outcome
 from hubctl.sim.modbus_devices import SerialNodes, TcpNodes, Units
-from hubctl.sim.node_processes import COUNTS_SPAN, NodeProcess, NodesError, ToldImage, firmware
+from hubctl.sim.node_processes import (
+    COUNTS_SPAN,
+    HOST,
+    IMAGE,
+    NodeBoard,
+    NodeProcess,
+    NodesError,
+    ToldImage,
+    emulator,
+    firmware,
+)
 from hubctl.sim.plant import Plant
 from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
 from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic, rows_of
@@ -56,8 +66,9 @@ APART_COUNTS = 1_000_003  # one node's from the next one's
 class LiveHub:
     """A hub whose devices answer with the state of its world at the instant they are asked."""
 
-    def __init__(self, hub: Hub, traffic: Traffic) -> None:
+    def __init__(self, hub: Hub, traffic: Traffic, body: type[NodeProcess] = NodeProcess) -> None:
         self._traffic = traffic
+        self._body = body
         self._wires = Wires(hub)
         self._nodes: list[NodeProcess] = []
         self._counts_per_m = 0
@@ -87,7 +98,7 @@ class LiveHub:
         assert isinstance(image, ToldImage)
         away = WRAPS_AFTER_S * hub.belts[0].speed_mm_s * self._counts_per_m // 1000
         start_counts = (len(self._nodes) * APART_COUNTS - away) % COUNTS_SPAN
-        self._nodes.append(NodeProcess(name, image, start_counts, self._switched))
+        self._nodes.append(self._body(name, image, start_counts, self._switched))
         return self._nodes[-1]
 
     def _switched(self, output: Address, on: bool, ran_counts: int) -> None:
@@ -289,7 +300,7 @@ async def _watch(live: LiveHub, began: asyncio.Event, truth: Path, traffic: Traf
 
 async def run(options: argparse.Namespace, hub: Hub, traffic: Traffic) -> None:
     """Serves the hub until the end of standard input or SIGTERM."""
-    live = LiveHub(hub, traffic)
+    live = LiveHub(hub, traffic, NodeBoard if options.qemu else NodeProcess)
     write_preadvice(options.preadvice, traffic.preadvice)
     _say({"addresses": await live.open(), "preadvice": str(options.preadvice), "note": traffic.note})
     loop, reader, began = asyncio.get_running_loop(), asyncio.StreamReader(), asyncio.Event()
@@ -314,6 +325,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fault", action="append", default=[])
+    parser.add_argument("--qemu", action="store_true")
     parser.add_argument("--arrivals", type=Path)
     parser.add_argument("--site")
     parser.add_argument("--date")
@@ -339,13 +351,25 @@ def _prepared(options: argparse.Namespace) -> tuple[Hub, Traffic]:
     return hub, traffic
 
 
+def check_bodies(hub: Hub, is_qemu: bool) -> None:
+    """Whether there is what the hub's nodes with our firmware run on; NodesError if not."""
+    is_native = any(node.firmware == "hubctl" for node in hub.nodes)
+    if is_qemu and not is_native:
+        raise NodesError(
+            f"no node of hub {hub.hub.name} has our firmware: QEMU has nothing to run (try --hub nodes)"
+        )
+    if is_qemu:
+        emulator()
+    if is_native:
+        firmware(IMAGE if is_qemu else HOST)
+
+
 def main(arguments: list[str]) -> None:
     """Runs a simulated hub; what is wrong with the options is said on standard output too."""
     options = _options(arguments)
     try:
         hub, traffic = _prepared(options)
-        if any(node.firmware == "hubctl" for node in hub.nodes):
-            firmware("node_host")
+        check_bodies(hub, options.qemu)
     except (ArrivalsError, FaultError, NodesError, TrafficError, ConfigError) as error:
         _say({"error": str(error)})
         sys.exit(EXIT_REFUSED)

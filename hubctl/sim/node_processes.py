@@ -1,4 +1,4 @@
-"""Nodes with our firmware as processes: the simulated hub is their belt and their eyes, over the line of their world.
+"""Nodes with our firmware as processes, or on boards that QEMU plays; the simulated hub is their belt and their eyes.
 
 The belt moves in them when it is told to, count for count, and each edge is told ahead with its count. So all nodes of
 a belt see exactly the same, however late their processes are scheduled.
@@ -7,11 +7,16 @@ a belt see exactly the same, however late their processes are scheduled.
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import hubctl
 from hubctl.core.address import Address, Space
+from hubctl.io.processes import die_with_parent
 from hubctl.protocol.nodeworld import OutputChanged, WorldLine, move_belt, plan_edge, set_counts
 from hubctl.sim.modbus_devices import LOCALHOST
 from hubctl.sim.node_image import NodeImage
@@ -19,6 +24,11 @@ from hubctl.sim.node_image import NodeImage
 CHUNK = 65_536
 COUNTS_SPAN = 1 << 32
 MAKE = "make -C firmware_stubs"
+HOST, IMAGE = "node_host", "node_lm3s.elf"
+COMPILERS = {HOST: "gcc", IMAGE: "gcc-arm-none-eabi"}  # as Debian calls them
+QEMU = "qemu-system-arm"
+BOARD = (QEMU, "-M", "lm3s6965evb", "-display", "none", "-monitor", "none")
+SAID_PTY = re.compile(rb"redirected to (/dev/\S+) \(label modbus\)")
 
 Switched = Callable[[Address, bool, int], None]
 
@@ -47,8 +57,48 @@ def firmware(name: str) -> Path:
     if not folder.is_dir():
         raise NodesError("this hub's nodes are built from hubctl's sources: there is no firmware_stubs here")
     if not (folder / "build" / name).exists():
-        raise NodesError(f"firmware_stubs/build/{name} is not there: run `{MAKE}` in {folder.parent}")
+        needs = f"which needs make and {COMPILERS[name]}"
+        raise NodesError(
+            f"firmware_stubs/build/{name} is not there: run `{MAKE}` in {folder.parent}, {needs}"
+        )
     return folder / "build" / name
+
+
+def emulator() -> str:
+    """Where QEMU is that plays the board."""
+    found = shutil.which(QEMU)
+    if found is None:
+        raise NodesError(f"there is no {QEMU} here: install it (Debian: {QEMU})")
+    return found
+
+
+class Started(NamedTuple):
+    """A node that runs: where its Modbus is, and the line of its world."""
+
+    process: asyncio.subprocess.Process
+    address: tuple[str, int] | str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+async def _spawned(*words: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.PIPE, preexec_fn=die_with_parent
+    )
+
+
+async def _said(process: asyncio.subprocess.Process) -> bytes:
+    """The next line that it says."""
+    assert process.stdout is not None
+    line = await process.stdout.readline()
+    if not line:
+        raise NodesError("a node ended before it was ready")
+    return line
+
+
+async def _port(process: asyncio.subprocess.Process) -> int:
+    """Of the next line that it listens on."""
+    return int((await _said(process)).decode("ascii").rpartition(":")[2])
 
 
 class NodeProcess:
@@ -67,31 +117,24 @@ class NodeProcess:
     """
 
     def __init__(self, name: str, image: ToldImage, start_counts: int, switched: Switched) -> None:
-        self.program = firmware("node_host")
         self._name, self._image, self._switched = name, image, switched
         self.start_counts = start_counts
         self._moved_counts = 0
         self._process: asyncio.subprocess.Process | None = None
-        self._address = (LOCALHOST, 0)
+        self._address: tuple[str, int] | str = ""
 
-    async def plug(self) -> tuple[str, int]:
+    async def plug(self) -> tuple[str, int] | str:
         """Starts it; where it answers. A node that runs stays as it is."""
         if self._process is None:
-            self._process = await asyncio.create_subprocess_exec(
-                str(self.program), "tcp:0", "tcp:0", "boot=1", stdout=asyncio.subprocess.PIPE
-            )
-            self._address = (LOCALHOST, await self._port())
-            reader, self._writer = await asyncio.open_connection(LOCALHOST, await self._port())
+            self._process, self._address, reader, self._writer = await self._start()
             self._hearing = asyncio.create_task(self._hear(reader))
             self._writer.write(set_counts(self.start_counts))
         return self._address
 
-    async def _port(self) -> int:
-        """Of the next line that it says it listens on."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        return int(line.decode("ascii").rpartition(":")[2])
+    async def _start(self) -> Started:
+        process = await _spawned(str(firmware(HOST)), "tcp:0", "tcp:0", "boot=1")
+        address = (LOCALHOST, await _port(process))
+        return Started(process, address, *await asyncio.open_connection(LOCALHOST, await _port(process)))
 
     async def unplug(self) -> None:
         """Ends it."""
@@ -121,3 +164,24 @@ class NodeProcess:
                     ran_counts = (event.counts - self.start_counts) % COUNTS_SPAN
                     address = Address(self._name, Space.DIVERT, event.diverter, None)
                     self._switched(address, event.is_on, ran_counts)
+
+
+class NodeBoard(NodeProcess):
+    """One node on the board that QEMU plays; its Modbus is a serial line, its world a socket."""
+
+    async def _start(self) -> Started:
+        image = str(firmware(IMAGE))
+        with TemporaryDirectory(prefix="hubctl-node-") as folder:
+            world = f"{folder}/world"
+            lines = (
+                "-chardev",
+                f"socket,id=world,path={world},server=on,wait=off",
+                "-chardev",
+                "pty,id=modbus",
+            )
+            ports = ("-serial", "chardev:modbus", "-serial", "chardev:world")
+            process = await _spawned(emulator(), *BOARD[1:], "-kernel", image, *lines, *ports)
+            # QEMU opens its lines in the order in which they are given.
+            said = SAID_PTY.search(await _said(process))
+            assert said is not None
+            return Started(process, said[1].decode("ascii"), *await asyncio.open_unix_connection(world))
