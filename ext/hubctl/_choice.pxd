@@ -101,7 +101,7 @@ cdef inline void close_where_sent(State* s, int32_t t) noexcept nogil:
 cdef inline uint16_t diverter_refusal(const State* s, int c) noexcept nogil:
     """Why the diverter of a chute does nothing now; NONE if it does."""
     cdef const Paddle* paddle = &s.paddles[s.chute_table[c].diverter]
-    if not s.nodes[s.chute_table[c].node].up:
+    if not s.nodes[s.chute_table[c].node].up or s.nodes[s.chute_table[c].node].is_safe:
         return NODE_DOWN
     if paddle.is_failing or paddle.is_taken_out or paddle.is_stuck:
         return CHUTE_FAULT

@@ -39,10 +39,12 @@ from hubctl._reading cimport take_read
 from hubctl._records cimport (
     ALARM_CLEARED,
     ALARM_NODE_DOWN,
+    ALARM_NODE_SAFE,
     ALARM_RAISED,
     CARRIER,
     CHANGE,
     CHUTE_LEVEL,
+    CLEAR_NODE,
     CODE,
     CONFIRM,
     DIVERTER,
@@ -54,6 +56,7 @@ from hubctl._records cimport (
     FLUSHED,
     HOME,
     HOST_ANSWER,
+    LEAVE_SAFE,
     LIST,
     MACHINE,
     NO_COUNTS,
@@ -115,24 +118,42 @@ from hubctl._weighing cimport take_scale
 cdef uint64_t MAGIC = 0x6875626374310008  # "hubct1", format 8
 cdef int DIGEST_SIZE = 16
 cdef uint16_t NO_NODE = 0xFFFF
+cdef int64_t UP_AND_SAFE = 2  # what NODE says of a node that made itself safe
 cdef Plan NO_PLAN_YET
 memset(&NO_PLAN_YET, 0, sizeof(Plan))
 
 
-cdef void take_node(State* s, const Record* input) noexcept nogil:
-    cdef NodeStatus* node = &s.nodes[input.device]
-    cdef Record* record
-    if node.up == (input.value != 0):
-        return
-    node.up = input.value != 0
-    node.since_ns = s.now_ns
-    if node.up:
+cdef void say_node(State* s, int node, bint is_raised, int alarm) noexcept nogil:
+    cdef Record* record = say(s, ALARM_RAISED if is_raised else ALARM_CLEARED, 0)
+    record.device = node
+    record.value = alarm
+
+
+cdef void turn_node(State* s, int device, bint is_up) noexcept nogil:
+    """A node is up, or down."""
+    s.nodes[device].up = is_up
+    s.nodes[device].since_ns = s.now_ns
+    if is_up:
         forget_told(s)
     else:
-        lose_outputs(s, input.device)
-    record = say(s, ALARM_CLEARED if node.up else ALARM_RAISED, 0)
-    record.device = input.device
-    record.value = ALARM_NODE_DOWN
+        lose_outputs(s, device)
+    say_node(s, device, not is_up, ALARM_NODE_DOWN)
+
+
+cdef void take_node(State* s, const Record* input) noexcept nogil:
+    """A node is up or down. Of one that made itself safe the eyes are believed still; of one that is down nothing is known."""
+    cdef NodeStatus* node = &s.nodes[input.device]
+    if node.up != (input.value != 0):
+        turn_node(s, input.device, input.value != 0)
+    if input.value and node.is_safe != (input.value == UP_AND_SAFE):
+        node.is_safe = input.value == UP_AND_SAFE
+        say_node(s, input.device, node.is_safe, ALARM_NODE_SAFE)
+
+
+cdef void clear_node(State* s, int device) noexcept nogil:
+    """A person has looked: the node may leave its safe state."""
+    if s.nodes[device].is_safe:
+        say(s, LEAVE_SAFE, 0).device = device
 
 
 cdef void flush(State* s) noexcept nogil:
@@ -165,6 +186,8 @@ cdef void take(State* s, const Record* input) noexcept nogil:
         take_code(s, input)
     elif input.kind == NODE:
         take_node(s, input)
+    elif input.kind == CLEAR_NODE:
+        clear_node(s, input.device)
     elif input.kind == OPERATE:
         take_operate(s, input)
         clear_jam(s, input.chute)

@@ -15,14 +15,15 @@ from hubctl._framer cimport (
 )
 from hubctl._histogram cimport tally
 from hubctl._kernel cimport KERNEL_OUT_MIN, kernel_next_deadline, kernel_set_plan, kernel_step
+from hubctl._levels cimport set_level
 from hubctl._master cimport (
     N_FIRES_MAX, master_arm, master_connect, master_disconnect, master_expire, master_fire, master_free, master_is_settled,
-    master_make_safe, master_new, master_next_deadline, master_pump, master_receive, set_level,
+    master_make_safe, master_new, master_next_deadline, master_pump, master_receive,
 )
 from hubctl._merge cimport merge_batch, merge_free, merge_init, merge_is_due, merge_pop
-from hubctl._node cimport N_TOLD_MAX
+from hubctl._node cimport N_TOLD_MAX, session_clear
 from hubctl._records cimport (
-    ARM_DIVERT, CANCEL_DIVERT, FIRE_OUTPUT, FIRE_RESULT, FLUSH, HOLD_INDUCT, LAMP_RED_BLINKS, LAMP_YELLOW_BLINKS, LATCHED, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN,
+    ARM_DIVERT, CANCEL_DIVERT, FIRE_OUTPUT, FIRE_RESULT, FLUSH, HOLD_INDUCT, LAMP_RED_BLINKS, LAMP_YELLOW_BLINKS, LATCHED, LEAVE_SAFE, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN,
     NONE, OK, READ,
     RUN_BELT, SHOW_LIGHT, TICK, TRIGGERED, Record,
 )
@@ -154,6 +155,12 @@ cdef void obey_arm(Loop* l, const Record* command) noexcept nogil:
     master_arm(l.links[link].master, command, l.stepped_ns, &l.batch)
 
 
+cdef void obey_clear(Loop* l, const Record* command) noexcept nogil:
+    cdef Master* m = l.links[l.field.nodes[command.device].link].master
+    if m is not NULL and m.session is not NULL:
+        session_clear(m.session)
+
+
 cdef bint is_lit(int light, int lamp, int64_t now_ns) noexcept nogil:
     """Whether a lamp, by its bits for steady and blinking light, is on at an instant."""
     if light & lamp & (LAMP_RED_BLINKS | LAMP_YELLOW_BLINKS):
@@ -186,6 +193,8 @@ cdef void obey(Loop* l, int n_out, int64_t now_ns) noexcept nogil:
             set_level(l.field, l.out[i].kind, l.out[i].device, l.out[i].value != 0)
         elif l.out[i].kind == SHOW_LIGHT:
             l.light = <int>l.out[i].value
+        elif l.out[i].kind == LEAVE_SAFE:
+            obey_clear(l, &l.out[i])
     if not any_fire:
         return
     for i in range(l.n_links):

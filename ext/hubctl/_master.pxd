@@ -49,8 +49,6 @@ cdef void master_free(Master* m) noexcept nogil
 cdef void master_connect(Master* m, int64_t now_ns) noexcept nogil
 # Adds NODE down and the results of fires that were not written.
 cdef void master_disconnect(Master* m, int64_t now_ns, Batch* batch) noexcept nogil
-# An output that stays as it is told, until it is told otherwise.
-cdef void set_level(Field* field, int kind, int index, bint is_on) noexcept nogil
 # A FIRE_OUTPUT of the kernel. Its FIRE_RESULT comes here or from a later pump.
 cdef void master_fire(Master* m, const Record* command, int64_t now_ns, Batch* batch) noexcept nogil
 # An ARM_DIVERT or CANCEL_DIVERT of the kernel, whose time is `now_ns`.

@@ -16,8 +16,9 @@ import numpy as np
 from hubctl._batch cimport Batch, batch_add
 from hubctl._histogram cimport tally
 from hubctl._image cimport image_take
+from hubctl._levels cimport forget_levels, is_to_be_set, level_answered
 from hubctl._node cimport (
-    session_ask, session_connect, session_disconnect, session_free, session_make_safe, session_new, session_next_deadline,
+    session_ask, session_clear, session_connect, session_disconnect, session_free, session_make_safe, session_new, session_next_deadline,
     session_order, session_take,
 )
 from hubctl._records cimport FIRE_RESULT, MISSED_WINDOW, NODE, NODE_DOWN, OK, Record
@@ -147,28 +148,12 @@ cdef void check_answered(Master* m, int chute, const Reply* reply) noexcept nogi
 # Levels
 
 
-cdef void set_level(Field* field, int kind, int index, bint is_on) noexcept nogil:
-    cdef int i
-    for i in range(field.n_levels):
-        if field.levels[i].kind == kind and field.levels[i].index == index:
-            field.level_status[i].wanted = is_on
-
-
-cdef bint is_to_be_set(const Master* m, int level) noexcept nogil:
-    """Whether an output of this link's nodes stands otherwise than it should."""
-    cdef const LevelStatus* status = &m.field.level_status[level]
-    cdef int node = m.field.levels[level].node
-    if status.waiting or status.wanted == status.written:
-        return False
-    return m.field.nodes[node].link == m.link and m.field.node_status[node].state == UP
-
-
 cdef bint send_level(Master* m, int64_t now_ns) noexcept nogil:
     cdef Request request
     cdef LevelStatus* status
     cdef int i
     for i in range(m.field.n_levels):
-        if is_to_be_set(m, i):
+        if is_to_be_set(m.field, m.link, i):
             status = &m.field.level_status[i]
             status.waiting = True
             status.sent = status.wanted
@@ -179,21 +164,6 @@ cdef bint send_level(Master* m, int64_t now_ns) noexcept nogil:
             request.value = COIL_ON if status.wanted else 0
             return send(m, ACT_LEVEL, i, m.field.levels[i].node, &request, now_ns)
     return False
-
-
-cdef void level_answered(Master* m, int level, bint confirmed) noexcept nogil:
-    """Unconfirmed it may stand either way; written anew it does no harm."""
-    cdef LevelStatus* status = &m.field.level_status[level]
-    status.written = status.sent if confirmed else -1
-
-
-cdef void forget_levels(Master* m, int node) noexcept nogil:
-    """All coils of a node that starts are written off."""
-    cdef int i
-    for i in range(m.field.n_levels):
-        if m.field.levels[i].node == node:
-            m.field.level_status[i].written = 0
-            m.field.level_status[i].waiting = False
 
 
 # Fires
@@ -275,7 +245,7 @@ cdef void start_node(Master* m, int node, int64_t now_ns) noexcept nogil:
     status.retry_ns = now_ns
     status.state = CLEARING if m.field.nodes[node].n_outputs else BASELINE
     forget_images(m, node, now_ns)
-    forget_levels(m, node)
+    forget_levels(m.field, node)
 
 
 cdef void forget_images(Master* m, int node, int64_t now_ns) noexcept nogil:
@@ -469,7 +439,7 @@ cdef void answered(Master* m, int action, int index, const Reply* reply, int64_t
     elif action == ACT_CHECK:
         check_answered(m, index, reply)
     elif action == ACT_LEVEL:
-        level_answered(m, index, True)
+        level_answered(m.field, index, True)
     elif action == ACT_CLEAR:
         clear_answered(m, index, now_ns)
     elif action == ACT_VERIFY:
@@ -498,7 +468,7 @@ cdef void digest(Master* m, const Reply* reply, int64_t now_ns, Batch* batch) no
     elif action == ACT_CHECK:
         check_answered(m, index, reply)
     elif action == ACT_LEVEL and m.field.node_status[m.field.levels[index].node].state == UP:
-        level_answered(m, index, False)
+        level_answered(m.field, index, False)
 
 
 cdef void master_receive(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
@@ -740,6 +710,12 @@ cdef class ModbusMaster:
         if self.master.session is NULL:
             raise ValueError("no node with our firmware is on this link")
         master_arm(self.master, <const Record*>&memory[0], now_ns, &self.batch)
+
+    def clear(self) -> None:
+        """A person has looked at the link's node with our firmware: it may leave its safe state."""
+        if self.master.session is NULL:
+            raise ValueError("no node with our firmware is on this link")
+        session_clear(self.master.session)
 
     def pump(self, now_ns: int) -> bytes:
         """Bytes to send at `now_ns`, after what has run out by then."""

@@ -45,10 +45,14 @@ cdef struct Session:
     uint16_t edges_next
     uint16_t outcomes_next
     int n_edges            # kept there, as it said last
+    int n_edges_lost
     int n_outcomes
     int n_orders
     int n_armed
     bint waiting
+    bint is_safe           # it made itself safe for want of a host
+    bint wants_clear       # a person has looked at it
+    bint is_clearing
     int64_t next_ns        # nothing is asked before
     Order[128] orders
     Record[32] armed       # commands that nothing has become of yet, each as it is wanted now
@@ -73,4 +77,6 @@ cdef void session_order(Session* n, const Record* command, int64_t now_ns, Batch
 cdef int session_ask(Session* n, int64_t now_ns, uint8_t* out) noexcept nogil
 cdef void session_take(Session* n, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil
 cdef int64_t session_next_deadline(const Session* n) noexcept nogil
+# A person has looked at a node that made itself safe.
+cdef void session_clear(Session* n) noexcept nogil
 cdef void session_make_safe(Session* n, int64_t now_ns) noexcept nogil

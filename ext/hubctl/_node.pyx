@@ -54,6 +54,7 @@ cdef enum:
     HOLD_IN_MS = 1
     IS_READY = 2
     IS_SAFE = 3
+    HOST_SILENT = 1
     RESULT_OK = 1
     RESULT_OLD_EPOCH = 2
     RESULT_NOT_TAKEN = 3
@@ -216,6 +217,9 @@ cdef int session_ask(Session* n, int64_t now_ns, uint8_t* out) noexcept nogil:
         return send_command(n, DO_CLEAR, 0, now_ns, out)
     if n.stage == QUIT:
         return send_command(n, DO_MAKE_SAFE, 0, now_ns, out)
+    if n.wants_clear:
+        n.is_clearing = True
+        return send_command(n, DO_CLEAR, 0, now_ns, out)
     return send_poll(n, now_ns, out)
 
 
@@ -234,6 +238,20 @@ cdef void tell_node(Session* n, int value, int64_t now_ns, Batch* batch) noexcep
     row.value = value
 
 
+cdef int is_there(const Session* n) noexcept nogil:
+    """What NODE says of a node that is up."""
+    return 2 if n.is_safe else 1
+
+
+cdef void note_state(Session* n, int state, int64_t now_ns, Batch* batch) noexcept nogil:
+    """A node that made itself safe is watched on, and does nothing until a person clears it."""
+    if n.is_safe == (state == IS_SAFE):
+        return
+    n.is_safe = state == IS_SAFE
+    if n.field.node_status[n.node].state == UP:
+        tell_node(n, is_there(n), now_ns, batch)
+
+
 cdef void tell_result(const Session* n, const Record* command, int reason, int64_t t_ns, Batch* batch) noexcept nogil:
     cdef Record* row = batch_add(batch, FIRE_RESULT, t_ns)
     row.parcel = command.parcel
@@ -249,7 +267,7 @@ cdef void begin_anew(Session* n, int state, int64_t from_ns) noexcept nogil:
     n.stage = IDENTIFY
     n.next_ns = from_ns
     n.waiting = False
-    n.has_counts = False
+    n.has_counts = n.is_clearing = n.wants_clear = False
     n.n_orders = n.n_edges = n.n_outcomes = 0
     n.field.node_status[n.node].state = state
     n.field.node_status[n.node].n_failures = 0
@@ -391,7 +409,7 @@ cdef void arm_new(Session* n, const Record* command, int64_t now_ns, Batch* batc
     if has_ended(n, command):
         return
     n.last_seq = command.seq
-    if n.field.node_status[n.node].state != UP or n.n_armed == N_ARMED_MAX or n.n_orders == N_ORDERS_MAX:
+    if n.field.node_status[n.node].state != UP or n.is_safe or n.n_armed == N_ARMED_MAX or n.n_orders == N_ORDERS_MAX:
         tell_result(n, command, NODE_DOWN, now_ns, batch)
     elif is_too_late(n, command):
         tell_result(n, command, MISSED_WINDOW, now_ns, batch)
@@ -481,11 +499,20 @@ cdef void tell_levels(Session* n, int eyes, int64_t t_ns, Batch* batch) noexcept
             tell_edge(n, signal.offset, (eyes >> signal.offset) & 1, 0, t_ns, batch)
 
 
+cdef void note_lost_edges(Session* n, int n_lost, Batch* batch) noexcept nogil:
+    """Edges were lost, because nobody asked in time: its eyes prove nothing of what passed till now."""
+    if n_lost != n.n_edges_lost and n.field.node_status[n.node].state == UP:
+        tell_node(n, 0, n.told_ns, batch)
+        tell_node(n, is_there(n), n.told_ns, batch)
+    n.n_edges_lost = n_lost
+
+
 cdef void take_edges(Session* n, const Reply* reply, uint32_t counts, int64_t now_ns, Batch* batch) noexcept nogil:
     cdef int i, at
     cdef int n_shown = min(word(reply, EDGES_WORD + 2), (reply.n_data // 2 - EDGES_WORD - EDGES_HEAD) // EDGE_WORDS)
     cdef uint32_t edge_counts
     n_shown = min(n_shown, N_EDGES_SHOWN)
+    note_lost_edges(n, word(reply, EDGES_WORD + 3), batch)
     for i in range(n_shown):
         at = EDGES_WORD + EDGES_HEAD + i * EDGE_WORDS
         edge_counts = long_word(reply, at + 1)
@@ -549,7 +576,7 @@ cdef void raise_if_followed(Session* n, int eyes, int64_t now_ns, Batch* batch) 
     if n.field.node_status[n.node].state != BASELINE or not n.count.is_known or n.n_edges or n.n_outcomes:
         return
     n.field.node_status[n.node].state = UP
-    tell_node(n, 1, now_ns, batch)
+    tell_node(n, is_there(n), now_ns, batch)
     order_anew(n)
     if n.poll >= 0:
         tell_levels(n, eyes, now_ns, batch)
@@ -605,8 +632,11 @@ cdef void meet(Session* n, const Reply* reply) noexcept nogil:
 cdef void configured(Session* n, const Reply* reply, int64_t now_ns) noexcept nogil:
     """What was seen before is history; what was armed before may have been fired since."""
     n.edges_next = <uint16_t>(word(reply, EDGES_WORD + 1) + word(reply, EDGES_WORD + 2))
+    n.n_edges_lost = word(reply, EDGES_WORD + 3)
     n.outcomes_next = <uint16_t>word(reply, OUTCOMES_WORD + 1)
     n.n_outcomes = word(reply, OUTCOMES_WORD + 2)
+    # The host before may have ended in order; if not, a person has to look.
+    n.is_safe = word(reply, 2) == IS_SAFE and word(reply, 3) == HOST_SILENT
     n.stage = VERIFY
 
 
@@ -614,16 +644,20 @@ cdef void verified(Session* n, const Reply* reply, int64_t now_ns) noexcept nogi
     cdef uint8_t[108] data
     cdef int i
     write_config(n, data)
-    n.stage = CLEAR
+    n.stage = RUN if n.is_safe else CLEAR
     for i in range(2, 2 * CONFIG_WORDS):
         if reply.data[i] != data[i]:
             n.stage = CONFIGURE
             n.next_ns = now_ns + RETRY_NS
+    if n.stage == RUN:
+        n.field.node_status[n.node].state = BASELINE
 
 
 cdef void take_result(Session* n, int result, int state) noexcept nogil:
     """The answer to a command: what has become of a divert the ring of outcomes says."""
-    if n.stage == RUN:
+    if n.is_clearing:
+        n.is_clearing = n.wants_clear = False
+    elif n.stage == RUN:
         drop_order(n, 0)
     elif n.stage == TAKE:
         n.stage = CONFIGURE
@@ -636,7 +670,7 @@ cdef void take_result(Session* n, int result, int state) noexcept nogil:
 
 
 cdef bint is_out_of_step(Session* n, int result, uint32_t boot_id, int state, int64_t now_ns, Batch* batch) noexcept nogil:
-    """Whether the node has booted, is another host's, or has made itself safe."""
+    """Whether the node has booted, or is another host's."""
     if result == RESULT_OLD_EPOCH:
         lower(n, CLEARING, now_ns, now_ns, batch)
         n.stage = ENDED
@@ -644,7 +678,7 @@ cdef bint is_out_of_step(Session* n, int result, uint32_t boot_id, int state, in
     if boot_id != n.boot_id or (result == RESULT_NOT_TAKEN and n.stage != TAKE):
         lower(n, CLEARING, now_ns, now_ns, batch)
         return True
-    if n.stage == RUN and state != IS_READY:
+    if n.stage == RUN and state != IS_READY and state != IS_SAFE:
         lower(n, CLEARING, now_ns + RETRY_NS, now_ns, batch)
         return True
     return False
@@ -667,16 +701,22 @@ cdef void answered(Session* n, const Reply* reply, int64_t now_ns, Batch* batch)
     elif asked == ASKED_CONFIG:
         configured(n, reply, now_ns)
     else:
+        note_state(n, word(reply, 2), n.told_ns, batch)
         take_poll(n, reply, now_ns, batch)
 
 
 cdef void session_take(Session* n, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
     n.waiting = False
     if reply.refusal != ACCEPTED:
+        n.is_clearing = False
         failed(n, now_ns, batch)
         return
     n.field.node_status[n.node].n_failures = 0
     answered(n, reply, now_ns, batch)
+
+
+cdef void session_clear(Session* n) noexcept nogil:
+    n.wants_clear = n.stage == RUN and n.is_safe
 
 
 # Building

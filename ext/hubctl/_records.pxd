@@ -55,6 +55,7 @@ cdef enum Kind:
     CARRIER = 21
     EYE_IN_USE = 22
     TAKE_OFF = 23
+    CLEAR_NODE = 24
     FIRE_OUTPUT = 64
     HOLD_INDUCT = 65
     RUN_BELT = 66
@@ -63,6 +64,7 @@ cdef enum Kind:
     ASK_HOST = 69
     ARM_DIVERT = 70
     CANCEL_DIVERT = 71
+    LEAVE_SAFE = 72
     OPENED = 96
     MEASURED = 97
     READ_PLACED = 98
@@ -133,6 +135,7 @@ cdef enum Alarm:
     ALARM_CHUTE_NOT_EMPTIED = 16
     ALARM_SAFETY_TRIPPED = 17
     ALARM_HOST_SILENT = 18
+    ALARM_NODE_SAFE = 19
 
 cdef enum MachineState:
     STATE_CLEARING = 1

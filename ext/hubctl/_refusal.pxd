@@ -5,6 +5,7 @@ from hubctl._records cimport (
     CARRIER,
     CHANGE,
     CHUTE_LEVEL,
+    CLEAR_NODE,
     CLOSING,
     CODE,
     CONFIRM,
@@ -93,7 +94,7 @@ cdef inline bint is_acceptable(const State* s, const Record* input) noexcept nog
         return is_an_answer(s, input)
     if input.kind == WEIGHT or input.kind == SIZE:
         return is_of_a_scale(s, input)
-    if input.kind == NODE:
+    if input.kind == NODE or input.kind == CLEAR_NODE:
         return input.device < s.head.n_nodes
     if input.kind == CONFIRM or input.kind == CHUTE_LEVEL or input.kind == OPERATE or input.kind == FIRE_RESULT:
         return is_of_a_chute(s, input)

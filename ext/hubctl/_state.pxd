@@ -367,6 +367,8 @@ cdef struct NodeStatus:
     int64_t since_ns
     int32_t up
     int32_t n_told            # armed tracks of its diverters
+    int32_t is_safe           # it made itself safe: it tells what it sees, and does nothing
+    int32_t reserved
 
 cdef struct WildLabel:
     uint64_t identity         # of a label read where no parcel is known to be

@@ -57,7 +57,7 @@ class Kind(IntEnum):
     READ = 4
     CONFIRM = 5  # chute=chute, value 1 its eye blocked, 0 cleared
     CHUTE_LEVEL = 6  # chute=chute, device 0 its full eye, 1 its nearly-full eye; value 1 blocked, 0 cleared
-    NODE = 7  # device=node, value 1 up, 0 down
+    NODE = 7  # device=node, value 1 up, 2 up and in its safe state, 0 down
     OPERATE = 8  # chute=chute, value=ChuteState a person or host asks for: any but NEARLY_FULL and FULL
     # seq, parcel, chute, reason OK (written at t_ns; with LATCHED counts=raw counter then), or MISSED_WINDOW or
     # NODE_DOWN (not written), or NONE (taken back in time)
@@ -82,6 +82,7 @@ class Kind(IntEnum):
         22  # device=eye, value 1 a person says that it is well (or a jam is cleared), 0 that it is not
     )
     TAKE_OFF = 23  # parcel: a person says that it is off the belt
+    CLEAR_NODE = 24  # device=node: a person has looked at a node that made itself safe
     # Commands: what the kernel wants done.
     # seq, parcel, device=diverter, chute, counts=fire at, limit=void after, due_ns, value=void after in ns
     FIRE_OUTPUT = 64
@@ -94,6 +95,7 @@ class Kind(IntEnum):
     # limit=void after, both as the belt's counter shows them
     ARM_DIVERT = 70
     CANCEL_DIVERT = 71  # seq, parcel, device=diverter, chute: what was armed is off
+    LEAVE_SAFE = 72  # device=node: out of its safe state
     # Evidence: what the kernel saw, thought and did.
     OPENED = 96  # parcel, device=eye or scanner, counts=leading edge here
     MEASURED = 97  # parcel, value=length in counts
@@ -184,6 +186,7 @@ class Alarm(IntEnum):
     CHUTE_NOT_EMPTIED = 16  # chute: full for too long
     SAFETY_TRIPPED = 17  # 0
     HOST_SILENT = 18  # 0
+    NODE_SAFE = 19  # node: it has heard no host for too long, and does nothing until a person clears it
 
 
 class MachineState(IntEnum):
@@ -355,6 +358,10 @@ ALARM_SENTENCES: dict[Alarm, Sentence] = {
     Alarm.CHUTE_NOT_EMPTIED: Sentence("full for too long", "格口满后长时间未清空"),
     Alarm.SAFETY_TRIPPED: Sentence("the safety chain has tripped", "安全回路断开"),
     Alarm.HOST_SILENT: Sentence("the host does not answer", "上位系统无应答"),
+    Alarm.NODE_SAFE: Sentence(
+        "made itself safe for want of a host: look at it, then clear it",
+        "节点失去主机后已进入安全状态,请检查后清除",
+    ),
 }
 
 

@@ -37,6 +37,7 @@ USAGE = {
     "off": "off PARCEL",
     "diverter": "diverter NAME in|out",
     "eye": "eye NAME well|bad",
+    "node": "node NAME clear",
     "machine": "machine " + "|".join(MACHINE_WORDS),
     "answer": "answer QUESTION lane|chute NAME, answer QUESTION " + "|".join(NOWHERE_WORDS),
     QUESTIONS: QUESTIONS,
@@ -147,6 +148,12 @@ def _eye(words: list[str], names: HubNames, seq: int) -> Wish:
     return _wish(Kind.EYE_IN_USE, device=_index("eye", words[0], names.eyes), value=value, seq=seq)
 
 
+def _node(words: list[str], names: HubNames, seq: int) -> Wish:
+    """Out of the safe state that it went into for want of a host."""
+    _one_of("word for a node", words[1], {"clear": 1})
+    return _wish(Kind.CLEAR_NODE, device=_index("node", words[0], names.nodes), seq=seq)
+
+
 def _machine(words: list[str], names: HubNames, seq: int) -> Wish:
     return _wish(Kind.MACHINE, value=_one_of("command", words[0], MACHINE_WORDS), seq=seq)
 
@@ -175,6 +182,7 @@ _MAKERS: dict[str, Callable[[list[str], HubNames, int], Wish]] = {
     "off": _off,
     "diverter": _diverter,
     "eye": _eye,
+    "node": _node,
     "machine": _machine,
 }
 

@@ -26,6 +26,7 @@ _ABOUT = {
     Alarm.GRIDLOCK: "belts",
     Alarm.RING_LOST: "belts",
     Alarm.CHUTE_NOT_EMPTIED: "chutes",
+    Alarm.NODE_SAFE: "nodes",
 }
 
 

@@ -37,6 +37,7 @@ PLAIN = [usage.split() for word, usage in USAGE.items() if word not in ("answer"
 @pytest.mark.parametrize("words", PLAIN, ids=lambda words: words[0])
 def test_every_word_has_its_input(words: list[str]) -> None:
     first = {"chute": "C12", "change": "7", "code": "7", "off": "7", "diverter": "D03", "eye": "group1"}
+    first |= {"node": NAMES.nodes[0]}
     second = {"code": "SF1", "change": "C12"}
     last = second.get(words[0], words[-1].split("|")[0])
     filled = [words[0], *([first[words[0]]] if words[0] in first else []), last][: len(words)]
@@ -77,6 +78,8 @@ def test_a_word_becomes_the_record_it_means() -> None:
         (["answer", "1", "lane"], "must be like: answer QUESTION lane|chute NAME, answer QUESTION not-found"),
         (["answer", "1", "lost"], '"lost" is no answer: must be one of not-found, no-data, intercept, hold'),
         (["questions", "all"], "must be like: questions"),
+        (["node", "head", "mend"], '"mend" is no word for a node: must be one of clear'),
+        (["node", "n9", "clear"], 'there is no node "n9"'),
         (["machine", "fly"], '"fly" is no command: must be one of reset, start'),
     ],
     ids=str,

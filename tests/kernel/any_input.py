@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from line_hub import MS, plan
 
-kinds = st.integers(1, 23)
+kinds = st.integers(1, 24)
 small = st.integers(0, 8)
 any_input = st.fixed_dictionaries(
     {

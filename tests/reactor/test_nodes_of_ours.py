@@ -33,7 +33,7 @@ links = [
   { name = "top", kind = "scanner-tcp", host = "127.0.0.1", port = 1504 },
 ]
 nodes = [
-  { name = "n1", link = "n1", firmware = "hubctl", timeout_ms = 20 },
+  { name = "n1", link = "n1", firmware = "hubctl", timeout_ms = 20, watchdog_ms = 1000 },
   { name = "n2", link = "n2", firmware = "hubctl", timeout_ms = 20 },
 ]
 eyes = [
@@ -287,6 +287,68 @@ def test_a_stop_makes_it_safe_and_the_next_host_clears_it() -> None:
     other.node = rig.node
     other.now_ns = rig.now_ns
     other.up()
+
+
+def fallen_silent() -> Rig:
+    """A rig whose host said nothing for so long that its node made itself safe, with a divert armed."""
+    rig = Rig().up()
+    rig.arm(5, rig.node.counts + 200_000)
+    rig.run(10, COUNTS_PER_MS)
+    rig.is_stalled = True
+    rig.run(1100, COUNTS_PER_MS)
+    rig.is_stalled = False
+    rig.run(100, COUNTS_PER_MS)
+    return rig
+
+
+def states(rig: Rig) -> list[int]:
+    return [int(row["value"]) for row in rig.told if row["kind"] == Kind.NODE]
+
+
+def test_a_node_that_made_itself_safe_is_watched_and_waits_for_a_person() -> None:
+    rig = fallen_silent()
+    assert rig.node.get(r.STATUS, "state") == r.NodeState.SAFE
+    assert states(rig) == [1, 2]
+    assert rig.results() == [(5, Reason.NODE_DOWN, -(2**63))]
+    rig.node.eyes(1)
+    told = rig.run(20, COUNTS_PER_MS)
+    assert {row["kind"] for row in told} == {Kind.ENCODER, Kind.EYE}
+    rig.arm(6, rig.node.counts + 600)
+    rig.run(150, COUNTS_PER_MS)
+    assert rig.results()[1:] == [(6, Reason.NODE_DOWN, -(2**63))]
+    rig.master.clear()
+    rig.run(20, COUNTS_PER_MS)
+    assert states(rig) == [1, 2, 1]
+    at = rig.node.counts + 600
+    rig.arm(7, at)
+    rig.run(150, COUNTS_PER_MS)
+    assert rig.results()[2:] == [(7, Reason.OK, at)]
+
+
+def test_a_node_that_had_no_room_for_its_edges_was_blind() -> None:
+    rig = Rig().up()
+    rig.is_stalled = True
+    for edge in range(r.N_EDGES_MAX + 6):
+        rig.node.eyes(edge % 2)
+        rig.run(1, COUNTS_PER_MS)
+    rig.is_stalled = False
+    rig.run(50, COUNTS_PER_MS)
+    assert states(rig) == [1, 0, 1]
+    kinds = [row["kind"] for row in rig.told]
+    assert kinds.count(Kind.EYE) == r.N_EDGES_MAX
+    assert kinds.index(Kind.EYE) > max(k for k, kind in enumerate(kinds) if kind == Kind.NODE)
+
+
+def test_the_next_host_does_not_clear_what_made_itself_safe() -> None:
+    rig = fallen_silent()
+    other = Rig(epoch=2)
+    other.node, other.now_ns = rig.node, rig.now_ns
+    other.run(100, COUNTS_PER_MS)
+    assert states(other) == [2]
+    assert other.node.get(r.STATUS, "safe_reason") == r.SafeReason.HOST_SILENT
+    other.master.clear()
+    other.run(20, COUNTS_PER_MS)
+    assert states(other) == [2, 1]
 
 
 WRONG = [
