@@ -43,7 +43,7 @@ class Happening(NamedTuple):
 
 def lines_with(gaps_mm: st.SearchStrategy[int]) -> st.SearchStrategy[list[Parcel]]:
     parcels = st.builds(Parcel, gaps_mm, st.integers(120, 400), st.sampled_from("12345"))
-    return st.lists(parcels, min_size=4, max_size=7)
+    return st.lists(parcels, min_size=3, max_size=5)
 
 
 happenings = st.builds(
@@ -112,7 +112,7 @@ def fits(line: list[Parcel], happening: Happening) -> Happening:
 
 
 @given(lines_with(st.integers(60, 500)), happenings, st.sampled_from([0, 300]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_nobody_lands_in_a_chute_that_is_not_his(
     line: list[Parcel], happening: Happening, realign_mm: int
 ) -> None:
@@ -123,7 +123,7 @@ def test_nobody_lands_in_a_chute_that_is_not_his(
 
 
 @given(lines_with(st.integers(350, 600)), happenings, st.sampled_from([0, 300]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_those_who_are_no_neighbours_land_where_they_would_have(
     line: list[Parcel], happening: Happening, realign_mm: int
 ) -> None:

@@ -64,7 +64,7 @@ def said_on(run: Run, latency_ms: int, hold_ms: int) -> Records:
 
 
 @given(st.integers(800, 1200), st.integers(-250, 250), st.integers(0, 120), st.integers(20, 200))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_paddle_meets_the_middle_on_a_ramp(
     from_counts_s: int, change_counts_s2: int, latency_ms: int, hold_ms: int
 ) -> None:
