@@ -111,6 +111,12 @@ def eyes_in_order(hub: Hub) -> list[Eye]:
     return sorted(hub.eyes, key=lambda eye: (belts[eye.belt], eye.at_mm))
 
 
+def debounce_mm(hub: Hub, eye: Eye) -> int:
+    """A shorter gap before an eye is none, and a shorter blip no parcel."""
+    shortest = {belt.name: belt.parcel_mm_min for belt in hub.belts}
+    return shortest[eye.belt] // 5 if eye.debounce_mm is None else eye.debounce_mm
+
+
 def diverters_in_order(hub: Hub) -> list[Diverter]:
     """The diverters by belt and position: index of a diverter in every table and record."""
     belts = _index(hub.belts)
@@ -185,7 +191,7 @@ class _LayoutMaker:
         self.eyes = {eye.name: i for i, eye in enumerate(eyes_in_order(hub))}
         self.scanners = _index(hub.scanners)
         self.per_m = {belt.name: counts_per_m(belt) for belt in hub.belts}
-        self.debounce_mm = {belt.name: belt.parcel_mm_min // 5 for belt in hub.belts}
+        self.debounce_mm = {eye.name: debounce_mm(hub, eye) for eye in hub.eyes}
         self.jam_mm = {belt.name: 2 * belt.parcel_mm_max for belt in hub.belts}
         self.timeout_ms = {node.name: node.timeout_ms for node in hub.nodes}
         self.told_late_ms = max((_detected_ms(node) for node in hub.nodes), default=0)
@@ -253,9 +259,7 @@ class _LayoutMaker:
             "window_before_counts": counts(eye.earliest_mm),
             "length_window_counts": counts(eye.length_window_mm),
             "realign_counts": counts(eye.realign_mm),
-            "debounce_counts": counts(
-                self.debounce_mm[eye.belt] if eye.debounce_mm is None else eye.debounce_mm
-            ),
+            "debounce_counts": counts(self.debounce_mm[eye.name]),
             "jam_counts": counts(self.jam_mm[eye.belt] if eye.jam_mm is None else eye.jam_mm),
             "launch_ns": eye.launch_ms * NS_PER_MS,
         }

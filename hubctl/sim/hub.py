@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubctl.core.hubfile import Belt, Chute, Diverter, Hub
-from hubctl.core.layout import diverters_in_order, eyes_in_order
+from hubctl.core.layout import debounce_mm, diverters_in_order, eyes_in_order
 from hubctl.sim.matter import (
     BELT,
     CORE,
@@ -30,6 +30,7 @@ from hubctl.sim.world import begin
 N_HAPPENINGS_MAX = 512
 NS_PER_MS = 1_000_000
 N_TAKEN_SPARE = 1024
+EDGE_MS = 5  # edges are told so ill
 APPROACH_MM = 50  # a parcel comes down so far before its induct's eye, unless at the belt's start
 
 
@@ -49,7 +50,7 @@ def make_world(hub: Hub, traffic: Traffic, start_ns: int) -> World:
     n = len(traffic.parcels)
     progress = np.zeros(n, PROGRESS)
     progress["landed"] = NOT_YET
-    progress["stood_um"] = -1
+    progress["stood_um"] = progress["as_one"] = -1
     core = _core(hub, traffic, start_ns)
     world = World(
         core=core,
@@ -147,7 +148,11 @@ def _core(hub: Hub, traffic: Traffic, start_ns: int) -> npt.NDArray[np.void]:
     row["now_ns"] = start_ns
     row["n_belts"] = len(belts)
     row["harm_ns"], row["heal_ns"] = traffic.harm_s * NS_PER_S, traffic.heal_s * NS_PER_S
-    row["n_eyes"] = _fill(row["eyes_um"], [eye.at_mm * UM_PER_MM for eye in eyes_in_order(hub)])
+    eyes = eyes_in_order(hub)
+    row["n_eyes"] = _fill(row["eyes_um"], [eye.at_mm * UM_PER_MM for eye in eyes])
+    speeds = {belt.name: belt.speed_mm_s for belt in hub.belts}
+    blur_um = {name: speed * EDGE_MS for name, speed in speeds.items()}
+    _fill(row["debounce_um"], [debounce_mm(hub, eye) * UM_PER_MM + blur_um[eye.belt] for eye in eyes])
     _fill(row["is_load_eye"], [int(eye.role == "load") for eye in eyes_in_order(hub)])
     row["n_scanners"] = _fill(row["scanners_um"], [scanner.at_mm * UM_PER_MM for scanner in hub.scanners])
     _fill(row["scanner_belt"], [belts.index(scanner.belt) for scanner in hub.scanners])

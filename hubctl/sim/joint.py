@@ -162,6 +162,8 @@ class Joint(NamedTuple):
     labels: npt.NDArray[np.uint8]  # shape (2, n, 56): the label of each parcel, and its other one
     write_fates: Longs  # WriteFate
     row_of_track: Longs  # the parcel behind a track, by its number; -1 not known
+    came: Longs  # the parcel that made each of `inputs`, where an eye was blocked
+    came_later: Longs  # the same of `posted`
 
 
 # Inputs
@@ -172,6 +174,7 @@ def _input(j: Joint, kind: int, t_ns: int) -> Any:
     """The next input record, cleared."""
     k = j.s[0]["clock"][N_IN]
     j.s[0]["clock"][N_IN] += 1
+    j.came[k] = -1
     j.inputs[k] = j.blank[0]
     record = j.inputs[k]
     record["kind"] = kind
@@ -196,6 +199,7 @@ def _post(j: Joint, at_ns: int) -> None:
     j.s[0]["clock"][N_IN] -= 1
     slot = j.s[0]["clock"][N_POSTED] % len(j.posted)
     j.posted[slot] = j.inputs[j.s[0]["clock"][N_IN]]
+    j.came_later[slot] = j.came[j.s[0]["clock"][N_IN]]
     push(
         j.s[0]["posted_keys"],
         j.s[0]["posted_payloads"],
@@ -211,7 +215,9 @@ def _post(j: Joint, at_ns: int) -> None:
 def take_post(j: Joint, t_ns: int) -> None:
     """What was under way and has come."""
     while j.s[0]["clock"][N_WAITING] > 0 and j.s[0]["posted_keys"][0] <= t_ns:
-        j.inputs[j.s[0]["clock"][N_IN]] = j.posted[j.s[0]["posted_payloads"][0] % len(j.posted)]
+        slot = j.s[0]["posted_payloads"][0] % len(j.posted)
+        j.inputs[j.s[0]["clock"][N_IN]] = j.posted[slot]
+        j.came[j.s[0]["clock"][N_IN]] = j.came_later[slot]
         j.s[0]["clock"][N_IN] += 1
         j.s[0]["clock"][N_WAITING] -= 1
         pop(j.s[0]["posted_keys"], j.s[0]["posted_payloads"], j.s[0]["clock"][N_WAITING])
@@ -319,6 +325,7 @@ def _tell_edge(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
     record = _input(j, _EYE, told_ns)
     record["device"] = eye
     record["value"] = value
+    j.came[j.s[0]["clock"][N_IN] - 1] = j.s[0]["inducting"][eye]
     if value and w.core[0]["eye_source"][eye] >= 0 and is_ring(w, j.s[0]["eye_belt"][eye]):
         record["limit"] = w.parcels[j.s[0]["inducting"][eye]]["length_um"] // 1000
     if j.s[0]["eye_latched"][eye]:
@@ -734,11 +741,18 @@ def _answer(j: Joint, w: World, question: Any, t_ns: int) -> None:
 
 
 @jitable
-def learn_track(j: Joint, w: World, record: Any) -> None:
-    """A track was opened at an induct eye: by the parcel that came there last."""
+def learn_track(j: Joint, w: World, record: Any, fed: int, n: int) -> None:
+    """A track was opened at an induct eye, by one of `n` inputs from `fed` on, or by whoever came there last."""
     eye, track = record["device"], record["parcel"]
-    if eye < w.core[0]["n_eyes"] and j.s[0]["inducting"][eye] >= 0 and track < len(j.row_of_track):
-        p = j.s[0]["inducting"][eye]
-        j.row_of_track[track] = p
-        if w.progress[p]["track"] == 0:
-            w.progress[p]["track"] = track
+    if eye >= w.core[0]["n_eyes"] or j.s[0]["inducting"][eye] < 0 or track >= len(j.row_of_track):
+        return
+    p = j.s[0]["inducting"][eye]
+    for k in range(fed, fed + n):
+        given = j.inputs[k]
+        if given["kind"] == _EYE and given["device"] == eye and given["value"] == 1 and j.came[k] >= 0:
+            p = j.came[k]
+            j.came[k] = -1
+            break
+    j.row_of_track[track] = p
+    if w.progress[p]["track"] == 0:
+        w.progress[p]["track"] = track

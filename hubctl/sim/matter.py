@@ -84,6 +84,14 @@ class Cause(IntEnum):
     HAND = 4  # a person took it off
 
 
+class Moved(IntEnum):
+    """Whether a parcel is where the belt alone would have brought it."""
+
+    NO = 0
+    SEEN = 1  # it is not, and an eye has seen it since
+    UNSEEN = 2  # and none has
+
+
 class Mishap(IntEnum):
     """What befalls devices for a while. Each is the fault of the same name in small letters."""
 
@@ -191,6 +199,11 @@ PROGRESS = np.dtype(
         ("n_looks", "<i4"),  # how often it came by a load eye
         ("reserved", "<i4"),
         ("n_passed_on", "<i4"),  # how often it went over to another belt, or to the start of its own
+        ("moved", "<i4"),  # Moved: it slipped, stood or was run into
+        ("as_one", "<i4"),  # the last eye that could not tell it apart took it for one with this parcel; -1
+        ("joint_um", "<i8"),  # and what it saw began so far before this one
+        ("seen_ns", "<i8"),  # when its leading edge came to the last eye
+        ("seen_eye", "<i8"),  # which that was
     ]
 )
 
@@ -202,6 +215,9 @@ TAKEN = np.dtype(
         ("chute", "<i4"),
         ("cause", "<i4"),
         ("neighbour", "<i4"),  # -1: there is none
+        ("seen_ns", "<i8"),  # of its progress, then
+        ("seen_eye", "<i4"),
+        ("moved", "<i4"),
     ]
 )
 
@@ -266,6 +282,7 @@ CORE = np.dtype(
         ("heal_ns", "<i8"),  # for so long they do not, and so on; 0: always
         ("eyes_um", "<i8", (N_EYES_MAX,)),
         ("eye_source", "<i8", (N_EYES_MAX,)),  # for an induct eye its induct; -1
+        ("debounce_um", "<i8", (N_EYES_MAX,)),  # a shorter gap is not seen
         ("is_load_eye", "<i8", (N_EYES_MAX,)),
         ("over_eye", "<i8", (N_EYES_MAX,)),  # parcels that block each eye
         ("n_seen", "<i8", (N_EYES_MAX,)),  # how often each was blocked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hubctl.sim.jitable import seldom
-from hubctl.sim.matter import ON_BELT, Happens, Mishap, World
+from hubctl.sim.matter import ON_BELT, Happens, Mishap, Moved, World
 from hubctl.sim.motion import NS_PER_S, obey, set_speed
 from hubctl.sim.places import (
     BUMP,
@@ -43,6 +43,7 @@ def slip(w: World, p: int, travel_um: int) -> None:
         by_um = max(min(by_um, rear_um - place_of(w, behind, travel_um) + PRESS_UM), 0)
     w.progress[p]["origin_um"] += by_um
     w.progress[p]["has_slipped"] = 1
+    w.progress[p]["moved"] = Moved.UNSEEN
     begin_anew(w, p, travel_um)
 
 
@@ -51,6 +52,7 @@ def stand(w: World, p: int, place_um: int, travel_um: int) -> None:
     """It stands while the belt runs, and the next behind it will come up against it."""
     row = w.progress[p]
     row["stood_um"] = place_um
+    row["moved"] = Moved.UNSEEN
     row["epoch"] += 1
     behind = row["behind"]
     if behind >= 0 and w.progress[behind]["stood_um"] < 0:

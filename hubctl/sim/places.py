@@ -10,7 +10,7 @@ import numpy as np
 
 from hubctl.sim.heap import push
 from hubctl.sim.jitable import jitable, seldom
-from hubctl.sim.matter import N_SCANNERS_MAX, Happens, World
+from hubctl.sim.matter import N_SCANNERS_MAX, Happens, Moved, World
 from hubctl.sim.motion import await_travel, travelled_um
 
 # Events in order of belt travel.
@@ -103,6 +103,27 @@ def sees(w: World, eye: int, p: int) -> bool:
     source = w.core[0]["eye_source"][eye]
     mine = w.parcels[p]["source"] == source and w.parcels[p]["put_um"] < 0 and w.progress[p]["via"] == 0
     return bool(source < 0 or mine)
+
+
+@jitable
+def see(w: World, p: int, eye: int, t_ns: int) -> None:
+    """What can be known of it from now on: with next to no light before it, it passes for one with who is ahead."""
+    row = w.progress[p]
+    row["seen_ns"] = t_ns
+    row["seen_eye"] = eye
+    row["joint_um"] = 0
+    if row["moved"] == Moved.UNSEEN:
+        row["moved"] = Moved.SEEN
+    if row["ahead"] >= 0:
+        _look_ahead(w, p, row["ahead"], eye, travel_at(w, row["belt"], t_ns))
+
+
+@jitable
+def _look_ahead(w: World, p: int, ahead: int, eye: int, travel_um: int) -> None:
+    lead_um = place_of(w, ahead, travel_um) - w.core[0]["eyes_um"][eye]
+    if lead_um - w.parcels[ahead]["length_um"] <= w.core[0]["debounce_um"][eye]:
+        w.progress[p]["as_one"] = ahead
+        w.progress[p]["joint_um"] = lead_um + w.progress[ahead]["joint_um"]
 
 
 # The order of parcels on a belt, for who stands in whose way
@@ -289,6 +310,9 @@ def write_down(w: World, p: int, chute: int, cause: int, t_ns: int) -> None:
         w.taken[k]["cause"] = cause
         w.taken[k]["neighbour"] = -1
         w.taken[k]["beside_um"] = FREE_UM
+        w.taken[k]["seen_ns"] = w.progress[p]["seen_ns"]
+        w.taken[k]["seen_eye"] = w.progress[p]["seen_eye"]
+        w.taken[k]["moved"] = w.progress[p]["moved"]
 
 
 @seldom

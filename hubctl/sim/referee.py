@@ -17,13 +17,12 @@ import numpy.typing as npt
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.matter import TAKEN_OFF, Cause, Mishap
+from hubctl.sim.undetectable import JOIN_NS_MAX, Diverted, undetectable
 from hubctl.sim.watch import INVARIANTS, Watch
 
-JOIN_NS_MAX = 64_000_000  # an induct edge and its parcel are no further apart: half the least spacing
-N_PRESSED_MAX = (
-    2  # rows between two that touch: one may have been put on, or come by another induct, between them
-)
 FLIGHT_NS_MAX = 2_000_000_000  # from a fire to the paddle taking the parcel
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class Truth(NamedTuple):
@@ -99,48 +98,19 @@ def _names(enum: Any, values: Any) -> dict[str, int]:
     return {enum(int(number)).name: int(count) for number, count in zip(numbers, counts, strict=True)}
 
 
-class _Diverted(NamedTuple):
-    """Each divert that an output had moved the paddle for, and the parcel that its fire was for (-1: not known)."""
-
-    taken: npt.NDArray[Any]  # TAKEN
-    meant: npt.NDArray[np.int64]
-
-
-def _diverted(layout: Layout, truth: Truth, fires: Records, parcel_of: Mapping[int, int]) -> _Diverted:
+def _diverted(layout: Layout, truth: Truth, fires: Records, parcel_of: Mapping[int, int]) -> Diverted:
     taken = truth.taken[truth.taken["cause"] == Cause.FIRED]
     moved_ns = layout.diverters["latency_ns"][layout.chutes["diverter"][taken["chute"]]]
     found = _fire_of_divert(fires, taken["chute"], taken["t_ns"] - moved_ns)
-    meant = [parcel_of.get(int(fires["parcel"][k]), -1) if k >= 0 else -1 for k in found]
-    return _Diverted(taken, np.array(meant, np.int64))
+    tracks = np.array([int(fires["parcel"][k]) if k >= 0 else 0 for k in found], np.int64)
+    meant = [parcel_of.get(track, -1) for track in tracks.tolist()]
+    return Diverted(taken, tracks, np.array(meant, np.int64))
 
 
-def _undetectable(truth: Truth, diverted: _Diverted) -> npt.NDArray[np.bool_]:
-    """What no eye can tell: one put on by hand where another was taken off; who of two that pass as one is taken."""
-    rows, meant = diverted.taken["parcel"], diverted.meant
-    put_on = truth.parcels["put_um"][rows] >= 0
-    taken_off = truth.progress["landed"][meant] == TAKEN_OFF
-    return np.asarray((meant >= 0) & ((put_on & taken_off) | _pass_as_one(truth.parcels, rows, meant)))
-
-
-def _pass_as_one(
-    parcels: npt.NDArray[Any], rows: npt.NDArray[np.int64], others: npt.NDArray[np.int64]
-) -> Any:
-    """Parcels that came pressed against each other or side by side: an eye sees one."""
-    beside = (parcels["beside"][rows] == others) | (parcels["beside"][others] == rows)
-    later = np.maximum(rows, others)
-    pressed = (np.abs(rows - others) <= N_PRESSED_MAX) & (parcels["gap_um"][later] < 0)
-    return beside | pressed
-
-
-def _was_moved(parcels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def _was_moved(truth: Truth) -> Bools:
     """Parcels that are not where they would be had nobody and nothing touched them."""
-    moved = (
-        (parcels["put_um"] >= 0)
-        | (parcels["slip_um"] > 0)
-        | (parcels["stands_ns"] > 0)
-        | (parcels["beside"] >= 0)
-    )
-    return np.asarray(moved)
+    parcels = truth.parcels
+    return np.asarray((parcels["put_um"] >= 0) | (truth.progress["moved"] != 0) | (parcels["beside"] >= 0))
 
 
 def _wished(
@@ -153,7 +123,7 @@ def _wished(
 
 
 def _hit(
-    layout: Layout, truth: Truth, diverted: _Diverted, tracked: npt.NDArray[np.bool_]
+    layout: Layout, truth: Truth, diverted: Diverted, tracked: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
     """Diverts of the right parcel whose paddle met a neighbour that the kernel followed too."""
     taken = diverted.taken
@@ -162,7 +132,7 @@ def _hit(
     half_ns = layout.diverters["hold_ns"][diverters] // 2
     sweep_um = half_ns // 1000 * (belts["speed_counts_s"] * 1000 // belts["counts_per_m"]) // 1000
     known = (taken["neighbour"] >= 0) & tracked[taken["neighbour"]] & (diverted.meant == taken["parcel"])
-    moved = _was_moved(truth.parcels)
+    moved = _was_moved(truth)
     return np.asarray(
         known & ~moved[taken["parcel"]] & ~moved[taken["neighbour"]] & (taken["beside_um"] < sweep_um)
     )
@@ -212,39 +182,55 @@ def _broken(watch: Watch) -> Iterator[Wrong]:
             yield Wrong(name, int(parcel), int(t_ns))
 
 
+class _Tracks(NamedTuple):
+    """Which track is which parcel's."""
+
+    parcel_of: Mapping[int, int]
+    track_of: Mapping[int, int]
+    is_tracked: Bools  # shape (n_parcels,)
+
+
 class _Actions(NamedTuple):
     """What the paddles did to whom."""
 
     wrong: list[Wrong]
-    replaced: npt.NDArray[np.int64]  # parcels taken off, whose divert took one put on: nobody can tell
+    replaced: Ints  # parcels whose divert took one that nobody can tell from them
 
 
-def _actions(
-    layout: Layout, plan: CompiledPlan, truth: Truth, fires: Records, parcel_of: Mapping[int, int]
-) -> _Actions:
+def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records, tracks: _Tracks) -> _Actions:
     """Parcels in a chute where they may not be, and diverts that took another parcel than they were for."""
-    diverted = _diverted(layout, truth, fires, parcel_of)
-    excused = _undetectable(truth, diverted)
-    rows = diverted.taken["parcel"]
-    lane = np.where(truth.parcels["put_um"] >= 0, -1, truth.parcels["lane"])[rows]
+    diverted = _diverted(layout, truth, records[records["kind"] == Kind.FIRE_OUTPUT], tracks.parcel_of)
+    seen = records[records["kind"] == Kind.SEEN]
+    excused = undetectable(layout, truth.parcels, truth.progress, diverted, seen)
+    fits = _fits(layout, plan, truth, diverted.taken, excused.one)
     ends = layout.chutes["to_belt"][diverted.taken["chute"]] == NO_INDEX
-    is_wished = _wished(truth, rows, diverted.taken["chute"])
-    other = np.where(truth.parcels["put_um"] >= 0, -1, truth.parcels["other_lane"])[rows]
-    allowed = allowed_chutes(layout, plan)[:, diverted.taken["chute"]]
-    each = np.arange(len(rows))
-    fits = allowed[lane, each] | (other >= 0) & allowed[other, each]
-    astray = ends & ~fits & ~is_wished & ~excused
-    mistaken = (diverted.meant >= 0) & (diverted.meant != rows) & ~excused
-    tracks = {parcel: track for track, parcel in parcel_of.items()}
-    tracked = np.isin(np.arange(len(truth.parcels)), list(tracks))
-    into_neighbour = _hit(layout, truth, diverted, tracked)
-    kinds = (("wrong_chute", astray), ("wrong_action", mistaken), ("hit_neighbour", into_neighbour))
+    is_other = (diverted.meant >= 0) & (diverted.meant != diverted.taken["parcel"])
+    kinds = (
+        ("wrong_chute", ends & ~fits & ~excused.is_other),
+        ("wrong_action", is_other & ~excused.is_other & ~(excused.is_of_block & (fits | ~ends))),
+        ("hit_neighbour", _hit(layout, truth, diverted, tracks.is_tracked)),
+    )
     wrong = [
-        Wrong(what, tracks.get(int(row["parcel"]), 0), int(row["t_ns"]))
+        Wrong(what, tracks.track_of.get(int(row["parcel"]), 0), int(row["t_ns"]))
         for what, which in kinds
         for row in diverted.taken[which]
     ]
-    return _Actions(wrong, diverted.meant[excused])
+    return _Actions(wrong, diverted.meant[is_other & excused.is_other])
+
+
+def _fits(layout: Layout, plan: CompiledPlan, truth: Truth, taken: npt.NDArray[Any], one: Ints) -> Bools:
+    """Whether each parcel taken, or one that it passes for, may be in its chute."""
+    allowed = allowed_chutes(layout, plan)
+    by_hand = truth.parcels["put_um"] >= 0
+    lane = np.where(by_hand, -1, truth.parcels["lane"])
+    other = np.where(by_hand, lane, truth.parcels["other_lane"])
+    other = np.where(other >= 0, other, lane)
+    rows, chutes = taken["parcel"], taken["chute"]
+    fits = allowed[lane[rows], chutes] | allowed[other[rows], chutes] | _wished(truth, rows, chutes)
+    for k in np.flatnonzero(~fits):
+        beside = np.flatnonzero(one == one[rows[k]])
+        fits[k] = (allowed[lane[beside], chutes[k]] | allowed[other[beside], chutes[k]]).any()
+    return np.asarray(fits)
 
 
 def judge(
@@ -271,7 +257,9 @@ def judge(
     parcel_of = dict(zip(inducted["parcel"].tolist(), parcels.tolist(), strict=True))
     all_closed = records[records["kind"] == Kind.CLOSED]
     closed = all_closed[all_closed["flags"] & Flag.UNEXPECTED == 0]
-    actions = _actions(layout, plan, truth, records[records["kind"] == Kind.FIRE_OUTPUT], parcel_of)
+    track_of = {parcel: track for track, parcel in parcel_of.items()}
+    is_tracked = np.isin(np.arange(len(truth.parcels)), parcels)
+    actions = _actions(layout, plan, truth, records, _Tracks(parcel_of, track_of, is_tracked))
     wrong = [
         *actions.wrong,
         *_misreported(closed, parcel_of, truth, actions.replaced),

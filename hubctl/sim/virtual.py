@@ -76,7 +76,7 @@ N_CHUNK = N_OUT // 64  # inputs of one step: the kernel wants room for so many r
 N_TRACKS_SPARE = 4096
 SLICE_NS = 20 * 60 * 10**9  # belt time between two reports of progress
 
-KEPT = (Kind.OPENED, Kind.FIRE_OUTPUT, Kind.CLOSED, Kind.LAPPED)
+KEPT = (Kind.OPENED, Kind.SEEN, Kind.FIRE_OUTPUT, Kind.CLOSED, Kind.LAPPED)
 _FIRE, _OPENED = int(Kind.FIRE_OUTPUT), int(Kind.OPENED)
 _HEEDED = tuple(
     int(kind) for kind in (Kind.RUN_BELT, Kind.HOLD_INDUCT, Kind.ASK_HOST, Kind.LAUNCH, Kind.ALARM_RAISED)
@@ -97,8 +97,6 @@ def _heed(j: Joint, w: World, record: Any, t_ns: int) -> None:
     kind = record["kind"]
     if kind == _FIRE:
         fire(j, w, record, t_ns)
-    elif kind == _OPENED and record["flags"] & _UNEXPECTED == 0:
-        learn_track(j, w, record)
     elif kind in _HEEDED:
         obey(j, w, kind, record, t_ns)
 
@@ -121,6 +119,8 @@ def _step(j: Joint, w: World, seen: Watch, t_ns: int) -> None:
         for k in range(n_out):
             watch_record(seen, j.out[k])
             _keep(j, j.out[k])
+            if j.out[k]["kind"] == _OPENED and j.out[k]["flags"] & _UNEXPECTED == 0:
+                learn_track(j, w, j.out[k], fed - n, n)
             _heed(j, w, j.out[k], t_ns)
         if j.s[0]["clock"][N_IN] == fed:
             j.s[0]["clock"][N_IN] = 0
@@ -249,6 +249,8 @@ def _make_joint(
         labels=np.stack([traffic.labels, traffic.others]).view(np.uint8).reshape(2, -1, 56),
         write_fates=traffic.write_fates,
         row_of_track=np.full(3 * len(traffic.parcels) + N_TRACKS_SPARE, -1, np.int64),
+        came=np.full(N_INPUTS_MAX, -1, np.int64),
+        came_later=np.full(N_POSTED_MAX, -1, np.int64),
     )
 
 

@@ -83,6 +83,7 @@ from hubctl.sim.places import (
     notice,
     place_of,
     plain,
+    see,
     sees,
     set_down,
     shortfall_um,
@@ -247,6 +248,7 @@ def _cross_end(w: World, p: int, t_ns: int) -> None:
 @jitable
 def _lead(w: World, p: int, eye: int, t_ns: int) -> None:
     w.progress[p]["next_lead"] = eye + 1
+    see(w, p, eye, t_ns)
     cover(w, eye, 1, t_ns, p)
     w.progress[p]["trigger"] = w.core[0]["n_seen"][eye]
     if w.core[0]["eye_source"][eye] >= 0 and w.progress[p]["inducted_ns"] == 0:

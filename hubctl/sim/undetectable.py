@@ -1,0 +1,98 @@
+"""What no sensor of the hub could ever reveal: whose place a parcel has taken, or who of several passes for one.
+
+A parcel put on by hand exactly where another was taken off; parcels so close that each eye sees one; one that
+slipped or stood since the last eye on its way, or came to an eye just when and as long as another should have.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hubctl.core.events import Records
+from hubctl.core.tables import Layout
+from hubctl.sim.matter import TAKEN_OFF, Moved
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+JOIN_NS_MAX = 64_000_000  # an eye's edge and its parcel are no further apart: half the least spacing
+UM_PER_M = 1_000_000
+
+
+class Diverted(NamedTuple):
+    """Each divert that an output had moved the paddle for, and whom its fire was for."""
+
+    taken: npt.NDArray[Any]  # TAKEN
+    tracks: Ints  # 0: not known
+    meant: Ints  # the same as a parcel; -1: not known
+
+
+class Undetectable(NamedTuple):
+    """Of each divert, what nobody can tell."""
+
+    is_other: Bools  # that it took another than it was for
+    is_of_block: Bools  # that, unless by the length of what an eye saw: it may go where all of it may
+    one: Ints  # of each parcel: those with the same number passed for one at an eye
+
+
+def undetectable(
+    layout: Layout, parcels: npt.NDArray[Any], progress: npt.NDArray[Any], diverted: Diverted, seen: Records
+) -> Undetectable:
+    """What no eye could tell of these diverts.
+
+    Parameters
+    ----------
+    parcels, progress : PARCEL and PROGRESS arrays
+        The truth.
+    seen : RECORD array
+        SEEN of the run, or none: then a parcel moved to another's place is never excused.
+    """
+    taken, rows, meant = diverted.taken, diverted.taken["parcel"], diverted.meant
+    put_on = parcels["put_um"][rows] >= 0
+    taken_off = progress["landed"][meant] == TAKEN_OFF
+    block = _roots(progress["as_one"])
+    one = _roots(np.where(_may_be_one(layout, parcels, progress), progress["as_one"], -1))
+    is_other = (put_on & taken_off) | (one[rows] == one[meant]) | (taken["moved"] == Moved.UNSEEN)
+    is_other |= _is_double(layout, parcels, diverted, seen)
+    known = (meant >= 0) & (meant != rows)
+    return Undetectable(known & is_other, known & (block[rows] == block[meant]), one)
+
+
+def _may_be_one(layout: Layout, parcels: npt.NDArray[Any], progress: npt.NDArray[Any]) -> Bools:
+    """Whether what an eye saw of each parcel and who was before it is no longer than a parcel may be."""
+    belts = layout.belts[layout.eyes["belt"][progress["seen_eye"]]]
+    longest_um = belts["parcel_counts_max"] * UM_PER_M // belts["counts_per_m"]
+    return np.asarray(progress["joint_um"] + parcels["length_um"] <= longest_um)
+
+
+def _roots(as_one: Ints) -> Ints:
+    """For each parcel the first of those taken for one with it, by links from each to another (-1: none)."""
+    root = np.arange(len(as_one))
+    linked = np.flatnonzero(as_one >= 0)
+    while True:
+        before = root.copy()
+        least = np.minimum(root[linked], root[as_one[linked]])
+        np.minimum.at(root, linked, least)
+        np.minimum.at(root, as_one[linked], least)
+        if np.array_equal(root, before):
+            return root
+
+
+def _is_double(layout: Layout, parcels: npt.NDArray[Any], diverted: Diverted, seen: Records) -> Bools:
+    """Whether the taken one, moved out of its place, came to its last eye as and when the other should have."""
+    taken = diverted.taken
+    found = np.zeros(len(taken), np.bool_)
+    for k in np.flatnonzero((diverted.meant >= 0) & (taken["moved"] == Moved.SEEN)):
+        sights = seen[(seen["parcel"] == diverted.tracks[k]) & (seen["device"] == taken["seen_eye"][k])]
+        is_when = np.abs(sights["t_ns"] - taken["seen_ns"][k]) <= JOIN_NS_MAX
+        found[k] = is_when.any() and _is_as_long(layout, parcels, taken[k], diverted.meant[k])
+    return found
+
+
+def _is_as_long(layout: Layout, parcels: npt.NDArray[Any], taken: Any, meant: int) -> bool:
+    eye = layout.eyes[taken["seen_eye"]]
+    window_um = eye["length_window_counts"] * UM_PER_M // layout.belts["counts_per_m"][eye["belt"]]
+    return bool(abs(parcels["length_um"][taken["parcel"]] - parcels["length_um"][meant]) <= window_um)
