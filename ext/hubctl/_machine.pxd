@@ -101,6 +101,7 @@ cdef inline void tell_belt(State* s, int b) noexcept nogil:
     if s.drives[b].told_mm_s == speed_mm_s or not (s.belt_table[b].run_node != NO_INDEX or s.machine_table.is_there):
         return
     s.drives[b].told_mm_s = speed_mm_s
+    s.belts[b].pace_ns = s.belts[b].moved_ns
     record = say(s, RUN_BELT, 0)
     record.device = b
     record.value = speed_mm_s

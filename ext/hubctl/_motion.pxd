@@ -8,6 +8,9 @@ from hubctl._tables cimport Belt
 
 cdef enum:
     NS_PER_S = 1000000000
+    N_PROOFS = 3     # parcels that clear a counter that stood
+    SLACK_SHARE = 4  # so much of the shortest parcel it may be short
+    PACE_NS = 20000000
 
 
 cdef inline int64_t travel(int64_t speed_counts_s, int64_t ns) noexcept nogil:
@@ -133,9 +136,32 @@ cdef inline void restart_counter(State* s, int b, int64_t raw, int64_t t_ns) noe
     take_speed(belt)
 
 
+cdef inline int64_t pace(const BeltState* belt) noexcept nogil:
+    """Speed over the last moments before the belt's count last changed; 0 where that was slower than it had been."""
+    cdef int64_t ns = belt.moved_ns - belt.pace_ns
+    cdef int64_t speed = (belt.moved_counts - belt.pace_counts) * NS_PER_S // ns if ns > 0 else 0
+    return speed if 2 * speed >= belt.moved_speed else 0
+
+
+cdef inline void note_move(State* s, int b, int64_t t_ns) noexcept nogil:
+    """Belt `b` has moved on: too little, since it last moved, for the pace that it had then."""
+    cdef BeltState* belt = &s.belts[b]
+    cdef int64_t short_counts = travel(pace(belt), t_ns - belt.moved_ns) - (belt.counts - belt.moved_counts)
+    if short_counts > s.belt_table[b].parcel_counts_min // SLACK_SHARE and s.drives[b].told_mm_s != 0:
+        belt.stood_counts = belt.moved_counts
+        belt.n_unproved = N_PROOFS
+    if belt.moved_ns - belt.pace_ns >= PACE_NS:
+        belt.pace_ns = belt.moved_ns
+        belt.pace_counts = belt.moved_counts
+    belt.moved_ns = t_ns
+    belt.moved_counts = belt.counts
+    belt.moved_speed = belt.speed_counts_s
+
+
 cdef inline void move_to(State* s, int b, int64_t counts, int64_t t_ns) noexcept nogil:
     """Belt `b` is at a count: forward, or jogged backward."""
     cdef BeltState* belt = &s.belts[b]
+    cdef int64_t gone = counts - belt.counts
     if counts < belt.counts:
         if belt.counts > belt.turned_counts:
             belt.turned_counts = belt.counts
@@ -148,6 +174,8 @@ cdef inline void move_to(State* s, int b, int64_t counts, int64_t t_ns) noexcept
     belt.counts = counts
     belt.t_ns = t_ns
     take_speed(belt)
+    if gone != 0:
+        note_move(s, b, t_ns)
 
 
 cdef inline bint take_counter(State* s, int b, int64_t raw, int64_t t_ns) noexcept nogil:

@@ -77,6 +77,7 @@ from hubctl._state cimport (
     room,
     say,
 )
+from hubctl._standing cimport is_in_doubt
 from hubctl._tables cimport STATION, Chute, Diverter
 from hubctl._transfer cimport arrive, leads_on
 
@@ -126,7 +127,7 @@ cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
         return CHUTE_FULL
     if has_missed_its_wave(s, track):
         return WAVE_MISSED
-    if not is_followed(s, track.belt) or not at_speed(s, track.belt):
+    if not is_followed(s, track.belt) or not at_speed(s, track.belt) or is_in_doubt(s, track):
         return NOT_AT_SPEED
     if track.length_counts < 0:
         return MISSED_WINDOW
@@ -234,7 +235,7 @@ cdef inline uint16_t fire_refusal(const State* s, int32_t t, int64_t due_ns) noe
         return reason
     if not is_followed(s, track.belt):
         return MISSED_WINDOW
-    if not at_speed(s, track.belt):
+    if not at_speed(s, track.belt) or is_in_doubt(s, track):
         return NOT_AT_SPEED
     if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.exit].diverter].void_ns:
         return MISSED_WINDOW

@@ -202,6 +202,12 @@ cdef struct BeltState:
     int64_t speed_counts_s
     int64_t wheel_counts      # the wheel has been turned to here
     int64_t base_counts       # extended count at which the counter shows 0, after it has begun anew
+    int64_t moved_ns          # its count last changed
+    int64_t moved_counts      # to this
+    int64_t moved_speed       # and its speed then
+    int64_t pace_ns           # an earlier change, PACE_NS before or more
+    int64_t pace_counts
+    int64_t stood_counts      # where its counter stood last, at once
     int64_t turned_counts     # the furthest the belt has been when it last turned backward
     int64_t turned_ns
     int64_t[16] sample_counts
@@ -217,6 +223,7 @@ cdef struct BeltState:
     int32_t flushing          # its tracks are being closed: nobody knows where they are
     int32_t jumped            # ENCODER_JUMPED is raised
     int32_t silent            # ENCODER_SILENT is raised
+    int32_t n_unproved        # parcels that are still to come in their places before its count is believed
     int32_t standing_eye      # the last eye that was blocked while the counts stood still
     int32_t standing_edges    # so often another one than before
     int32_t watch             # its eyes are to be looked at: it has run on by a slot of the wheel

@@ -38,6 +38,7 @@ from hubctl._records cimport (
 from hubctl._riding cimport reach_ride_point
 from hubctl._schedule cimport commit, conclude_fired, reach_commit_point, tell_ahead
 from hubctl._stamps cimport trigger_scanners
+from hubctl._standing cimport disprove_counter, prove_counter
 from hubctl._state cimport (
     ARMED,
     COMES_OVER,
@@ -77,6 +78,11 @@ cdef inline bint is_beyond_divert(const State* s, int32_t t, int e) noexcept nog
     return s.eye_table[e].at_counts > divert_counts + track.length_counts // 2 + s.eye_table[e].window_counts
 
 
+cdef inline void note_unseen(State* s, int32_t t, int e) noexcept nogil:
+    say_unseen(s, t, e)
+    disprove_counter(s, s.tracks[t].belt)
+
+
 cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
     """Track `t` was not seen at an eye. One whose node was down proves nothing; a fired parcel has probably left."""
     if is_blind_for(s, t, e) or (s.tracks[t].state == FIRED_TRACK and not is_beyond_divert(s, t, e)):
@@ -88,10 +94,10 @@ cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
         clear_timer(s, t)
         conclude_fired(s, t)
     elif may_be_there(s, t, e):
-        say_unseen(s, t, e)
+        note_unseen(s, t, e)
         unprove(s, t, e)
     elif not realign(s, t, s.tracks[t].ahead, e):
-        say_unseen(s, t, e)
+        note_unseen(s, t, e)
         lose(s, t, e)
 
 
@@ -115,6 +121,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     say_seen(s, t, e, counts, error_counts, window_for(s, t, e, error_counts))
     s.eyes[e].error_counts = error_counts
     s.eyes[e].run_counts = s.eye_table[e].at_counts - track.seen_counts
+    prove_counter(s, track)
     track.seen_counts = s.eye_table[e].at_counts
     s.eyes[e].came_over = track.marks & COMES_OVER
     track.marks &= ~NOT_TOLD
@@ -178,6 +185,7 @@ cdef inline bint is_owed(State* s, int e, int64_t counts) noexcept nogil:
 cdef inline void find_stray(State* s, int e, int64_t counts, bint is_part) noexcept nogil:
     """Somebody whom the eye does not expect, or a part of what it has just seen."""
     cdef int32_t behind = s.eyes[e].expected
+    disprove_counter(s, s.eye_table[e].belt)
     s.eyes[e].under = open_stray(s, e, counts, behind, MULTI_PARCEL if is_part else UNEXPECTED)
     s.eyes[e].is_opener = True
 
