@@ -74,7 +74,7 @@ from hubctl._records cimport (
 )
 from hubctl._removal cimport take_removal
 from hubctl._refusal cimport is_acceptable
-from hubctl._schedule cimport next_fire_ns, run_confirms, run_fires, take_confirm, take_fire_result
+from hubctl._schedule cimport begin_life, next_fire_ns, run_confirms, run_fires, take_confirm, take_fire_result
 from hubctl._state cimport (
     N_CANDIDATES_MAX,
     N_GROUPS_MAX,
@@ -145,6 +145,8 @@ cdef void take_node(State* s, const Record* input) noexcept nogil:
     cdef NodeStatus* node = &s.nodes[input.device]
     if node.up != (input.value != 0):
         turn_node(s, input.device, input.value != 0)
+    if input.value and input.seq:
+        begin_life(s, input.device, input.seq)
     if input.value and node.is_safe != (input.value == UP_AND_SAFE):
         node.is_safe = input.value == UP_AND_SAFE
         say_node(s, input.device, node.is_safe, ALARM_NODE_SAFE)

@@ -236,6 +236,7 @@ cdef void tell_node(Session* n, int value, int64_t now_ns, Batch* batch) noexcep
     cdef Record* row = batch_add(batch, NODE, now_ns)
     row.device = <uint16_t>n.node
     row.value = value
+    row.seq = n.boot_id if value else 0
 
 
 cdef int is_there(const Session* n) noexcept nogil:

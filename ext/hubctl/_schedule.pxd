@@ -3,7 +3,7 @@
 Late is never done late: a fire whose time is over becomes MISSED_WINDOW and the parcel goes on.
 """
 
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t
 
 from hubctl._arming cimport (
     clear_way,
@@ -510,3 +510,33 @@ cdef inline void take_confirm(State* s, const Record* input) noexcept nogil:
     if is_loop(s, s.tracks[t].belt):
         s.rides[t].is_off = 1
     arrive(s, t, input.t_ns)
+
+
+cdef inline void tell_next_life(State* s, int32_t t) noexcept nogil:
+    """The node that was told of track `t` has booted since: it is told anew, unless the belt has been there already."""
+    cdef Track* track = &s.tracks[t]
+    if track.told_counts <= s.belts[track.belt].counts:
+        return
+    leave_told(s, track)
+    if track.state == ROUTED:
+        arm_timer(s, t)
+        return
+    number_divert(s, track)
+    plan_divert(s, track)
+    tell_divert(s, track)
+
+
+cdef inline void begin_life(State* s, int node, uint32_t life) noexcept nogil:
+    """A node is up: what it was told in a life before it does no more."""
+    cdef bint is_another = s.nodes[node].life != 0 and s.nodes[node].life != life
+    cdef int32_t t
+    cdef int32_t after
+    cdef int d
+    s.nodes[node].life = life
+    for d in range(s.head.n_diverters if is_another else 0):
+        t = s.paddles[d].first_told
+        while t != NOBODY and room(s) >= ROOM_MIN // 2:
+            after = s.tracks[t].told_next
+            if s.chute_table[s.tracks[t].exit].node == node:
+                tell_next_life(s, t)
+            t = after

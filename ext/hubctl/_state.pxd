@@ -375,7 +375,7 @@ cdef struct NodeStatus:
     int32_t up
     int32_t n_told            # armed tracks of its diverters
     int32_t is_safe           # it made itself safe: it tells what it sees, and does nothing
-    int32_t reserved
+    uint32_t life             # another one after each of its boots; 0: not known
 
 cdef struct WildLabel:
     uint64_t identity         # of a label read where no parcel is known to be

@@ -57,7 +57,8 @@ class Kind(IntEnum):
     READ = 4
     CONFIRM = 5  # chute=chute, value 1 its eye blocked, 0 cleared
     CHUTE_LEVEL = 6  # chute=chute, device 0 its full eye, 1 its nearly-full eye; value 1 blocked, 0 cleared
-    NODE = 7  # device=node, value 1 up, 2 up and in its safe state, 0 down
+    # device=node, value 1 up, 2 up and in its safe state, 0 down; of a node with our firmware that is up seq=boot id
+    NODE = 7
     OPERATE = 8  # chute=chute, value=ChuteState a person or host asks for: any but NEARLY_FULL and FULL
     # seq, parcel, chute, reason OK (written at t_ns; with LATCHED counts=raw counter then), or MISSED_WINDOW or
     # NODE_DOWN (not written), or NONE (taken back in time)
