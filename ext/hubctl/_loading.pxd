@@ -18,7 +18,7 @@ from hubctl._carriers cimport (
     pitch_counts,
     take_carriers,
 )
-from hubctl._choice cimport close_track, send_to_exception
+from hubctl._choice cimport bar, close_track, send_to_exception
 from hubctl._motion cimport planning_speed, time_of, travel, was_blind
 from hubctl._opening cimport say_opened
 from hubctl._order cimport clear_timer
@@ -30,6 +30,7 @@ from hubctl._records cimport (
     LOADED,
     LOST,
     LOST_PARCEL,
+    MULTI_PARCEL,
     NONE,
     UNEXPECTED,
     Record,
@@ -189,9 +190,18 @@ cdef inline void prove(State* s, int b, int e, int32_t number, int32_t t) noexce
         say_loaded(s, b, number, t, True, NONE)
 
 
+cdef inline void meet_two(State* s, int32_t t) noexcept nogil:
+    """Somebody unknown lies where track `t` comes down, and it is under way already: neither goes where labels say."""
+    s.tracks[t].answered = <uint32_t>-1
+    bar(s, t, MULTI_PARCEL)
+
+
 cdef inline void see_load(State* s, int b, int e, int32_t number, int64_t middle_counts) noexcept nogil:
     cdef int32_t t = carrier_of(s, b, number).track
     if not should_be_on(s, t, middle_counts):
+        if t != NOBODY and s.rides[t].stage == RIDING:
+            meet_two(s, t)
+            return
         if t != NOBODY:
             stand_again(s, t)
         carrier_of(s, b, number).state = UNKNOWN_CARRIER

@@ -16,7 +16,7 @@ from hubctl._carriers cimport (
     pitch_counts,
 )
 from hubctl._choice cimport arm_timer, begin_anew, ride_on, route, send_to_exception, skip
-from hubctl._motion cimport at_speed, is_followed, planning_speed, time_of, travel
+from hubctl._motion cimport at_speed, is_followed, planning_speed, time_of, travel, was_blind
 from hubctl._order cimport clear_timer, leave_plans, set_timer
 from hubctl._records cimport (
     ALARM_CARRIER_FAILS,
@@ -106,10 +106,20 @@ cdef inline void launch(State* s, int32_t t) noexcept nogil:
     route(s, t, NO_READ)
 
 
+cdef inline bint has_left(const State* s, int32_t t) noexcept nogil:
+    """Whether track `t` left its induction, or may have, though the eye there has not said so."""
+    cdef const Ride* ride = &s.rides[t]
+    return ride.is_proved or was_blind(s, s.eye_table[ride.eye].node, time_of(s, s.tracks[t].belt, ride.launch_counts))
+
+
 cdef inline void launch_in_vain(State* s, int32_t t) noexcept nogil:
     """The parcel still stands at its induction; after some launches a person must see to it."""
     cdef int e = s.rides[t].eye
     cdef Record* record
+    if has_left(s, t):
+        s.eyes[e].under = NOBODY
+        arm_timer(s, t)
+        return
     stand_again(s, t)
     s.ring_eyes[e].n_launches += 1
     if s.ring_eyes[e].n_launches == N_LAUNCHES_MAX:
