@@ -60,7 +60,17 @@ RANGES = {
     Mishap.CHANGE: _Range("chutes", (300, 4000)),  # and then it is wanted
     Mishap.CODE: _Range("", (300, 4000)),  # and then it is said
     Mishap.TELL_TAKEN_OFF: _Range("", (200, 3000)),  # after it was taken off
+    Mishap.CARRIER_MISSED: _Range("carrier eyes"),
+    Mishap.ORIGIN_MISSED: _Range("origin eyes"),
+    Mishap.ORIGIN_DOUBLED: _Range("origin eyes", value=(1, 900)),  # thousandths of a turn
+    Mishap.TILT_FAILS: _Range("carriers", (20_000, 200_000)),
+    Mishap.CARRIER_OUT: _Range("carriers", (5000, 100_000)),
+    Mishap.LAUNCH_FAILS: _Range("induct eyes", (1000, 20_000)),
 }
+
+
+NOT_ON_LOOPS = (Mishap.BELT_JOGS, Mishap.DIVERTER_STUCK_OUT)  # no ring is driven back, and none has paddles
+OF_LOOPS = ("carriers", "carrier eyes", "origin eyes", "induct eyes")
 
 
 def draw_mishaps(
@@ -93,7 +103,8 @@ def _of_kind(
     faults: Faults,
 ) -> npt.NDArray[Any]:
     name, n, ranges = kind.name.lower(), len(parcels), RANGES[kind]
-    n_devices = _n_devices(hub, ranges.device)
+    is_impossible = kind in NOT_ON_LOOPS and hub.belts[0].kind == "loop"
+    n_devices = 0 if is_impossible else _n_devices(hub, ranges.device)
     chance = vars(faults)[name] if n_devices else 0
     rows = np.flatnonzero(draw.happens(seed, name, n, chance) & may)
     made = np.zeros(len(rows), MISHAP)
@@ -106,9 +117,19 @@ def _of_kind(
     return _completed(seed, hub, kind, parcels, made)
 
 
+def _n_of_loop(hub: Hub, device: str) -> int:
+    """How many a loop has of what only loops have; of a hub of belts 0."""
+    carriers = hub.belts[0].carriers
+    if carriers is None or device == "carriers":
+        return carriers.n if carriers is not None else 0
+    return sum(f"{eye.role} eyes" == device for eye in hub.eyes)
+
+
 def _n_devices(hub: Hub, device: str) -> int:
     if device in ("", "chute"):
         return 1
+    if device in OF_LOOPS:
+        return _n_of_loop(hub, device)
     return len(hub.diverters) if device == "diverter" else len(getattr(hub, device))
 
 
@@ -130,6 +151,8 @@ def _completed(
     speeds_um_s = np.array([belt.speed_mm_s * UM_PER_MM for belt in hub.belts], np.int64)
     if kind is Mishap.BELT_SLOWS:
         made["value"] = made["value"] * speeds_um_s[made["device"]] // 100
+    elif kind is Mishap.ORIGIN_DOUBLED:
+        made["value"] *= hub.belts[0].length_mm  # thousandths of a turn, in um
     elif kind is Mishap.STALL:  # most are short
         made["for_ns"] //= 1 + draw.between(seed, "stall is short", len(parcels), 0, 30)[made["parcel"]]
     elif kind is Mishap.TELL_TAKEN_OFF:

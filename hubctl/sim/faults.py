@@ -60,6 +60,14 @@ class Faults:
     restart: int = 0  # the controller is restarted: it has lost its parcels
     stall: int = 0  # the controller gets no time for 1 ms to 10 s
     clock_jump: int = 0  # the wall clock jumps
+    # Loops, but for the first from when the parcel is inducted:
+    two_carriers: int = 0  # it comes down between two carriers
+    carrier_missed: int = 0  # the carrier eye misses a carrier
+    origin_missed: int = 0  # the origin eye misses the origin
+    origin_doubled: int = 0  # the origin eye sees the origin where it is not
+    tilt_fails: int = 0  # a carrier discharges nothing for a minute or so
+    carrier_out: int = 0  # a person takes a carrier out of use for a while
+    launch_fails: int = 0  # an induction launches nobody for seconds
     # People, from when the parcel is inducted:
     chute_closed: int = 0  # a person closes its chute for a while
     bag_change: int = 0  # a person changes the bag of its chute

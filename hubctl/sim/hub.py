@@ -64,6 +64,7 @@ def make_world(hub: Hub, traffic: Traffic, start_ns: int) -> World:
         happened=np.zeros(N_HAPPENINGS_MAX, HAPPENING),
         fire_fails=traffic.fire_fails,
         carriers=np.full(max(_n_carriers(hub.belts), 1), -1, np.int64),
+        spoiled=np.zeros(max(_n_carriers(hub.belts), 1), np.int64),
     )
     _count_riders(world)
     begin(world)

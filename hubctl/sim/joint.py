@@ -580,6 +580,8 @@ def _follow(j: Joint, w: World, kind: int, k: int, t_ns: int) -> None:
     elif kind == Mishap.DIVERT_UNCONFIRMED:
         if not is_stalled(j, t_ns):
             _see_chute(j, w, device, t_ns)
+    elif kind == Mishap.CARRIER_OUT:
+        _put_into_use(j, 0, device, 0 if is_on else 1, t_ns)
     elif kind == Mishap.CHUTE_CLOSED:
         _operate(j, device, _SHUT if is_on else _OPEN, t_ns)
     elif kind == Mishap.BAG_CHANGE:

@@ -124,6 +124,12 @@ class Mishap(IntEnum):
     CHANGE = 26  # device=chute: the parcel shall go there
     CODE = 27  # a person says which label the parcel carries
     TELL_TAKEN_OFF = 28  # a person says that the parcel is off the belt, and it is
+    CARRIER_MISSED = 29  # device=loop: its carrier eye misses the next carrier
+    ORIGIN_MISSED = 30  # device=loop: its origin eye misses the next origin
+    ORIGIN_DOUBLED = 31  # device=loop, value=um behind the next origin where it is seen again
+    TILT_FAILS = 32  # device=carrier: whoever lies on it stays there
+    CARRIER_OUT = 33  # device=carrier: a person takes it out of use, and puts it into use again
+    LAUNCH_FAILS = 34  # device=induct
 
 
 PARCEL = np.dtype(
@@ -257,6 +263,9 @@ BELT = np.dtype(
         ("first_carrier", "<i8"),  # among those of all loops
         ("origin_eye", "<i8"),  # -1: it has none
         ("carrier_eye", "<i8"),
+        ("n_carriers_missed", "<i8"),  # flags that will not be seen
+        ("n_origins_missed", "<i8"),
+        ("doubled_um", "<i8"),  # the next origin is seen again so far behind it; 0: it is not
         ("n_to_leave", "<i8"),  # parcels that are still to leave the loop
         ("last_left_um", "<i8"),  # it had run so far when the last one did
         ("next_ns", "<i8"),  # when the first event comes
@@ -315,6 +324,7 @@ CORE = np.dtype(
         ("source_at_um", "<i8", (N_SOURCES,)),  # where parcels come down that enter there
         ("source_first", "<i8", (N_SOURCES,)),  # the first who will; -1
         ("source_held", "<i8", (N_SOURCES,)),
+        ("source_sticks", "<i8", (N_SOURCES,)),  # mishaps that keep an induction from launching
         ("source_waits", "<i8", (N_SOURCES,)),  # who waits there while it is held; -1
         ("timed_keys", "<i8", (N_EVENTS_MAX,)),
         ("timed_payloads", "<i8", (N_EVENTS_MAX,)),
@@ -343,6 +353,5 @@ class World(NamedTuple):
     taken: npt.NDArray[Any]  # TAKEN: what the paddles did, in order of time
     happened: npt.NDArray[Any]  # HAPPENING: what the last event made the devices notice
     fire_fails: npt.NDArray[np.bool_]  # the k-th fire moves nothing
-    carriers: npt.NDArray[
-        np.int64
-    ]  # of all loops: whose middle is nearest to each; -1: nobody's. One at least
+    carriers: npt.NDArray[np.int64]  # of all loops: whose middle is nearest; -1: nobody's. One at least
+    spoiled: npt.NDArray[np.int64]  # of the same: mishaps that keep each from discharging

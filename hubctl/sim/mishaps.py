@@ -28,6 +28,13 @@ from hubctl.sim.places import (
 )
 
 JOG_UM_S = 200_000  # a belt goes back so fast
+OF_LOOPS = (
+    int(Mishap.CARRIER_MISSED),
+    int(Mishap.ORIGIN_MISSED),
+    int(Mishap.ORIGIN_DOUBLED),
+    int(Mishap.TILT_FAILS),
+    int(Mishap.LAUNCH_FAILS),
+)
 
 
 # Slips and jams
@@ -110,6 +117,8 @@ def _begin_mishap(w: World, k: int, t_ns: int) -> None:
         _harm_belt(w, row["kind"], row["device"], row["value"], t_ns)
     elif row["kind"] == Mishap.DIVERTER_STUCK_OUT:
         w.core[0]["n_stuck"][row["device"]] += 1
+    elif row["kind"] in OF_LOOPS:
+        _harm_loop(w, row["kind"], row["device"], row["value"], 1)
     elif row["kind"] == Mishap.CHUTE_FLAPS:
         await_time(w, t_ns, plain(k, 1, FLAP))
     else:
@@ -127,8 +136,25 @@ def heal(w: World, k: int, t_ns: int) -> None:
         _heal_belt(w, row["kind"], row["device"], t_ns)
     elif row["kind"] == Mishap.DIVERTER_STUCK_OUT:
         _unstick(w, row["device"], t_ns)
+    elif row["kind"] in OF_LOOPS:
+        _harm_loop(w, row["kind"], row["device"], row["value"], -1)
     elif row["kind"] > Mishap.CHUTE_FLAPS or row["kind"] == Mishap.SCANNER_SILENT:
         notice(w, t_ns, Happens.ENDS, row["kind"], k, row["parcel"])
+
+
+@seldom
+def _harm_loop(w: World, kind: int, device: int, value: int, by: int) -> None:
+    """What befalls a loop begins (1), or ends (-1)."""
+    if kind == Mishap.CARRIER_MISSED:
+        w.belts[device]["n_carriers_missed"] += by
+    elif kind == Mishap.ORIGIN_MISSED:
+        w.belts[device]["n_origins_missed"] += by
+    elif kind == Mishap.ORIGIN_DOUBLED:
+        w.belts[device]["doubled_um"] = value
+    elif kind == Mishap.TILT_FAILS:
+        w.spoiled[device] += by
+    else:
+        w.core[0]["source_sticks"][device] += by
 
 
 @seldom

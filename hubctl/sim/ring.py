@@ -7,6 +7,8 @@ again with every turn, until the last parcel has left and all that is carried ha
 
 from __future__ import annotations
 
+from typing import Any
+
 from hubctl.sim.jitable import jitable, seldom
 from hubctl.sim.matter import NOT_PUT, ON_BELT, TAKEN_OFF, Cause, Happens, World
 from hubctl.sim.mishaps import begin_mishaps
@@ -29,6 +31,7 @@ from hubctl.sim.places import (
 # Events in order of belt travel, and behind them those in order of time: see `places.py`.
 LOAD_LEAD, LOAD_TRAIL, FALL, FLAG, UNFLAG = range(16, 21)
 OFF_EYE, LAND, TILT, UNTILT, FETCH, MEND = range(21, 27)
+FLAG_AGAIN = 27  # in order of travel
 RING_KINDS = LOAD_LEAD
 
 FLAG_UM = 40_000  # what origin and carrier eyes see of a carrier, from its middle on
@@ -75,11 +78,32 @@ def start_ring(w: World, b: int) -> None:
 
 
 @jitable
+def _show_flag(w: World, belt: Any, eye: int, travel_um: int, t_ns: int) -> None:
+    notice(w, t_ns, Happens.EYE, eye, 1, -1)
+    await_travel(belt, travel_um + FLAG_UM, plain(0, eye, UNFLAG))
+
+
+@jitable
+def _show_origin(w: World, belt: Any, eye: int, travel_um: int, t_ns: int) -> None:
+    if belt["n_origins_missed"] > 0:
+        belt["n_origins_missed"] -= 1
+        return
+    _show_flag(w, belt, eye, travel_um, t_ns)
+    if belt["doubled_um"] > 0:
+        await_travel(belt, travel_um + belt["doubled_um"], plain(0, eye, FLAG_AGAIN))
+        belt["doubled_um"] = 0
+
+
+@jitable
 def _flag(w: World, b: int, eye: int, travel_um: int, t_ns: int) -> None:
     belt = w.belts[b]
     every_um = belt["ring_um"] if eye == belt["origin_eye"] else belt["pitch_um"]
-    notice(w, t_ns, Happens.EYE, eye, 1, -1)
-    await_travel(belt, travel_um + FLAG_UM, plain(0, eye, UNFLAG))
+    if eye == belt["origin_eye"]:
+        _show_origin(w, belt, eye, travel_um, t_ns)
+    elif belt["n_carriers_missed"] > 0:
+        belt["n_carriers_missed"] -= 1
+    else:
+        _show_flag(w, belt, eye, travel_um, t_ns)
     if belt["n_to_leave"] > 0:
         belt["last_left_um"] = travel_um
     if travel_um < belt["last_left_um"] + N_TURNS_AFTER * belt["ring_um"]:
@@ -118,7 +142,7 @@ def launch(w: World, eye: int, due_ns: int, t_ns: int) -> None:
     """The controller launches whoever stands before an induct eye, to lie on the ring at an instant."""
     source = w.core[0]["eye_source"][eye]
     p = w.core[0]["source_waits"][source]
-    if p >= 0:
+    if p >= 0 and w.core[0]["source_sticks"][source] == 0:
         w.core[0]["source_waits"][source] = -1
         await_time(w, max(t_ns, due_ns - LEAVES_NS), event_of(w, p, 0, OFF_EYE))
         await_time(w, max(t_ns, due_ns), event_of(w, p, 0, LAND))
@@ -148,7 +172,7 @@ def _land(w: World, p: int, t_ns: int) -> None:
     """It comes down on the ring, not quite where it should."""
     b, row = w.progress[p]["belt"], w.parcels[p]
     travel_um = travel_at(w, b, t_ns)
-    off_um = row["slip_ppm"] * PLACED_UM
+    off_um = row["slip_ppm"] * PLACED_UM + row["slip_um"]
     _lie(w, p, b, travel_um - w.core[0]["source_at_um"][row["source"]] + off_um, travel_um)
     if row["removed_um"] > 0:
         await_travel(w.belts[b], travel_um + row["removed_um"], event_of(w, p, 0, FALL))
@@ -318,7 +342,8 @@ def _untilt(w: World, chute: int, t_ns: int) -> None:
     first = carrier_at(w, b, core["diverters_um"][d], from_um) - 1
     for k in range(4):
         p = _sits_at(w, b, first + k)
-        while p >= 0:
+        seat = w.belts[b]["first_carrier"] + (first + k) % w.belts[b]["n_carriers"]
+        while p >= 0 and w.spoiled[seat] == 0:
             behind = w.progress[p]["behind"]
             at_um = next_travel_um(w, b, w.progress[p]["origin_um"], core["diverters_um"][d], from_um - 1)
             if at_um <= until_um:
@@ -368,6 +393,8 @@ def run_ring_travel(
     """An event of a loop in order of travel."""
     if kind == FLAG:
         _flag(w, b, device, travel_um, t_ns)
+    elif kind == FLAG_AGAIN:
+        _show_flag(w, w.belts[b], device, travel_um, t_ns)
     elif kind == UNFLAG:
         notice(w, t_ns, Happens.EYE, device, 0, -1)
     elif event >> EPOCH_SHIFT & EPOCH_MASK != w.progress[p]["epoch"] & EPOCH_MASK:

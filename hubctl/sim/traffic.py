@@ -49,6 +49,7 @@ SAME_AS = (1, 20)  # so many parcels before it came the one whose label it carri
 SEED_OF_INDUCT = 1_000_003  # between the seeds of two inducts
 N_LOOKED_AT = 20  # carriers of a loop at which a person looks for an empty one
 N_TURNS_BEFORE = 4  # of a loop, before the first parcel comes: two to be sure of it, one to see every carrier
+BETWEEN = (25, 50)  # per cent of a pitch that a parcel comes down behind its carrier's middle
 N_FIRES_DRAWN = 65_521  # fates of fires, used round and round; a prime, so that they fall on no pattern
 # Length quantiles at 0, 10, ... 100 %, mm.
 LENGTHS_MM = np.array([120, 160, 170, 200, 210, 250, 300, 350, 410, 530, 1050], np.int64)
@@ -464,7 +465,20 @@ def _on_loop(seed: int, hub: Hub, plan: SortPlan, wants: _Wants, season: _Season
     parcels["source"] = source
     way_mm = (_runs_mm(hub, plan, belt)[wants.lanes] - at_mm) % belt.length_mm
     draw_fates(seed, hub, belt, way_mm, may, parcels, faults)
+    _draw_between_carriers(seed, belt, parcels, may, faults)
     return np.concatenate([parcels, _laid_on(seed, hub, parcels, may, faults)])
+
+
+def _draw_between_carriers(
+    seed: int, belt: Belt, parcels: npt.NDArray[Any], may: Bools, faults: Faults
+) -> None:
+    """Some come down so far behind their carrier's middle that they lie on the next one too."""
+    n, carriers = len(parcels), belt.carriers
+    assert carriers is not None
+    between = draw.happens(seed, "two_carriers", n, faults.two_carriers) & may
+    mark(parcels, "two_carriers", between)
+    by_mm = carriers.pitch_mm * draw.between(seed, "between_carriers", n, *BETWEEN) // 100
+    parcels["slip_um"] = between * by_mm * UM_PER_MM
 
 
 def _laid_on(seed: int, hub: Hub, parcels: npt.NDArray[Any], may: Bools, faults: Faults) -> npt.NDArray[Any]:
