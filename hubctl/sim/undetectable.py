@@ -14,6 +14,7 @@ import numpy.typing as npt
 from hubctl.core.events import Records
 from hubctl.core.tables import Layout
 from hubctl.sim.matter import TAKEN_OFF, Moved
+from hubctl.sim.succession import in_anothers_place
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -57,6 +58,7 @@ def undetectable(
     one = _roots(np.where(_may_be_one(layout, parcels, progress), progress["as_one"], -1))
     is_other = (put_on & taken_off) | (one[rows] == one[meant]) | (taken["moved"] == Moved.UNSEEN)
     is_other |= _is_double(layout, parcels, diverted, seen)
+    is_other |= in_anothers_place(layout, parcels, progress, taken, meant)
     known = (meant >= 0) & (meant != rows)
     return Undetectable(known & is_other, known & (block[rows] == block[meant]), one)
 

@@ -34,8 +34,19 @@ def test_hubs_are_of_all_sorts() -> None:
     assert n_chutes[0] <= 8
     assert n_chutes[-1] >= 200
     assert {len(hub.belts) for hub in hubs} == {1, 2, 3, 4}
-    assert {sum(scanner.belt == "belt0" for scanner in hub.scanners) for hub in hubs} == {1, 2, 3, 4, 6, 8}
+    lines = [hub for hub in hubs if hub.belts[0].kind == "line"]
+    assert {sum(scanner.belt == "belt0" for scanner in hub.scanners) for hub in lines} == {1, 2, 3, 4, 6, 8}
     assert {belt.encoder.bits for hub in hubs for belt in hub.belts if belt.encoder} == {16, 24, 32}
+
+
+def test_loops_are_of_all_sorts() -> None:
+    loops = [hub for hub in map(any_hub, range(200)) if hub.belts[0].carriers is not None]
+    rings = [hub.belts[0].carriers for hub in loops]
+    assert min(ring.n for ring in rings) < 80 < 300 < max(ring.n for ring in rings)
+    assert {sum(eye.role == "induct" for eye in hub.eyes) for hub in loops} == {1, 2, 3, 4}
+    assert {sum(eye.role == "load" for eye in hub.eyes) for hub in loops} == {2, 4}
+    assert {chute.side for hub in loops for chute in hub.chutes} == {"left", "right"}
+    assert any(hub.belts[0].parcel_mm_max > ring.carrier_mm for hub, ring in zip(loops, rings, strict=True))
 
 
 def test_a_seed_is_the_same_hub_and_plan_each_time() -> None:

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from hubctl.core.config import Source
 from hubctl.core.hubfile import Hub, hub_of
 from hubctl.sim.swarm.drawn import Drawn
+from hubctl.sim.swarm.loops import any_loop
 
 Entry = dict[str, Any]
 
 SIZES = ((4, 16, 45), (16, 60, 35), (60, 160, 15), (160, 300, 5))  # chutes from, to, seeds of a hundred
+LOOPS_PER_CENT = 25
 N_BELTS = (1, 1, 1, 1, 2, 2, 2, 3, 3, 4)
 SLIDE_MM = 775  # from the paddle to the chute eye
 WRAP_S_MIN = 10  # a counter that wraps sooner could wrap unseen while its link is down
@@ -38,7 +40,27 @@ class _Stretch(NamedTuple):
 
 def any_hub(seed: int) -> Hub:
     """The hub of a seed; it is the same for equal seeds, whatever else is drawn."""
-    return hub_of(Source.of_data(Path(f"hub-of-seed-{seed}.toml"), _data(Drawn(seed))))
+    drawn = Drawn(seed)
+    data = _loop_data(drawn) if drawn.happens("is a loop", LOOPS_PER_CENT) else _data(drawn)
+    return hub_of(Source.of_data(Path(f"hub-of-seed-{seed}.toml"), data))
+
+
+def _loop_data(drawn: Drawn) -> Entry:
+    """A loop, wired as belts are."""
+    loop = any_loop(drawn)
+    for k, chute in enumerate(loop.chutes):
+        chute.update(_wires(drawn, k, chute))
+    nodes = _nodes(drawn, len(loop.chutes))
+    return {
+        "hub": {"name": f"seed-{drawn.seed}"},
+        "belts": [loop.belt],
+        "links": _links(drawn, nodes, loop.scanners),
+        "nodes": nodes,
+        "eyes": loop.eyes,
+        "scanners": loop.scanners,
+        "diverters": loop.diverters,
+        "chutes": loop.chutes,
+    }
 
 
 def _data(drawn: Drawn) -> Entry:

@@ -23,7 +23,9 @@ OFTEN = ("NO_READ", "AMBIGUOUS_READ", "DIVERT_FAILED", "CHUTE_FULL", "NO_LANE", 
 def any_plan(seed: int, hub: Hub) -> SortPlan:
     """The plan of a seed: every destination has a lane, a lane has one to three chutes and some overflow."""
     drawn = Drawn(seed)
-    chutes = [chute.name for chute in hub.chutes if chute.diverter is not None and chute.to_belt is None]
+    ends = {belt.end_chute for belt in hub.belts}
+    usable = [chute for chute in hub.chutes if chute.diverter is not None and chute.to_belt is None]
+    chutes = [chute.name for chute in usable if chute.name not in ends]
     groups = _groups(drawn, chutes)
     lanes = _lanes(drawn, chutes, [group["name"] for group in groups])
     data = {
