@@ -105,6 +105,7 @@ class Stage:
         windows = {key: numbers.pop(key) for key in ("before", "after") if key in numbers}
         is_armed = numbers.pop("armed", 0)
         commit_ms = numbers.pop("commit_ms", None)
+        launch_ms = numbers.pop("launch_ms", None)
         self.hub_name = hub_name
         self.hub = hub_of(hub_name)
         self.names = names(hub_name)
@@ -112,6 +113,8 @@ class Stage:
         self.layout.diverters["is_armed"] = is_armed
         if commit_ms is not None:
             self.layout.diverters["commit_ns"] = commit_ms * MS
+        if launch_ms is not None:
+            self.layout.eyes["launch_ns"] = launch_ms * MS
         self.armed: dict[int, Any] = {}
         if reach_counts is not None:
             self.layout.scanners["reach_counts"] = reach_counts
