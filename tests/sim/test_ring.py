@@ -93,6 +93,24 @@ def test_a_carrier_that_fails_is_cleared_and_used_again() -> None:
     assert verdict["by_disposition"]["REMOVED"] > 0
 
 
+@pytest.mark.parametrize(
+    ("fault", "chance"),
+    [
+        ("carrier_missed", 5_000),
+        ("origin_missed", 5_000),
+        ("origin_doubled", 5_000),
+        ("tilt_fails", 20_000),
+        ("carrier_out", 20_000),
+        ("launch_fails", 5_000),
+    ],
+)
+def test_what_befalls_the_loop_sends_nobody_astray(fault: str, chance: int) -> None:
+    made = run(traffic_of(13, 800, Faults(**{**vars(NONE), fault: chance})))
+    assert bad_of(made.verdict) == {}
+    assert made.verdict["injected"][fault] > 0
+    assert made.verdict["in_flight"] == 0
+
+
 def taken_off(traffic: Traffic, row: int, ridden_mm: int) -> Run:
     """One parcel is taken off when it has ridden so far."""
     parcels = traffic.parcels.copy()
