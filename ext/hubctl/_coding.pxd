@@ -18,6 +18,7 @@ from hubctl._records cimport (
     LATE_READ,
     MULTI_LABEL,
     OK,
+    OVERSIZE,
     UNEXPECTED,
     Record,
 )
@@ -52,6 +53,8 @@ cdef inline uint16_t coding_refusal(const State* s, int32_t t, const Reading* re
         return BAD_LABEL
     if is_anothers(s, t, reading):
         return AMBIGUOUS_READ
+    if track.length_counts > s.belt_table[track.belt].parcel_counts_max:
+        return OVERSIZE
     if track.marks & BARRED:
         return OK if is_of_labels(track.reason) else track.reason
     if track.marks & LABELLED and track.lane >= 0 and track.identity != reading.identity:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from hubctl.core.hubfile import Belt, Chute, Diverter, Hub
 from hubctl.core.layout import debounce_mm, diverters_in_order, eyes_in_order
 from hubctl.sim.matter import (
+    AS_ONE,
     BELT,
     CORE,
     HAND,
@@ -31,6 +32,7 @@ N_HAPPENINGS_MAX = 512
 NS_PER_MS = 1_000_000
 N_TAKEN_SPARE = 1024
 EDGE_MS = 5  # edges are told so ill
+N_AS_ONE_A_PARCEL = 2
 APPROACH_MM = 50  # a parcel comes down so far before its induct's eye, unless at the belt's start
 
 
@@ -50,7 +52,7 @@ def make_world(hub: Hub, traffic: Traffic, start_ns: int) -> World:
     n = len(traffic.parcels)
     progress = np.zeros(n, PROGRESS)
     progress["landed"] = NOT_YET
-    progress["stood_um"] = progress["as_one"] = -1
+    progress["stood_um"] = -1
     core = _core(hub, traffic, start_ns)
     world = World(
         core=core,
@@ -61,6 +63,7 @@ def make_world(hub: Hub, traffic: Traffic, start_ns: int) -> World:
         mishaps=traffic.mishaps.copy() if len(traffic.mishaps) else _no_mishap(),
         progress=progress,
         taken=np.zeros(n * (1 if len(hub.belts) == 1 else 3) + N_TAKEN_SPARE, TAKEN),
+        as_one=np.zeros(N_AS_ONE_A_PARCEL * n + N_TAKEN_SPARE, AS_ONE),
         happened=np.zeros(N_HAPPENINGS_MAX, HAPPENING),
         fire_fails=traffic.fire_fails,
         carriers=np.full(max(_n_carriers(hub.belts), 1), -1, np.int64),

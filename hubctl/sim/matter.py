@@ -206,8 +206,7 @@ PROGRESS = np.dtype(
         ("reserved", "<i4"),
         ("n_passed_on", "<i4"),  # how often it went over to another belt, or to the start of its own
         ("moved", "<i4"),  # Moved: it slipped, stood or was run into
-        ("as_one", "<i4"),  # the last eye that could not tell it apart took it for one with this parcel; -1
-        ("joint_um", "<i8"),  # and what it saw began so far before this one
+        ("joint_um", "<i8"),  # what its last eye took for one with it began so far before it
         ("seen_ns", "<i8"),  # when its leading edge came to the last eye
         ("seen_eye", "<i8"),  # which that was
     ]
@@ -224,6 +223,15 @@ TAKEN = np.dtype(
         ("seen_ns", "<i8"),  # of its progress, then
         ("seen_eye", "<i4"),
         ("moved", "<i4"),
+    ]
+)
+
+AS_ONE = np.dtype(
+    [
+        ("parcel", "<i4"),
+        ("ahead", "<i4"),  # an eye took the two for one
+        ("whole_um", "<i8"),  # and saw so much of them
+        ("eye", "<i8"),
     ]
 )
 
@@ -286,6 +294,7 @@ CORE = np.dtype(
         ("n_happened", "<i8"),
         ("n_fires", "<i8"),
         ("n_taken", "<i8"),  # all there were; those without room in `taken` are not in it
+        ("n_as_one", "<i8"),  # the same of `as_one`
         ("n_timed", "<i8"),
         ("harm_ns", "<i8"),  # fires fail for so long from the start, and then
         ("heal_ns", "<i8"),  # for so long they do not, and so on; 0: always
@@ -351,6 +360,7 @@ class World(NamedTuple):
     mishaps: npt.NDArray[Any]  # MISHAP, in order of the parcels that they begin with; one row at least
     progress: npt.NDArray[Any]  # PROGRESS, shape (n,)
     taken: npt.NDArray[Any]  # TAKEN: what the paddles did, in order of time
+    as_one: npt.NDArray[Any]  # AS_ONE
     happened: npt.NDArray[Any]  # HAPPENING: what the last event made the devices notice
     fire_fails: npt.NDArray[np.bool_]  # the k-th fire moves nothing
     carriers: npt.NDArray[np.int64]  # of all loops: whose middle is nearest; -1: nobody's. One at least

@@ -122,8 +122,19 @@ def see(w: World, p: int, eye: int, t_ns: int) -> None:
 def _look_ahead(w: World, p: int, ahead: int, eye: int, travel_um: int) -> None:
     lead_um = place_of(w, ahead, travel_um) - w.core[0]["eyes_um"][eye]
     if lead_um - w.parcels[ahead]["length_um"] <= w.core[0]["debounce_um"][eye]:
-        w.progress[p]["as_one"] = ahead
         w.progress[p]["joint_um"] = lead_um + w.progress[ahead]["joint_um"]
+        _take_for_one(w, p, ahead, eye)
+
+
+@seldom
+def _take_for_one(w: World, p: int, ahead: int, eye: int) -> None:
+    k = w.core[0]["n_as_one"]
+    w.core[0]["n_as_one"] += 1
+    if k < len(w.as_one):
+        w.as_one[k]["parcel"] = p
+        w.as_one[k]["ahead"] = ahead
+        w.as_one[k]["whole_um"] = w.progress[p]["joint_um"] + w.parcels[p]["length_um"]
+        w.as_one[k]["eye"] = eye
 
 
 # The order of parcels on a belt, for who stands in whose way

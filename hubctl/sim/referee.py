@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim.matter import TAKEN_OFF, Cause, Mishap
+from hubctl.sim.matter import AS_ONE, TAKEN_OFF, Cause, Mishap
 from hubctl.sim.undetectable import JOIN_NS_MAX, Diverted, undetectable
 from hubctl.sim.watch import INVARIANTS, Watch
 
@@ -32,6 +32,7 @@ class Truth(NamedTuple):
     progress: npt.NDArray[Any]  # PROGRESS, shape (n,)
     taken: npt.NDArray[Any]  # TAKEN, in order of time
     mishaps: npt.NDArray[Any]  # MISHAP
+    as_one: npt.NDArray[Any] = np.zeros(0, AS_ONE)
 
 
 def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
@@ -104,7 +105,8 @@ def _diverted(layout: Layout, truth: Truth, fires: Records, parcel_of: Mapping[i
     found = _fire_of_divert(fires, taken["chute"], taken["t_ns"] - moved_ns)
     tracks = np.array([int(fires["parcel"][k]) if k >= 0 else 0 for k in found], np.int64)
     meant = [parcel_of.get(track, -1) for track in tracks.tolist()]
-    return Diverted(taken, tracks, np.array(meant, np.int64))
+    fired_ns = fires["t_ns"][found] if len(fires) else np.zeros(len(taken), np.int64)
+    return Diverted(taken, tracks, np.array(meant, np.int64), fired_ns)
 
 
 def _was_moved(truth: Truth) -> Bools:
@@ -201,7 +203,7 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
     """Parcels in a chute where they may not be, and diverts that took another parcel than they were for."""
     diverted = _diverted(layout, truth, records[records["kind"] == Kind.FIRE_OUTPUT], tracks.parcel_of)
     seen = records[records["kind"] == Kind.SEEN]
-    excused = undetectable(layout, truth.parcels, truth.progress, diverted, seen)
+    excused = undetectable(layout, truth.parcels, truth.progress, truth.as_one, diverted, seen)
     fits = _fits(layout, plan, truth, diverted.taken, excused.one)
     ends = layout.chutes["to_belt"][diverted.taken["chute"]] == NO_INDEX
     is_other = (diverted.meant >= 0) & (diverted.meant != diverted.taken["parcel"])

@@ -1,7 +1,8 @@
 """What no sensor of the hub could ever reveal: whose place a parcel has taken, or who of several passes for one.
 
-A parcel put on by hand exactly where another was taken off; parcels so close that each eye sees one; one that
-slipped or stood since the last eye on its way, or came to an eye just when and as long as another should have.
+A parcel put on by hand exactly where another was taken off; parcels so close that an eye sees one; one that
+slipped or stood since the last eye that saw it before the fire, or came to an eye just when, and just as long
+as, another should have.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Diverted(NamedTuple):
     taken: npt.NDArray[Any]  # TAKEN
     tracks: Ints  # 0: not known
     meant: Ints  # the same as a parcel; -1: not known
+    fired_ns: Ints
 
 
 class Undetectable(NamedTuple):
@@ -40,13 +42,18 @@ class Undetectable(NamedTuple):
 
 
 def undetectable(
-    layout: Layout, parcels: npt.NDArray[Any], progress: npt.NDArray[Any], diverted: Diverted, seen: Records
+    layout: Layout,
+    parcels: npt.NDArray[Any],
+    progress: npt.NDArray[Any],
+    as_one: npt.NDArray[Any],
+    diverted: Diverted,
+    seen: Records,
 ) -> Undetectable:
     """What no eye could tell of these diverts.
 
     Parameters
     ----------
-    parcels, progress : PARCEL and PROGRESS arrays
+    parcels, progress, as_one : PARCEL, PROGRESS and AS_ONE arrays
         The truth.
     seen : RECORD array
         SEEN of the run, or none: then a parcel moved to another's place is never excused.
@@ -54,31 +61,31 @@ def undetectable(
     taken, rows, meant = diverted.taken, diverted.taken["parcel"], diverted.meant
     put_on = parcels["put_um"][rows] >= 0
     taken_off = progress["landed"][meant] == TAKEN_OFF
-    block = _roots(progress["as_one"])
-    one = _roots(np.where(_may_be_one(layout, parcels, progress), progress["as_one"], -1))
-    is_other = (put_on & taken_off) | (one[rows] == one[meant]) | (taken["moved"] == Moved.UNSEEN)
+    block = _roots(as_one, len(parcels))
+    one = _roots(as_one[_may_be_one(layout, as_one)], len(parcels))
+    is_unseen = (taken["moved"] != Moved.NO) & (taken["seen_ns"] > diverted.fired_ns)
+    is_other = (put_on & taken_off) | (one[rows] == one[meant]) | is_unseen
+    is_other |= taken["moved"] == Moved.UNSEEN
     is_other |= _is_double(layout, parcels, diverted, seen)
     is_other |= in_anothers_place(layout, parcels, progress, taken, meant)
     known = (meant >= 0) & (meant != rows)
     return Undetectable(known & is_other, known & (block[rows] == block[meant]), one)
 
 
-def _may_be_one(layout: Layout, parcels: npt.NDArray[Any], progress: npt.NDArray[Any]) -> Bools:
-    """Whether what an eye saw of each parcel and who was before it is no longer than a parcel may be."""
-    belts = layout.belts[layout.eyes["belt"][progress["seen_eye"]]]
-    longest_um = belts["parcel_counts_max"] * UM_PER_M // belts["counts_per_m"]
-    return np.asarray(progress["joint_um"] + parcels["length_um"] <= longest_um)
+def _may_be_one(layout: Layout, as_one: npt.NDArray[Any]) -> Bools:
+    """Whether what an eye took for one was no longer than a parcel may be."""
+    belts = layout.belts[layout.eyes["belt"][as_one["eye"]]]
+    return np.asarray(as_one["whole_um"] <= belts["parcel_counts_max"] * UM_PER_M // belts["counts_per_m"])
 
 
-def _roots(as_one: Ints) -> Ints:
-    """For each parcel the first of those taken for one with it, by links from each to another (-1: none)."""
-    root = np.arange(len(as_one))
-    linked = np.flatnonzero(as_one >= 0)
+def _roots(as_one: npt.NDArray[Any], n: int) -> Ints:
+    """For each of `n` parcels the first of those taken for one with it."""
+    root = np.arange(n)
     while True:
         before = root.copy()
-        least = np.minimum(root[linked], root[as_one[linked]])
-        np.minimum.at(root, linked, least)
-        np.minimum.at(root, as_one[linked], least)
+        least = np.minimum(root[as_one["parcel"]], root[as_one["ahead"]])
+        np.minimum.at(root, as_one["parcel"], least)
+        np.minimum.at(root, as_one["ahead"], least)
         if np.array_equal(root, before):
             return root
 

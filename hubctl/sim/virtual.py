@@ -383,7 +383,8 @@ class Virtual:
     def _judged(self, records: Records, wall_s: float) -> Run:
         n_taken = int(self._world.core[0]["n_taken"])
         world = self._world
-        truth = Truth(self._traffic.parcels, world.progress, world.taken[:n_taken], world.mishaps)
+        as_one = world.as_one[: int(world.core[0]["n_as_one"])]
+        truth = Truth(self._traffic.parcels, world.progress, world.taken[:n_taken], world.mishaps, as_one)
         judged = judge(self._layout, self._plan, truth, records, self._watch, n_open=self._kernel.n_open)
         came = injected(world)
         verdict = judged.counts | {

@@ -175,7 +175,9 @@ def _call_next(w: World, p: int, origin_um: int, is_put: bool) -> None:
     if q < 0:
         return
     earliest_um = w.parcels[q]["start_um"]
-    if not is_put and w.parcels[q]["beside"] < 0:
+    if w.parcels[q]["beside"] >= 0:
+        earliest_um = max(earliest_um, origin_um + earliest_um - w.parcels[p]["start_um"])
+    elif not is_put:
         earliest_um = max(earliest_um, origin_um + w.parcels[p]["length_um"] + w.parcels[q]["gap_um"])
     await_entry(w, q, earliest_um)
 
