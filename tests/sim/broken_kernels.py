@@ -110,8 +110,8 @@ BREAKS = (
     Break(
         "a node that is down is fired over",
         "_choice.pxd",
-        "not s.nodes[s.chute_table[c].node].up:\n        return NODE_DOWN",
-        "False:\n        return NODE_DOWN",
+        "not s.nodes[s.chute_table[c].node].up or",
+        "False and",
     ),
 )
 

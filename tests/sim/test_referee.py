@@ -14,7 +14,7 @@ from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.faults import NONE
-from hubctl.sim.matter import MISHAP, ON_BELT, PROGRESS, TAKEN, Cause, Mishap, blank_parcels
+from hubctl.sim.matter import AS_ONE, MISHAP, ON_BELT, PROGRESS, TAKEN, Cause, Mishap, blank_parcels
 from hubctl.sim.referee import (
     BAD,
     TAKEN_OFF,
@@ -44,7 +44,6 @@ def plan() -> CompiledPlan:
 def truth_of(*lives: dict[str, Any]) -> Truth:
     """A parcel a second; `lane`, `landed`, `put` and what else its row shall say."""
     parcels, progress = blank_parcels(len(lives)), np.zeros(len(lives), PROGRESS)
-    progress["as_one"] = -1
     for k, life in enumerate(lives):
         parcels[k]["put_um"] = 1 if life.get("put") else -1
         parcels[k]["lane"] = life["lane"]
@@ -152,7 +151,9 @@ def test_which_of_two_that_pass_as_one_was_taken_cannot_be_told(layout: Layout, 
     truth = truth_of({"lane": 0, "landed": END}, {"lane": 0, "landed": C01})
     rows = [opened(1, 1), fire(1, C01, 4.9), closed(1, C01, Reason.OK, Disposition.SORTED, 5.3)]
     assert judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts["wrong_action"] == 1
-    truth.progress["as_one"][1] = 0
+    links = np.zeros(1, AS_ONE)
+    links[0] = (1, 0, 500_000, 0)
+    truth = truth._replace(as_one=links)
     verdict = judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts
     assert (verdict["wrong_action"], verdict["undetectable"]) == (0, 1)
 
