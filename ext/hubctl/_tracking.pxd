@@ -164,10 +164,11 @@ cdef inline int64_t time_at_end(const State* s, const Track* track) noexcept nog
 cdef inline void close_at_end(State* s, int32_t t) noexcept nogil:
     """Track `t` has left at the belt's end; a divert that was still planned for it has been missed."""
     cdef Track* track = &s.tracks[t]
-    if track.state != ON_BELT or track.marks & UNPROVED:
+    cdef uint16_t end_chute = s.belt_table[track.belt].end_chute
+    if track.state != ON_BELT or track.exit != end_chute or track.marks & UNPROVED:
         leave_plans(s, t)
         track.state = ON_BELT
-        track.chute = s.belt_table[track.belt].end_chute
+        track.chute = end_chute
         track.exit = track.chute
         if track.reason == OK:
             track.reason = MISSED_WINDOW
