@@ -78,11 +78,16 @@ from hubctl._state cimport (
     say,
 )
 from hubctl._standing cimport is_in_doubt
-from hubctl._tables cimport STATION, Chute, Diverter
+from hubctl._tables cimport LINE, STATION, Chute, Diverter
 from hubctl._transfer cimport arrive, leads_on
 
 cdef enum:
     RESULT_NS = 50000000  # for a node's word to be heard, after its divert is void
+
+
+cdef inline int64_t length_at_most(const State* s, const Track* track) noexcept nogil:
+    """Of a track whose trailing edge no eye has seen yet, as long as one may be."""
+    return track.length_counts if track.length_counts >= 0 else s.belt_table[track.belt].parcel_counts_max
 
 
 cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts, int64_t hold_ns) noexcept nogil:
@@ -95,7 +100,7 @@ cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts
         clear_counts = held
     if track.ahead != NOBODY:
         other = &s.tracks[track.ahead]
-        if other.origin_counts + other.length_counts > centre - clear_counts:
+        if other.origin_counts + length_at_most(s, other) > centre - clear_counts:
             return False
     if track.behind != NOBODY:
         if s.tracks[track.behind].origin_counts < centre + clear_counts:
@@ -230,6 +235,7 @@ cdef inline int64_t due_of(const State* s, int32_t t) noexcept nogil:
 
 cdef inline uint16_t fire_refusal(const State* s, int32_t t, int64_t due_ns) noexcept nogil:
     cdef const Track* track = &s.tracks[t]
+    cdef const Diverter* diverter = &s.diverter_table[s.chute_table[track.exit].diverter]
     cdef uint16_t reason = committed_refusal(s, track.chute, track.exit)
     if reason != NONE:
         return reason
@@ -237,9 +243,11 @@ cdef inline uint16_t fire_refusal(const State* s, int32_t t, int64_t due_ns) noe
         return MISSED_WINDOW
     if not at_speed(s, track.belt) or is_in_doubt(s, track):
         return NOT_AT_SPEED
-    if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.exit].diverter].void_ns:
+    if s.now_ns > due_ns + diverter.void_ns:
         return MISSED_WINDOW
-    return NONE
+    if s.belt_table[track.belt].kind != LINE or has_room_beside(s, t, diverter.clear_counts, diverter.hold_ns):
+        return NONE
+    return GAP_TOO_SMALL
 
 
 cdef inline void uncommit(State* s, int32_t t, uint16_t reason) noexcept nogil:

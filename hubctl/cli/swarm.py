@@ -158,6 +158,9 @@ def _print_summary(found: dict[str, Any]) -> None:
     for what in ("by_disposition", "by_reason"):
         typer.echo(", ".join(f"{name} {n:,}" for name, n in found[what].items()))
     typer.echo("referee: " + ", ".join(f"{key.replace('_', ' ')} {found[key]}" for key in MUST_BE_0))
+    for name, did in found["by_fault"].items():
+        ends = ", ".join(f"{end} {n:,}" for end, n in did.items() if end.isupper())
+        typer.echo(f"  {name:18} {did['injected']:>7,} times, {did['parcels']:>8,} parcels: {ends}")
     if found["never_on"]:
         typer.echo(f"never on in so many seeds: {', '.join(found['never_on'])}")
     for line in found["lines"][N_SHRUNK_MAX:]:

@@ -52,7 +52,7 @@ def make_world(hub: Hub, traffic: Traffic, start_ns: int) -> World:
     n = len(traffic.parcels)
     progress = np.zeros(n, PROGRESS)
     progress["landed"] = NOT_YET
-    progress["stood_um"] = -1
+    progress["stood_um"] = progress["as_one"] = -1
     core = _core(hub, traffic, start_ns)
     world = World(
         core=core,

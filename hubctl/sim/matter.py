@@ -206,6 +206,7 @@ PROGRESS = np.dtype(
         ("reserved", "<i4"),
         ("n_passed_on", "<i4"),  # how often it went over to another belt, or to the start of its own
         ("moved", "<i4"),  # Moved: it slipped, stood or was run into
+        ("as_one", "<i4"),  # the last parcel that an eye took for one with it; -1
         ("joint_um", "<i8"),  # what its last eye took for one with it began so far before it
         ("seen_ns", "<i8"),  # when its leading edge came to the last eye
         ("seen_eye", "<i8"),  # which that was

@@ -123,13 +123,15 @@ def _look_ahead(w: World, p: int, ahead: int, eye: int, travel_um: int) -> None:
     lead_um = place_of(w, ahead, travel_um) - w.core[0]["eyes_um"][eye]
     if lead_um - w.parcels[ahead]["length_um"] <= w.core[0]["debounce_um"][eye]:
         w.progress[p]["joint_um"] = lead_um + w.progress[ahead]["joint_um"]
-        _take_for_one(w, p, ahead, eye)
+        if w.progress[p]["as_one"] != ahead:
+            _take_for_one(w, p, ahead, eye)
 
 
 @seldom
 def _take_for_one(w: World, p: int, ahead: int, eye: int) -> None:
     k = w.core[0]["n_as_one"]
     w.core[0]["n_as_one"] += 1
+    w.progress[p]["as_one"] = ahead
     if k < len(w.as_one):
         w.as_one[k]["parcel"] = p
         w.as_one[k]["ahead"] = ahead

@@ -99,10 +99,22 @@ def _names(enum: Any, values: Any) -> dict[str, int]:
     return {enum(int(number)).name: int(count) for number, count in zip(numbers, counts, strict=True)}
 
 
+def _own_fire(fires: Records, taken: Any, moved_ns: Any, found: Ints, track_of: Mapping[int, int]) -> Ints:
+    """The same fires, but a parcel's own where the paddle was still out for another one to the same chute."""
+    pairs = zip(fires["parcel"].tolist(), fires["chute"].tolist(), strict=True)
+    last = {pair: k for k, pair in enumerate(pairs)}
+    wanted = [(track_of.get(row, 0), chute) for row, chute in taken[["parcel", "chute"]].tolist()]
+    own = np.array([last.get(pair, -1) for pair in wanted], np.int64)
+    since_ns = taken["t_ns"] - (fires["t_ns"][own] if len(fires) else 0)
+    is_own = (own >= 0) & (since_ns >= 0) & (since_ns <= moved_ns + FLIGHT_NS_MAX)
+    return np.where(is_own, own, found)
+
+
 def _diverted(layout: Layout, truth: Truth, fires: Records, parcel_of: Mapping[int, int]) -> Diverted:
     taken = truth.taken[truth.taken["cause"] == Cause.FIRED]
     moved_ns = layout.diverters["latency_ns"][layout.chutes["diverter"][taken["chute"]]]
     found = _fire_of_divert(fires, taken["chute"], taken["t_ns"] - moved_ns)
+    found = _own_fire(fires, taken, moved_ns, found, {row: track for track, row in parcel_of.items()})
     tracks = np.array([int(fires["parcel"][k]) if k >= 0 else 0 for k in found], np.int64)
     meant = [parcel_of.get(track, -1) for track in tracks.tolist()]
     fired_ns = fires["t_ns"][found] if len(fires) else np.zeros(len(taken), np.int64)

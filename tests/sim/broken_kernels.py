@@ -67,8 +67,8 @@ BREAKS = (
     Break(
         "a fire after its void count",
         "_schedule.pxd",
-        "    if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.exit].diverter].void_ns:",
-        "    if s.now_ns > due_ns + s.diverter_table[s.chute_table[track.exit].diverter].void_ns + 2000000000:",
+        "    if s.now_ns > due_ns + diverter.void_ns:",
+        "    if s.now_ns > due_ns + diverter.void_ns + 2000000000:",
     ),
     Break(
         "a confirm is given to another parcel",

@@ -9,6 +9,7 @@ from typing import Any
 from hubctl.core.site import Site, load_site
 from hubctl.sim import draw
 from hubctl.sim.faults import NONE, Faults
+from hubctl.sim.matter import Mishap
 from hubctl.sim.referee import BAD
 from hubctl.sim.swarm.case import FAULT_NAMES
 from hubctl.sim.traffic import Traffic, make_traffic
@@ -17,7 +18,7 @@ from hubctl.sim.virtual import Run, Virtual
 N_PARCELS = 2000
 PER_HOUR = 12_000
 CHANCE_MAX = 50_000  # per million
-LINK_DROP_MAX = 2_000  # a drop lasts for ten parcels or so
+MISHAP_MAX = 2_000  # of what befalls a device, and ten parcels or so
 
 
 @cache
@@ -30,7 +31,7 @@ def faults_of(seed: int) -> Faults:
     chances = {}
     for name in FAULT_NAMES:
         is_on = draw.between(seed, f"{name} is on", 1, 0, 4)[0] < 3
-        most = LINK_DROP_MAX if name == "link_drop" else CHANCE_MAX
+        most = MISHAP_MAX if name.upper() in Mishap.__members__ else CHANCE_MAX
         chances[name] = int(draw.between(seed, name, 1, 1, most)[0]) if is_on else 0
     return Faults(**{**asdict(NONE), **chances})
 

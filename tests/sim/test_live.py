@@ -300,6 +300,6 @@ def test_truth_and_preadvice_are_files(tmp_path: Path) -> None:
 
     with_rig(story, traffic)
     with np.load(tmp_path / "truth") as arrays:
-        names = ("parcels", "progress", "taken", "mishaps", "labels")
+        names = ("parcels", "progress", "taken", "mishaps", "as_one", "labels")
         assert {name: len(arrays[name]) for name in arrays} == dict.fromkeys(names, 0)
     assert load_preadvice(tmp_path / "preadvice").labels.tolist() == traffic.preadvice.labels.tolist()

@@ -38,10 +38,15 @@ class _Stretch(NamedTuple):
     end: Entry
 
 
+def is_loop(seed: int) -> bool:
+    """Whether a seed's hub is a loop sorter."""
+    return Drawn(seed).happens("is a loop", LOOPS_PER_CENT)
+
+
 def any_hub(seed: int) -> Hub:
     """The hub of a seed; it is the same for equal seeds, whatever else is drawn."""
     drawn = Drawn(seed)
-    data = _loop_data(drawn) if drawn.happens("is a loop", LOOPS_PER_CENT) else _data(drawn)
+    data = _loop_data(drawn) if is_loop(seed) else _data(drawn)
     return hub_of(Source.of_data(Path(f"hub-of-seed-{seed}.toml"), data))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from hubctl.sim.swarm.case import FAULT_NAMES, MUST_BE_0, Outcome, faults_of
@@ -20,6 +20,7 @@ class Summary:
         self._dispositions: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._seeds_with: Counter[str] = Counter()
+        self._faults: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, outcome: Outcome) -> None:
         """One more seed."""
@@ -31,6 +32,8 @@ class Summary:
         self._totals["error"] += outcome.bad.get("error", 0)
         self._dispositions.update(verdict.get("by_disposition", {}))
         self._reasons.update(verdict.get("by_reason", {}))
+        for name, did in verdict.get("by_fault", {}).items():
+            self._faults[name].update(did)
         chances = faults_of(outcome.case)
         self._seeds_with.update(name for name in FAULT_NAMES if getattr(chances, name))
 
@@ -50,6 +53,7 @@ class Summary:
             "undetectable": self._totals["undetectable"],
             "by_disposition": dict(self._dispositions.most_common()),
             "by_reason": dict(self._reasons.most_common()),
+            "by_fault": {name: dict(self._faults[name]) for name in FAULT_NAMES if name in self._faults},
             "seeds_with": {name: self._seeds_with[name] for name in FAULT_NAMES},
             "never_on": self.never_on,
         }
