@@ -46,7 +46,7 @@ LOOP_NAMES = (  # of these, on loops
         "same_label",
     ),
     *("garbled_read", "overweight", "divert_fails", "chute_full", "write_lost", "write_refused", "link_drop"),
-    *("scanner_silent", "garbage", "belt_stops", "belt_slows", "divert_unconfirmed", "chute_flaps"),
+    *("scanner_silent", "garbage", "divert_unconfirmed", "chute_flaps"),
     *("host_silent", "host_late", "plan_swap", "clock_jump", "tilt_fails", "carrier_out", "launch_fails"),
     *("chute_closed", "bag_change", "intercept", "hold_back", "change", "code"),
 )
