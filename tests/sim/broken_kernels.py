@@ -61,8 +61,8 @@ BREAKS = (
     Break(
         "neighbours are not spared",
         "_schedule.pxd",
-        "    if not has_room_beside(s, t, diverter.clear_counts, diverter.hold_ns):\n        return GAP_TOO_SMALL\n",
-        "",
+        "    if clear_counts < held:\n        clear_counts = held\n",
+        "    clear_counts = -held - (<int64_t>1 << 40)\n",
     ),
     Break(
         "a fire after its void count",
