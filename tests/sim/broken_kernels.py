@@ -108,6 +108,12 @@ BREAKS = (
         "    track.booked = NO_INDEX\n",
     ),
     Break(
+        "a plan swap mixes two plans",
+        "_choice.pxd",
+        "    if s.plan.version and track.plan != s.plan.version:\n        renew(s, t)\n",
+        "",
+    ),
+    Break(
         "a node that is down is fired over",
         "_choice.pxd",
         "not s.nodes[s.chute_table[c].node].up or",

@@ -15,7 +15,7 @@ from hubctl.sim.referee import BAD
 from hubctl.sim.swarm.calm import Calm, harmed
 from hubctl.sim.swarm.drawn import Drawn
 from hubctl.sim.swarm.hubs import any_hub, is_loop
-from hubctl.sim.swarm.plans import any_plan
+from hubctl.sim.swarm.plans import any_plan, reordered
 from hubctl.sim.swarm.tally import tally
 from hubctl.sim.traffic import Traffic, make_traffic
 from hubctl.sim.virtual import Run, Virtual
@@ -121,7 +121,8 @@ def make(case: Case) -> Made:
 
 def run(made: Made, *, keep_all: bool = False) -> Run:
     """Runs a made case to its end; who came to harm in calm is added to what went wrong."""
-    done = Virtual(made.hub, made.plan, made.traffic, keep_all=keep_all).run()
+    other = reordered(made.plan)
+    done = Virtual(made.hub, made.plan, made.traffic, other_plan=other, keep_all=keep_all).run()
     found = tuple(harmed(done.records, made.calms))
     verdict = done.verdict | {"harmed": len(found), "by_fault": tally(done)}
     return done._replace(verdict=verdict, wrong=(*done.wrong, *found))

@@ -39,6 +39,11 @@ def any_plan(seed: int, hub: Hub) -> SortPlan:
     return plan_of(Source.of_data(Path(f"plan-of-seed-{seed}.toml"), data), hub)
 
 
+def reordered(plan: SortPlan) -> SortPlan:
+    """Another plan that says the same with its lanes the other way round: who mixes the two goes astray."""
+    return plan.model_copy(update={"lanes": plan.lanes[::-1]})
+
+
 def _accepted(drawn: Drawn) -> list[str]:
     others = [name for name in OTHERS if drawn.happens(f"accepts {name}", 50)]
     formats = [*CARRY_A_KEY, *others]
