@@ -15,6 +15,7 @@ from hubctl.core.config import Source, listed
 from hubctl.core.keys import Key, parse_keys
 from hubctl.core.overlaps import overlaps
 from hubctl.core.plan import Lane, SortPlan, noted_plan
+from hubctl.core.plancheck import named_chutes
 from hubctl.core.planrules import Rule, note, place_of, rules_of, ruling
 from hubctl.core.shape import known
 
@@ -154,18 +155,9 @@ def _unreached(hub: Hub) -> set[str]:
 
 def _audit_ways(plan: SortPlan, source: Source, hub: Hub) -> None:
     unreached = _unreached(hub)
-    for section, key in (
-        ("groups", "chutes"),
-        ("lanes", "chutes"),
-        ("lanes", "overflow"),
-        ("waves", "chutes"),
-    ):
-        for index, entry in enumerate(getattr(plan, section, ())):
-            for at, name in enumerate(getattr(entry, key) if known(entry, key) else ()):
-                if name in unreached:
-                    source.add(
-                        (section, index, key, at), "no way leads there from where parcels are inducted"
-                    )
+    for path, name in named_chutes(plan):
+        if name in unreached:
+            source.add(path, "no way leads there from where parcels are inducted")
 
 
 def _audit_room(plan: SortPlan, source: Source, hub: Hub) -> None:

@@ -206,12 +206,13 @@ def _check_chutes(plan: SortPlan, source: Source, hub: Hub) -> None:
 def _refuse_exits(plan: SortPlan, source: Source, hub: Hub) -> None:
     """No parcel ends where an exit leads on to another belt."""
     to_belts = {chute.name: chute.to_belt for chute in hub.chutes if chute.to_belt is not None}
-    for path, name in _named_chutes(plan):
+    for path, name in named_chutes(plan):
         if name in to_belts and name != BELT_END:
             source.add(path, f"leads onto belt {to_belts[name]}", "name a chute beyond it")
 
 
-def _named_chutes(plan: SortPlan) -> Iterator[tuple[Path, str]]:
+def named_chutes(plan: SortPlan) -> Iterator[tuple[Path, str]]:
+    """Every chute (or group) that a plan names, and where."""
     for section, key in (
         ("groups", "chutes"),
         ("lanes", "chutes"),
