@@ -9,6 +9,7 @@ import typer
 
 from hubctl.cli.check import check
 from hubctl.cli.demo import demo
+from hubctl.cli.faultlink import faultlink
 from hubctl.cli.labels import app as labels_app
 from hubctl.cli.output import run as run_guarded
 from hubctl.cli.plan import app as plan_app
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command("check")(check)
 app.command("demo")(demo)
+app.command("faultlink")(faultlink)
 app.command("run")(run)
 app.command("sim")(sim)
 app.command("tell")(tell)
