@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "daemon": {"core", "protocol", "io", "journal", "daemon"},
     "cli": {"core", "protocol", "io", "journal", "sim", "daemon", "cli"},
     "hubs": set(),
+    "profiles": set(),
     "": set(),
 }
 COMPILED_MAY_IMPORT = {"hubctl.core.events", "hubctl.core.tables"}  # the shared record and tables

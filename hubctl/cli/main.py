@@ -13,6 +13,7 @@ from hubctl.cli.faultlink import faultlink
 from hubctl.cli.labels import app as labels_app
 from hubctl.cli.output import run as run_guarded
 from hubctl.cli.plan import app as plan_app
+from hubctl.cli.profile import app as profile_app
 from hubctl.cli.run import run
 from hubctl.cli.sim import sim
 from hubctl.cli.swarm import swarm
@@ -33,6 +34,7 @@ app.command("tell")(tell)
 app.command("swarm")(swarm)
 app.add_typer(labels_app, name="labels")
 app.add_typer(plan_app, name="plan")
+app.add_typer(profile_app, name="profile")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
