@@ -13,6 +13,8 @@ class Refusal(IntEnum):
     EXCEPTION = 8
     GARBAGE = 9
     TIMEOUT = 10
+    ECHO = 11
+    DOUBLED = 12
 
 class LocalError(ValueError): ...
 
@@ -40,6 +42,7 @@ class ModbusChannel:
         read_count: int = 0,
         timeout_ns: int,
         tag: int = 0,
+        custom: bool = False,
     ) -> bytes: ...
     def receive(self, data: bytes, now_ns: int) -> list[ModbusReply]: ...
     def expire(self, now_ns: int) -> list[ModbusReply]: ...

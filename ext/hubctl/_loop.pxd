@@ -31,6 +31,7 @@ cdef enum Fault:
     FAULT_GARBAGE = 4
     FAULT_STALLED = 5
     FAULT_REPLACED = 6
+    FAULT_SILENT = 7
 
 cdef struct LinkIo:
     int fd                     # -1: not connected. The loop owns it and closes it.

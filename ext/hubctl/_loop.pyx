@@ -32,7 +32,7 @@ from hubctl._system cimport (
     EPOLLET, EPOLLIN, EPOLLRDHUP, close, epoll_event, epoll_wait, hub_arm, hub_bell, hub_epoll, hub_is_transient,
     hub_no_slack, hub_now_ns, hub_timer, hub_unwatch, hub_watch, read, write,
 )
-from hubctl._tables cimport SCANNER, STAMP_ENCODER, STAMP_TRIGGER, Framing
+from hubctl._tables cimport MODBUS_RTU, SCANNER, STAMP_ENCODER, STAMP_TRIGGER, Framing
 from hubctl._wire cimport FOREIGN, channel_received, channel_room
 from hubctl._wires cimport UNSAFE, UP, Field
 
@@ -41,6 +41,7 @@ cdef enum:
     TAG_BELL = 0x10001
     N_POSTED_MAX = 64          # inputs from Python taken into one step
     N_REFUSED_MAX = 1024       # fires of one step that may be refused at once
+    N_UNHEARD_MAX = 5          # timeouts in a row without a byte: a node is down after three
 
 cdef int64_t BLINK_NS = 500_000_000  # on, and off
 cdef int64_t TICK_NS = 50_000_000  # the kernel hears of the time at least so often
@@ -337,7 +338,7 @@ cdef void read_modbus(Loop* l, int link) noexcept nogil:
     channel_received(&io.master.channel, <int>n, now_ns)
     master_receive(io.master, now_ns, &l.batch)
     if io.master.channel.broken:
-        drop_link(l, link, FAULT_FOREIGN if io.master.channel.broken == FOREIGN else FAULT_GARBAGE, now_ns)
+        drop_link(l, link, fault_of_channel(l, link), now_ns)
     else:
         pump_link(l, link, now_ns)
     absorb(l, now_ns)
@@ -377,6 +378,28 @@ cdef void take_plan(Loop* l) noexcept nogil:
         kernel_set_plan(l.kernel, <const void*>plan)
 
 
+cdef int fault_of_channel(const Loop* l, int link) noexcept nogil:
+    """Why a Modbus connection is of no more use; FAULT_NONE: it is.
+
+    One that brings nothing at all is dialled anew: the device may have been switched off and on. A serial line stays,
+    and a node with our firmware knows by itself how long its host may be silent.
+    """
+    cdef const Master* m = l.links[link].master
+    if m.channel.broken:
+        return FAULT_FOREIGN if m.channel.broken == FOREIGN else FAULT_GARBAGE
+    if m.channel.n_unheard >= N_UNHEARD_MAX and m.session is NULL and l.field.links[link].kind != MODBUS_RTU:
+        return FAULT_SILENT
+    return FAULT_NONE
+
+
+cdef void expire_link(Loop* l, int link, int64_t now_ns) noexcept nogil:
+    master_expire(l.links[link].master, now_ns, &l.batch)
+    if fault_of_channel(l, link) != FAULT_NONE:
+        drop_link(l, link, fault_of_channel(l, link), now_ns)
+    else:
+        pump_link(l, link, now_ns)
+
+
 cdef void serve_links(Loop* l, int64_t now_ns) noexcept nogil:
     cdef int i
     cdef FrameEvent event
@@ -387,8 +410,7 @@ cdef void serve_links(Loop* l, int64_t now_ns) noexcept nogil:
             if framer_next_deadline(&l.links[i].framer) <= now_ns:
                 framer_received(&l.links[i].framer, now_ns, &event)
         else:
-            master_expire(l.links[i].master, now_ns, &l.batch)
-            pump_link(l, i, now_ns)
+            expire_link(l, i, now_ns)
 
 
 cdef void serve_kernel(Loop* l, int64_t now_ns) noexcept nogil:

@@ -22,7 +22,7 @@ from hubctl._node cimport (
     session_order, session_take,
 )
 from hubctl._records cimport FIRE_RESULT, MISSED_WINDOW, NODE, NODE_DOWN, OK, Record
-from hubctl._tables cimport MODBUS_RTU, NodeWire, Output, Poll
+from hubctl._tables cimport MODBUS_RTU, MODBUS_RTU_TCP, NodeWire, Output, Poll
 from hubctl._wire cimport (
     ACCEPTED, FRAME_MAX, NO_TAG, Reply, Request, channel_expire, channel_init, channel_next, channel_next_deadline,
     channel_ready, channel_received, channel_reset, channel_room, channel_send, quiet_of,
@@ -623,12 +623,16 @@ cdef Master* master_new(Field* field, int link) noexcept nogil:
     if m.nodes is NULL or m.polls is NULL or m.active is NULL:
         master_free(m)
         return NULL
-    channel_init(&m.channel, field.links[link].kind == MODBUS_RTU, field.links[link].in_flight_max,
+    channel_init(&m.channel, is_rtu(field.links[link].kind), field.links[link].in_flight_max,
                  quiet_of(field.links[link].baud))
     list_own(m)
     if m.n_nodes and field.nodes[m.nodes[0]].is_native:
         m.session = session_new(field, m.nodes[0], &m.channel)
     return m
+
+
+cdef bint is_rtu(int kind) noexcept nogil:
+    return kind == MODBUS_RTU or kind == MODBUS_RTU_TCP
 
 
 cdef void list_own(Master* m) noexcept nogil:

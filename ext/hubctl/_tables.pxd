@@ -24,6 +24,7 @@ cdef enum LinkKind:
     MODBUS_TCP = 0
     MODBUS_RTU = 1
     SCANNER = 2
+    MODBUS_RTU_TCP = 3
 
 cdef packed struct Belt:
     uint16_t kind

@@ -8,6 +8,11 @@ cdef enum:
     N_EXPIRED = 64         # timed-out transactions whose answer would be known as late
     RECEIVE_MAX = 8192
     NO_TAG = 0xFFFFFFFF
+    N_TAKEN = 16           # answered transactions whose answer would be known as doubled
+    N_STRAYS_MAX = 8       # frames for nobody, with no answer among them: the stream is broken
+    RTU_PDU_MAX = 253
+    IDENTIFY = 43          # function: encapsulated interface
+    MEI_DEVICE = 14        # its kind: device identification
 
 cdef enum RefusalKind:
     ACCEPTED = 0
@@ -21,9 +26,11 @@ cdef enum RefusalKind:
     EXCEPTION = 8
     GARBAGE = 9
     TIMEOUT = 10
+    ECHO = 11
+    DOUBLED = 12
 
 cdef enum:
-    N_REFUSALS = 11
+    N_REFUSALS = 13
 
 cdef enum Drain:
     DRAIN_NONE = 0
@@ -34,7 +41,7 @@ cdef struct Request:
     uint16_t transaction
     uint16_t address
     uint16_t count         # bits or registers
-    uint16_t value         # functions 5 and 6, as on the wire
+    uint16_t value         # functions 5 and 6, as on the wire; 43: what is asked for
     uint16_t read_address  # function 23 writes at `address` and reads here,
     uint16_t read_count    # so many registers
     uint8_t unit
@@ -53,7 +60,7 @@ cdef struct Reply:
     int refusal
     int exception          # code of the device when it is EXCEPTION
     int64_t sent_ns
-    const uint8_t* data    # bits or registers of a read; good until the next call on the channel
+    const uint8_t* data    # bits or registers of a read, or what a device is; good until the next call on the channel
     int n_data
 
 cdef struct Channel:
@@ -65,14 +72,23 @@ cdef struct Channel:
     uint16_t transaction
     uint16_t[64] expired   # 0: free; transaction 0 is never used
     int expired_at
+    uint64_t n_expired     # ever
+    uint16_t[16] taken     # 0: free
+    int taken_at
+    int n_strays           # frames for nobody since the last answer
+    int n_unheard          # timeouts since the last byte
     uint8_t[8192] buffer
     int at                 # first byte not yet understood
     int n_buffer
     int drain
+    uint8_t[260] sent      # RTU: the last request, to know its echo
+    int n_sent
+    bint echoes            # RTU: the line gives back what we send
+    bint is_echoed         # RTU: and has done so with the last request
     int64_t quiet_ns       # RTU: silence between frames
     int64_t clear_ns       # RTU: nothing is sent before
     uint64_t n_accepted
-    uint64_t[11] refused   # by RefusalKind
+    uint64_t[13] refused   # by RefusalKind
 
 cdef uint16_t crc16(const uint8_t* data, int n) noexcept nogil
 cdef int64_t quiet_of(int64_t baud) noexcept nogil

@@ -2,7 +2,9 @@
 
 A `Channel` is one connection, TCP or RTU, without any input or output of its own: bytes and the time go in,
 replies come out. Each refusal has its kind. RTU has no transaction number, so after a timeout or garbage the
-line is drained before the next request, and a late answer is never taken for the next one's.
+line is drained before the next request, and a late answer is never taken for the next one's. A line that echoes
+what we send is noticed on reads, and its echoes are skipped. Answers with a foreign transaction number are
+dropped; a stream that is out of step (no frame, half a frame at a deadline, nothing but strays) is broken.
 """
 
 from enum import IntEnum
@@ -10,7 +12,7 @@ from typing import NamedTuple
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 
 class Refusal(IntEnum):
@@ -27,6 +29,8 @@ class Refusal(IntEnum):
     EXCEPTION = 8  # the device says no
     GARBAGE = 9  # no frame at all
     TIMEOUT = 10
+    ECHO = 11  # our own request: the line echoes
+    DOUBLED = 12  # an answer that had been taken, again
 
 
 class LocalError(ValueError):
@@ -75,6 +79,11 @@ cdef inline bint is_read(uint8_t function) noexcept nogil:
     return 1 <= function <= 4 or function == 23
 
 
+cdef inline bint is_echoed(uint8_t function) noexcept nogil:
+    """Whether the answer to a write is the request itself."""
+    return function == 5 or function == 6
+
+
 cdef inline int n_read_bytes(const Request* request) noexcept nogil:
     if request.function == 23:
         return request.read_count * 2
@@ -99,8 +108,13 @@ cdef int put_pdu(const Request* r, const uint8_t* data, int n_data, uint8_t* out
     if r.function == 23:
         return put_exchange(r, data, n_data, out)
     out[0] = r.function
+    if r.function == IDENTIFY:
+        out[1] = MEI_DEVICE
+        out[2] = <uint8_t>r.value
+        out[3] = <uint8_t>r.address
+        return 4
     put_2(out + 1, r.address)
-    put_2(out + 3, r.value if r.function in (5, 6) else r.count)
+    put_2(out + 3, r.value if is_echoed(r.function) else r.count)
     if r.function not in (15, 16):
         return 5
     out[5] = <uint8_t>n_data
@@ -140,11 +154,34 @@ cdef int check_read(const Request* request, const uint8_t* pdu, int n, Reply* re
 
 
 cdef int check_write(const Request* request, const uint8_t* pdu, int n) noexcept nogil:
-    cdef uint16_t echo = request.value if request.function in (5, 6) else request.count
+    cdef uint16_t echo = request.value if is_echoed(request.function) else request.count
     if n != 5:
         return WRONG_LENGTH
     if get_2(pdu + 1) != request.address or get_2(pdu + 3) != echo:
         return WRONG_ECHO
+    return ACCEPTED
+
+
+cdef int n_identity(const uint8_t* pdu, int n) noexcept nogil:
+    """Bytes of an identification by its own words: a head of 7, then each object's id, length and text; 0: not known yet."""
+    cdef int size = 7
+    cdef int i
+    if n < size:
+        return 0
+    for i in range(pdu[6]):
+        if n < size + 2:
+            return 0
+        size += 2 + pdu[size + 1]
+    return size
+
+
+cdef int check_identity(const Request* request, const uint8_t* pdu, int n, Reply* reply) noexcept nogil:
+    if n < 7 or n_identity(pdu, n) != n:
+        return WRONG_LENGTH
+    if pdu[1] != MEI_DEVICE or pdu[2] != request.value:
+        return WRONG_ECHO
+    reply.data = pdu + 3
+    reply.n_data = n - 3
     return ACCEPTED
 
 
@@ -156,6 +193,8 @@ cdef int check_reply(const Request* request, const uint8_t* pdu, int n, Reply* r
         return WRONG_FUNCTION
     if is_read(request.function):
         return check_read(request, pdu, n, reply)
+    if request.function == IDENTIFY:
+        return check_identity(request, pdu, n, reply)
     return check_write(request, pdu, n)
 
 
@@ -181,7 +220,10 @@ cdef void channel_reset(Channel* c) noexcept nogil:
     for i in range(IN_FLIGHT_MAX):
         c.slots[i].waiting = False
     memset(c.expired, 0, sizeof(c.expired))
+    memset(c.taken, 0, sizeof(c.taken))
     c.n_waiting = c.at = c.n_buffer = 0
+    c.n_strays = c.n_unheard = 0
+    c.echoes = c.is_echoed = False
     c.drain = DRAIN_NONE
     c.clear_ns = 0
     c.broken = 0
@@ -208,20 +250,32 @@ cdef void end_drain(Channel* c) noexcept nogil:
     c.drain = DRAIN_NONE
 
 
+cdef uint16_t next_transaction(Channel* c) noexcept nogil:
+    """The next number, from 1, that no late answer may still carry."""
+    c.transaction = <uint16_t>(c.transaction + 1) if c.transaction < 0xFFFF else 1
+    while c.n_expired and take_expired(c, c.transaction):
+        c.transaction = <uint16_t>(c.transaction + 1) if c.transaction < 0xFFFF else 1
+    return c.transaction
+
+
 cdef int channel_send(Channel* c, Request* request, const uint8_t* data, int n_data, int64_t now_ns,
                       int64_t timeout_ns, uint32_t tag, uint8_t* out) noexcept nogil:
     cdef Pending* slot = free_slot(c)
     if c.rtu:
         end_drain(c)
-    c.transaction = <uint16_t>(c.transaction + 1) if c.transaction < 0xFFFF else 1
-    request.transaction = c.transaction
+        c.is_echoed = False
+    request.transaction = next_transaction(c)
     slot.request = request[0]
     slot.tag = tag
     slot.waiting = True
     slot.sent_ns = now_ns
     slot.deadline_ns = now_ns + timeout_ns
     c.n_waiting += 1
-    return put_rtu(request, data, n_data, out) if c.rtu else put_tcp(request, data, n_data, out)
+    if not c.rtu:
+        return put_tcp(request, data, n_data, out)
+    c.n_sent = put_rtu(request, data, n_data, out)
+    memcpy(c.sent, out, c.n_sent)
+    return c.n_sent
 
 
 cdef uint8_t* channel_room(Channel* c, int* n) noexcept nogil:
@@ -235,6 +289,7 @@ cdef uint8_t* channel_room(Channel* c, int* n) noexcept nogil:
 
 cdef void channel_received(Channel* c, int n, int64_t now_ns) noexcept nogil:
     c.n_buffer += n
+    c.n_unheard = 0
     if c.rtu:
         c.clear_ns = max(c.clear_ns, now_ns + c.quiet_ns)
 
@@ -252,6 +307,7 @@ cdef void finish(Channel* c, Pending* slot, int refusal, Reply* reply) noexcept 
 cdef void count(Channel* c, int refusal) noexcept nogil:
     if refusal == ACCEPTED:
         c.n_accepted += 1
+        c.n_strays = 0
     else:
         c.refused[refusal] += 1
 
@@ -273,11 +329,25 @@ cdef int channel_next(Channel* c, int64_t now_ns, Reply* reply) noexcept nogil:
 # TCP
 
 
+cdef void note_expired(Channel* c, uint16_t transaction) noexcept nogil:
+    c.n_expired += 1
+    c.expired[c.expired_at] = transaction
+    c.expired_at = (c.expired_at + 1) % N_EXPIRED
+
+
 cdef bint take_expired(Channel* c, uint16_t transaction) noexcept nogil:
     cdef int i
     for i in range(N_EXPIRED):
         if c.expired[i] == transaction:
             c.expired[i] = 0
+            return True
+    return False
+
+
+cdef bint was_taken(const Channel* c, uint16_t transaction) noexcept nogil:
+    cdef int i
+    for i in range(N_TAKEN):
+        if c.taken[i] == transaction:
             return True
     return False
 
@@ -293,28 +363,50 @@ cdef Pending* waiting_for(Channel* c, uint16_t transaction) noexcept nogil:
 cdef int refuse_unasked(Channel* c, uint16_t transaction, Reply* reply) noexcept nogil:
     if transaction and take_expired(c, transaction):
         return refuse_stray(c, LATE, reply)
-    c.broken = FOREIGN
-    return refuse_stray(c, FOREIGN, reply)
+    if transaction and was_taken(c, transaction):
+        return refuse_stray(c, DOUBLED, reply)
+    return refuse_frame(c, FOREIGN, reply)
+
+
+cdef int refuse_frame(Channel* c, int refusal, Reply* reply) noexcept nogil:
+    """A frame that is not for us. With nothing else among them, we are out of step with the peer."""
+    c.n_strays += 1
+    if c.n_strays >= N_STRAYS_MAX:
+        c.broken = refusal
+    return refuse_stray(c, refusal, reply)
 
 
 cdef int next_tcp(Channel* c, Reply* reply) noexcept nogil:
     cdef const uint8_t* head = c.buffer + c.at
     cdef int n = c.n_buffer - c.at
     cdef int length
-    cdef Pending* slot
-    if n < 8:
+    if n < 6:
         return 0
     length = get_2(head + 4)
-    if get_2(head + 2) != 0 or length < 3 or length > 254:
+    if length < 3 or length > 254:
         c.broken = GARBAGE
         return refuse_stray(c, GARBAGE, reply)
     if n < 6 + length:
         return 0
     c.at += 6 + length
-    slot = waiting_for(c, get_2(head))
+    if get_2(head + 2) != 0:
+        return refuse_frame(c, GARBAGE, reply)
+    return answer_tcp(c, head, length, reply)
+
+
+cdef int answer_tcp(Channel* c, const uint8_t* head, int length, Reply* reply) noexcept nogil:
+    cdef uint16_t transaction = get_2(head)
+    cdef Pending* slot = waiting_for(c, transaction)
+    cdef int refusal
     if slot is NULL:
-        return refuse_unasked(c, get_2(head), reply)
-    finish(c, slot, check_unit_and_reply(&slot.request, head + 6, length, reply), reply)
+        return refuse_unasked(c, transaction, reply)
+    refusal = check_unit_and_reply(&slot.request, head + 6, length, reply)
+    if refusal == ACCEPTED or refusal == EXCEPTION:
+        c.taken[c.taken_at] = transaction
+        c.taken_at = (c.taken_at + 1) % N_TAKEN
+    else:
+        note_expired(c, transaction)  # the answer may still come
+    finish(c, slot, refusal, reply)
     return 1
 
 
@@ -325,11 +417,20 @@ cdef int rtu_size(const uint8_t* frame, int n) noexcept nogil:
     """Size of the frame that begins here by its own words; 0: not known yet; -1: no frame of ours."""
     if n < 3:
         return 0
-    if 0x81 <= frame[1] <= 0x90:
+    if frame[1] & 0x80:
         return 5
     if is_read(frame[1]):
         return 5 + frame[2]
+    if frame[1] == IDENTIFY:
+        return rtu_identity_size(frame, n)
     return 8 if frame[1] in (5, 6, 15, 16) else -1
+
+
+cdef int rtu_identity_size(const uint8_t* frame, int n) noexcept nogil:
+    cdef int size = n_identity(frame + 1, n - 1)
+    if size > RTU_PDU_MAX:
+        return -1
+    return size + 3 if size else 0
 
 
 cdef bint crc_holds(const uint8_t* frame, int size) noexcept nogil:
@@ -358,12 +459,30 @@ cdef int judge_rtu(const Request* request, const uint8_t* frame, int n, Reply* r
     return check_unit_and_reply(request, frame, size - 2, reply)
 
 
+cdef bint is_echo_so_far(const Channel* c) noexcept nogil:
+    """Whether what lies in the buffer may be our own request. An answer to a write may be too, unless the line echoes."""
+    if c.is_echoed or (is_echoed(c.slots[0].request.function) and not c.echoes):
+        return False
+    return memcmp(c.buffer, c.sent, min(c.n_buffer, c.n_sent)) == 0
+
+
+cdef int skip_echo(Channel* c, Reply* reply) noexcept nogil:
+    c.n_buffer -= c.n_sent
+    memmove(c.buffer, c.buffer + c.n_sent, c.n_buffer)
+    c.echoes = c.is_echoed = True
+    return refuse_stray(c, ECHO, reply)
+
+
 cdef int next_awaited(Channel* c, int64_t now_ns, Reply* reply) noexcept nogil:
     cdef Pending* slot = &c.slots[0]
-    cdef int refusal = judge_rtu(&slot.request, c.buffer, c.n_buffer, reply)
-    if refusal < 0:
+    cdef int refusal
+    if is_echo_so_far(c) and c.n_buffer >= c.n_sent:
+        return skip_echo(c, reply)
+    refusal = judge_rtu(&slot.request, c.buffer, c.n_buffer, reply)
+    if refusal < 0 or (refusal != ACCEPTED and is_echo_so_far(c)):
         return 0
     if refusal == ACCEPTED or refusal == EXCEPTION:
+        c.echoes = c.is_echoed
         c.at = rtu_size(c.buffer, c.n_buffer)
         drop_tail(c)
     else:
@@ -376,8 +495,13 @@ cdef int next_awaited(Channel* c, int64_t now_ns, Reply* reply) noexcept nogil:
 
 
 cdef void drop_tail(Channel* c) noexcept nogil:
-    if c.n_buffer > c.at:
-        c.refused[<int>GARBAGE] += 1
+    """Glued behind the answer: the same again, or noise."""
+    cdef int n_tail = c.n_buffer - c.at
+    cdef int refusal = GARBAGE
+    if n_tail:
+        if n_tail == c.at and memcmp(c.buffer, c.buffer + c.at, n_tail) == 0:
+            refusal = DOUBLED
+        count(c, refusal)
         c.drain = DRAIN_NOISE
     c.n_buffer = c.at = 0
 
@@ -413,9 +537,12 @@ cdef void expect_late(Channel* c, const Pending* slot, int64_t now_ns) noexcept 
         # As long again as we have waited: the worst reply time of a device is not known better.
         c.drain = DRAIN_ANSWER
         c.clear_ns = now_ns + slot.deadline_ns - slot.sent_ns
-    else:
-        c.expired[c.expired_at] = slot.request.transaction
-        c.expired_at = (c.expired_at + 1) % N_EXPIRED
+        return
+    note_expired(c, slot.request.transaction)
+    if c.n_buffer > c.at:
+        # Half a frame: what comes next would be taken for its other half.
+        c.broken = GARBAGE
+        count(c, GARBAGE)
 
 
 cdef int channel_expire(Channel* c, int64_t now_ns, Reply* reply) noexcept nogil:
@@ -426,6 +553,7 @@ cdef int channel_expire(Channel* c, int64_t now_ns, Reply* reply) noexcept nogil
         if c.slots[i].waiting and c.slots[i].deadline_ns <= now_ns:
             memset(reply, 0, sizeof(Reply))
             expect_late(c, &c.slots[i], now_ns)
+            c.n_unheard += 1
             finish(c, &c.slots[i], TIMEOUT, reply)
             return 1
     return 0
@@ -461,21 +589,22 @@ def modbus_crc(data: bytes) -> int:
     return crc16(at, len(data))
 
 
+_FUNCTIONS = (1, 2, 3, 4, 5, 6, 15, 16, 23, 43)
 _COUNT_MAX = {1: 2000, 2: 2000, 3: 125, 4: 125, 15: 1968, 16: 123, 23: 121}
 _READ_COUNT_MAX = {23: 125}
 
 
 def _check(unit: int, function: int, address: int, count: int, value: int, n_data: int) -> None:
-    if function not in (1, 2, 3, 4, 5, 6, 15, 16, 23):
-        raise LocalError(f"function {function}: must be 1 to 6, 15, 16 or 23")
+    if function not in _FUNCTIONS:
+        raise LocalError(f"function {function}: must be 1 to 6, 15, 16, 23 or 43")
     if not 0 <= unit <= 255:
         raise LocalError(f"unit {unit}: must be 0 to 255")
     if not 1 <= count <= _COUNT_MAX.get(function, 1):
         raise LocalError(f"count {count} for function {function}: must be 1 to {_COUNT_MAX.get(function, 1)}")
     if not 0 <= address <= 65536 - count:
         raise LocalError(f"address {address} and {count} from there: must stay below 65536")
-    if function == 5 and value not in (0, 0xFF00):
-        raise LocalError(f"coil value {value:#06x}: must be 0xff00 or 0x0000")
+    if function == 43 and not (1 <= value <= 4 and address <= 255):
+        raise LocalError(f"identification {value} from object {address}: must be 1 to 4, and 0 to 255")
     if not 0 <= value <= 0xFFFF:
         raise LocalError(f"value {value}: must be 0 to 65535")
     expected = {15: (count + 7) // 8, 16: 2 * count, 23: 2 * count}.get(function, 0)
@@ -521,15 +650,19 @@ cdef class ModbusChannel:
 
     def send(self, now_ns: int, *, unit: int, function: int, address: int, count: int = 1, value: int = 0,
              data: bytes = b"", read_address: int = 0, read_count: int = 0, timeout_ns: int,
-             tag: int = 0) -> bytes:
+             tag: int = 0, custom: bool = False) -> bytes:
         """Bytes of one request; raises `LocalError` if Modbus does not allow it or the channel is not ready.
 
         Function 23 writes `data`, `count` registers at `address`, and then reads `read_count` at `read_address`.
+        Function 43 asks who the device is: `value` is 1 (basic), 2, 3 or 4 (the one object `address`). With `custom`
+        function 5 may write any value, which some relays take for the length of a pulse.
         """
         cdef Request request
         cdef uint8_t[260] out
         cdef const uint8_t* at = data
         _check(unit, function, address, count, value, len(data))
+        if function == 5 and value not in (0, 0xFF00) and not custom:
+            raise LocalError(f"coil value {value:#06x}: must be 0xff00 or 0x0000")
         _check_read(function, read_address, read_count)
         if not channel_ready(&self.channel, now_ns):
             raise LocalError("the channel is not ready: a request is waiting, or the line is being drained")

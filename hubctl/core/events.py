@@ -245,6 +245,7 @@ class LinkFault(IntEnum):
     GARBAGE = 4  # bytes that are no frames
     STALLED = 5  # the peer takes no bytes
     REPLACED = 6  # another connection took its place
+    SILENT = 7  # no answer to anything, nor any other byte
 
 
 class Sentence(NamedTuple):

@@ -174,6 +174,16 @@ class ModbusRtuLink(_SerialLink):
     kind: Literal["modbus-rtu"] = Field(description="what is spoken")
 
 
+class ModbusRtuTcpLink(_TcpLink):
+    """Modbus RTU frames over TCP, as many gateways to serial lines pass them on."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["modbus-rtu-tcp"] = Field(description="what is spoken")
+    baud: int = Field(
+        115_200, ge=1200, le=4_000_000, description="bits per second of the line behind the gateway"
+    )
+
+
 class ScannerTcpLink(_TcpLink):
     """A scanner over TCP."""
 
@@ -189,7 +199,8 @@ class ScannerSerialLink(_SerialLink):
 
 
 Link: TypeAlias = Annotated[
-    ModbusTcpLink | ModbusRtuLink | ScannerTcpLink | ScannerSerialLink, Field(discriminator="kind")
+    ModbusTcpLink | ModbusRtuLink | ModbusRtuTcpLink | ScannerTcpLink | ScannerSerialLink,
+    Field(discriminator="kind"),
 ]
 
 

@@ -48,6 +48,7 @@ REGISTERS_MAX = 125  # in one reply (6.3 and 6.4)
 _LINK_KINDS = {
     "modbus-tcp": LinkKind.MODBUS_TCP,
     "modbus-rtu": LinkKind.MODBUS_RTU,
+    "modbus-rtu-tcp": LinkKind.MODBUS_RTU_TCP,
     "scanner-tcp": LinkKind.SCANNER,
     "scanner-serial": LinkKind.SCANNER,
 }

@@ -161,7 +161,7 @@ def _check_links(hub: Hub, source: Source) -> None:
 
 def _refuse_broadcast(hub: Hub, source: Source, kinds: dict[str, str]) -> None:
     for index, node in entries(hub, "nodes", "link", "unit"):
-        if kinds.get(node.link) == "modbus-rtu" and not 1 <= node.unit <= RTU_UNIT_MAX:
+        if kinds.get(node.link, "").startswith("modbus-rtu") and not 1 <= node.unit <= RTU_UNIT_MAX:
             message = f"must be 1 to {RTU_UNIT_MAX} on a serial line"
             source.add(("nodes", index, "unit"), message, "0 speaks to all of them, and none answers")
 

@@ -272,6 +272,7 @@ class LinkKind(IntEnum):
     MODBUS_TCP = 0
     MODBUS_RTU = 1
     SCANNER = 2
+    MODBUS_RTU_TCP = 3  # RTU frames in a TCP stream: a gateway that only passes bytes on
 
 
 LINK = np.dtype(

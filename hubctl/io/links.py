@@ -13,7 +13,7 @@ import socket
 from typing import Protocol, TypeAlias
 
 from hubctl.core.events import LinkFault
-from hubctl.core.hubfile import Link, ModbusTcpLink, ScannerTcpLink
+from hubctl.core.hubfile import Link, ModbusRtuTcpLink, ModbusTcpLink, ScannerTcpLink
 from hubctl.io.ports import PortError, open_port
 
 RETRY_NS_MIN = 100_000_000
@@ -38,6 +38,7 @@ _LOSS = {
     LinkFault.GARBAGE: "sent bytes that are no frames",
     LinkFault.STALLED: "takes no more bytes",
     LinkFault.REPLACED: "was connected anew",
+    LinkFault.SILENT: "answers nothing any more",
 }
 
 
@@ -110,7 +111,7 @@ class SerialDial:
     """Opens a serial port."""
 
     def __init__(self, link: Link) -> None:
-        assert not isinstance(link, ModbusTcpLink | ScannerTcpLink)
+        assert not isinstance(link, ModbusTcpLink | ModbusRtuTcpLink | ScannerTcpLink)
         self.address = link.device
         self._link = link
 
@@ -134,7 +135,7 @@ AnyDial: TypeAlias = TcpDial | SerialDial
 
 def dial_of(link: Link) -> AnyDial:
     """How the device of a link is reached."""
-    if isinstance(link, ModbusTcpLink | ScannerTcpLink):
+    if isinstance(link, ModbusTcpLink | ModbusRtuTcpLink | ScannerTcpLink):
         return TcpDial(link.host, link.port)
     return SerialDial(link)
 

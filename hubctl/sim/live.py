@@ -84,9 +84,10 @@ class LiveHub:
         native = [node.name for node in hub.nodes if node.link == link.name and node.firmware == "hubctl"]
         if native:
             return self._native(hub, native[0])
-        if link.kind in ("modbus-tcp", "modbus-rtu"):
-            units = self._units(hub, link)
-            return TcpNodes(units) if link.kind == "modbus-tcp" else SerialNodes(units)
+        if link.kind == "modbus-rtu":
+            return SerialNodes(self._units(hub, link))
+        if link.kind in ("modbus-tcp", "modbus-rtu-tcp"):
+            return TcpNodes(self._units(hub, link), rtu=link.kind == "modbus-rtu-tcp")
         telegrams = self._telegrams[[scanner.link for scanner in hub.scanners].index(link.name)]
         return TcpScanner(telegrams) if link.kind == "scanner-tcp" else SerialScanner(telegrams)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
+from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -126,17 +127,18 @@ class _SerialServer(ModbusSerialServer):
 
 
 class TcpNodes:
-    """The nodes of a Modbus TCP link."""
+    """The nodes of a Modbus link over TCP, with frames of TCP or of RTU."""
 
-    def __init__(self, units: Units) -> None:
+    def __init__(self, units: Units, *, rtu: bool = False) -> None:
         self._units: Any = units
+        self._framer = FramerType.RTU if rtu else FramerType.SOCKET
         self._address = (LOCALHOST, 0)
         self._server: ModbusTcpServer | None = None
 
     async def plug(self) -> tuple[str, int]:
         """Listens: the first time on a port the system chooses, after that on the same one."""
         if self._server is None:
-            self._server = _TcpServer(_nothing(), address=self._address)
+            self._server = _TcpServer(_nothing(), framer=self._framer, address=self._address)
             self._server.context = self._units
             await self._server.serve_forever(background=True)
             listener: Any = self._server.transport

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import threading
 import time
+import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,34 @@ def serve_node(node: NodeModel) -> Callable[[socket.socket], None]:
     return serve
 
 
+class PtyNode:
+    """A Modbus RTU node behind a pty."""
+
+    def __init__(self, node: NodeModel | None = None) -> None:
+        self.node = node or NodeModel(rtu=True)
+        self._master, slave = os.openpty()
+        tty.setraw(self._master)
+        tty.setraw(slave)
+        self.path = os.ttyname(slave)
+        os.set_blocking(slave, False)
+        self.fd = slave
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            while data := os.read(self._master, 256):
+                os.write(self._master, self.node.receive(data))
+        except OSError:
+            return
+
+    def send(self, data: bytes) -> None:
+        os.write(self._master, data)
+
+    def close(self) -> None:
+        os.close(self._master)
+
+
 def connected(port: int) -> int:
     """A connected non-blocking descriptor that belongs to whoever takes it."""
     client = socket.create_connection(("127.0.0.1", port))
@@ -247,9 +277,11 @@ def station_file(
     hold_ms: int = 50,
     in_flight_max: int = 1,
     machine: bool = False,
+    first_kind: str = "modbus-tcp",
 ) -> Path:
     """A station hub file with its plan: ZIP 1 to coil 3 of io1, ZIP 2 to coil 0 of io2."""
-    tcp = f'kind = "modbus-tcp", host = "127.0.0.1", port = {first}, in_flight_max = {in_flight_max}'
+    tcp = f'kind = "{first_kind}", host = "127.0.0.1", port = {first}'
+    tcp += f", in_flight_max = {in_flight_max}" if first_kind == "modbus-tcp" else ""
     link = f'kind = "modbus-rtu", device = "{first}"' if isinstance(first, str) else tcp
     file = directory / "two.toml"
     file.write_text(
@@ -303,6 +335,7 @@ class Rig:
         in_flight_max: int = 1,
         framing: dict[str, Any] | None = None,
         machine: bool = False,
+        first_kind: str = "modbus-tcp",
     ) -> None:
         self.nodes = NodeModel(), NodeModel()
         self.scanner = Scanner()
@@ -310,7 +343,12 @@ class Rig:
         self.servers = Serving(serve_first), Serving(serve_node(self.nodes[1]))
         device = first if isinstance(first, str) else self.servers[0].port
         file = station_file(
-            directory, first=device, hold_ms=hold_ms, in_flight_max=in_flight_max, machine=machine
+            directory,
+            first=device,
+            hold_ms=hold_ms,
+            in_flight_max=in_flight_max,
+            machine=machine,
+            first_kind=first_kind,
         )
         self.site = load_site(str(file))
         assert self.site.plan is not None

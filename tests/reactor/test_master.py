@@ -23,7 +23,7 @@ class Talk:
 
     def __init__(self, wiring: Wiring, node: NodeModel | None = None, round_ns: int = 2 * MS) -> None:
         self.master = ModbusMaster(wiring, 0, RECORD)
-        self.node = node or NodeModel(rtu=wiring.links["kind"][0] == LinkKind.MODBUS_RTU)
+        self.node = node or NodeModel(rtu=wiring.links["kind"][0] != LinkKind.MODBUS_TCP)
         self.round_ns = round_ns
         self.now_ns = 1000 * MS
         self.told: list[np.void] = []
@@ -80,7 +80,7 @@ def signal(offset: int, kind: Kind, index: int = 0, **more: Any) -> dict[str, An
 # Coming up
 
 
-@pytest.mark.parametrize("kind", [LinkKind.MODBUS_TCP, LinkKind.MODBUS_RTU])
+@pytest.mark.parametrize("kind", [LinkKind.MODBUS_TCP, LinkKind.MODBUS_RTU, LinkKind.MODBUS_RTU_TCP])
 def test_a_node_comes_up_after_its_coils_were_proved_off_and_its_inputs_read(kind: LinkKind) -> None:
     talk = Talk(wiring_of(kind=kind, polls=[DISCRETE]))
     talk.node.coils[1] = 1

@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 import time
-import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,18 @@ import numpy as np
 import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
-from rig import LINK_FIRST, LINK_SCANNER, LINK_SECOND, NodeModel, Rig, connected, label, serve_node, until
+from rig import (
+    LINK_FIRST,
+    LINK_SCANNER,
+    LINK_SECOND,
+    NodeModel,
+    PtyNode,
+    Rig,
+    connected,
+    label,
+    serve_node,
+    until,
+)
 
 from hubctl._kernel import Kernel
 from hubctl._reactor import Reactor
@@ -176,7 +186,7 @@ def test_a_wrong_answer_is_counted_by_kind_and_disturbs_nobody_else(
 @pytest.mark.parametrize(
     ("spoil", "fault"),
     [
-        (lambda frame: b"\x77\x77" + frame[2:], LinkFault.FOREIGN),
+        (lambda frame: 8 * (b"\x77\x77" + frame[2:]), LinkFault.FOREIGN),
         (lambda frame: b"HTTP/1.1 400 Bad Request\r\n\r\n", LinkFault.GARBAGE),
     ],
 )
@@ -206,35 +216,31 @@ def test_a_node_that_falls_silent_is_down_and_the_other_goes_on(rig: Rig) -> Non
     rig.until_up(0)
 
 
+def test_a_connection_that_brings_nothing_any_more_is_given_up(rig: Rig) -> None:
+    """A device that was switched off and on knows nothing of the connection: it has to be dialled anew."""
+    rig.nodes[0].is_silent = True
+    rig.scanner.send(label(1, lane=1))
+    lost = until(lambda: [r for r in rig.records(Kind.LINK) if r["value"] == 0], "LINK")
+    assert [(record["device"], record["reason"]) for record in lost] == [(LINK_FIRST, LinkFault.SILENT)]
+    rig.nodes[0].is_silent = False
+    rig.attach_first()
+    rig.until_up(0)
+
+
+def test_rtu_frames_over_tcp_sort(tmp_path: Path) -> None:
+    """A gateway that only passes bytes on."""
+    node = NodeModel(rtu=True)
+    with Rig(tmp_path, serve_node(node), first_kind="modbus-rtu-tcp") as rig:
+        rig.attach()
+        rig.attach_first()
+        rig.until_up(0)
+        rig.scanner.send(label(1, lane=1))
+        until(lambda: node.n_fires[3], "the coil")
+        until(lambda: not node.coils[3], "the end of the pulse")
+        assert rig.refusals(LINK_FIRST) == {}
+
+
 # RTU on a pty
-
-
-class PtyNode:
-    """A Modbus RTU node behind a pty."""
-
-    def __init__(self) -> None:
-        self.node = NodeModel(rtu=True)
-        self._master, slave = os.openpty()
-        tty.setraw(self._master)
-        tty.setraw(slave)
-        self.path = os.ttyname(slave)
-        os.set_blocking(slave, False)
-        self.fd = slave
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        try:
-            while data := os.read(self._master, 256):
-                os.write(self._master, self.node.receive(data))
-        except OSError:
-            return
-
-    def send(self, data: bytes) -> None:
-        os.write(self._master, data)
-
-    def close(self) -> None:
-        os.close(self._master)
 
 
 def test_rtu_on_a_pty_sorts_and_a_late_answer_is_never_the_next_ones(tmp_path: Path) -> None:

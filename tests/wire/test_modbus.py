@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 from pymodbus.pdu import bit_message as bits_of
 from pymodbus.pdu import register_message as registers_of
+from pymodbus.pdu.mei_message import ReadDeviceInformationRequest, ReadDeviceInformationResponse
 
 from hubctl._wire import LocalError, ModbusChannel, ModbusReply, Refusal, modbus_crc
 
@@ -280,18 +281,63 @@ def test_an_echo_for_another_coil_or_value_is_refused(rtu: bool, text: str) -> N
     assert refusals(ours.receive(answer(rtu, text=text), MS)) == [Refusal.WRONG_ECHO]
 
 
-def test_a_foreign_transaction_breaks_the_connection() -> None:
+def test_a_foreign_transaction_is_dropped_and_the_answer_still_taken() -> None:
     ours = asked(False)
-    assert refusals(ours.receive(answer(False, 77), MS)) == [Refusal.FOREIGN]
+    assert refusals(ours.receive(answer(False, 77) + answer(False), MS)) == [
+        Refusal.FOREIGN,
+        Refusal.ACCEPTED,
+    ]
+    assert not ours.broken
+
+
+def test_nothing_but_foreign_transactions_breaks_the_connection() -> None:
+    ours = asked(False)
+    assert refusals(ours.receive(8 * answer(False, 77), MS)) == [Refusal.FOREIGN] * 8
     assert ours.broken
     assert not ours.ready(MS)
+
+
+def test_a_doubled_answer_is_known_as_such() -> None:
+    ours = asked(False)
+    assert refusals(ours.receive(2 * answer(False), MS)) == [Refusal.ACCEPTED, Refusal.DOUBLED]
+    assert ours.ready(MS)
+
+
+def test_the_true_tcp_answer_after_a_wrong_one_is_late() -> None:
+    ours = asked(False)
+    told = ours.receive(answer(False, text="02 03 04 00 01 00 02") + answer(False), MS)
+    assert refusals(told) == [Refusal.WRONG_UNIT, Refusal.LATE]
+
+
+def test_half_a_frame_at_the_deadline_breaks_the_connection() -> None:
+    ours = asked(False)
+    ours.receive(answer(False)[:-1], MS)
+    assert refusals(ours.expire(TIMEOUT_NS)) == [Refusal.TIMEOUT]
+    assert ours.broken
+    assert ours.refused == {Refusal.TIMEOUT: 1, Refusal.GARBAGE: 1}
+
+
+def test_a_number_whose_answer_is_late_is_not_given_again() -> None:
+    ours = asked(False)
+    ours.expire(TIMEOUT_NS)
+    for i in range(2, 0x10000):
+        ours.send(TIMEOUT_NS, unit=1, function=3, address=9, count=2, timeout_ns=TIMEOUT_NS)
+        ours.receive(answer(False, i), TIMEOUT_NS)
+    frame = ours.send(TIMEOUT_NS, unit=1, function=3, address=9, count=2, timeout_ns=TIMEOUT_NS)
+    assert frame[:2] == b"\0\2"
 
 
 def test_transaction_zero_is_foreign() -> None:
     assert refusals(asked(False).receive(answer(False, 0), MS)) == [Refusal.FOREIGN]
 
 
-def test_another_protocol_is_garbage() -> None:
+def test_another_protocol_in_a_frame_is_dropped() -> None:
+    ours = asked(False)
+    other = answer(False)[:2] + b"\0\1" + answer(False)[4:]
+    assert refusals(ours.receive(other + answer(False), MS)) == [Refusal.GARBAGE, Refusal.ACCEPTED]
+
+
+def test_what_is_no_frame_breaks_the_connection() -> None:
     ours = asked(False)
     assert refusals(ours.receive(b"HTTP/1.1 400 Bad Request\r\n", MS)) == [Refusal.GARBAGE]
     assert ours.broken
@@ -344,6 +390,86 @@ def test_noise_on_an_idle_rtu_line_is_told_once() -> None:
     assert ours.ready(MS + QUIET_NS)
 
 
+READ = {"unit": 1, "function": 1, "address": 0x0355, "count": 20}  # an echo of it would fit as its answer
+WRITE = {"unit": 1, "function": 5, "address": 16, "value": 0xFF00}
+
+
+def told_by(
+    ours: ModbusChannel, request: dict[str, int], back: Callable[[bytes], bytes], now_ns: int
+) -> list[Refusal]:
+    """What is told when a request is sent and, byte by byte, what the line makes of it comes back."""
+    sent = ours.send(now_ns, timeout_ns=TIMEOUT_NS, **request)  # type: ignore[arg-type]
+    told = [reply for byte in back(sent) for reply in ours.receive(bytes([byte]), now_ns)]
+    return refusals(told + ours.expire(now_ns + TIMEOUT_NS))
+
+
+def test_a_line_that_echoes_is_noticed_and_its_echoes_are_skipped() -> None:
+    ours = channel(True)
+    state = rtu_frame("01 01 03 01 02 03")
+    assert told_by(ours, READ, lambda sent: sent + state, 0) == [Refusal.ECHO, Refusal.ACCEPTED]
+    second = 10 * MS
+    assert told_by(ours, WRITE, lambda sent: sent + sent, second) == [Refusal.ECHO, Refusal.ACCEPTED]
+    third = 20 * MS
+    assert told_by(ours, WRITE, lambda sent: sent, third) == [Refusal.ECHO, Refusal.TIMEOUT]
+
+
+def test_a_line_that_echoes_no_more_is_believed_after_a_read() -> None:
+    ours = channel(True)
+    state = rtu_frame("01 01 03 01 02 03")
+    told_by(ours, READ, lambda sent: sent + state, 0)
+    assert told_by(ours, READ, lambda sent: state, 10 * MS) == [Refusal.ACCEPTED]
+    assert told_by(ours, WRITE, lambda sent: sent, 20 * MS) == [Refusal.ACCEPTED]
+
+
+def test_an_echo_alone_is_no_answer() -> None:
+    assert told_by(channel(True), READ, lambda sent: sent, 0) == [Refusal.ECHO, Refusal.TIMEOUT]
+
+
+IDENTITY = "2B 0E 01 81 00 00 03 00 04 57 41 47 4F 01 07 37 35 30 2D 38 38 31 02 02 31 30"
+
+
+@pytest.mark.parametrize("rtu", [False, True])
+def test_a_device_says_who_it_is(rtu: bool) -> None:
+    ours = channel(rtu)
+    frame = ours.send(0, unit=1, function=43, value=1, address=0, timeout_ns=TIMEOUT_NS)
+    question = ReadDeviceInformationRequest(read_code=1, object_id=0, dev_id=1, transaction_id=1)
+    assert frame == encoded(rtu, question)
+    objects = {0: "WAGO", 1: "750-881", 2: "10"}
+    reply = ReadDeviceInformationResponse(read_code=1, information=objects, dev_id=1, transaction_id=1)
+    told = [one for byte in encoded(rtu, reply) for one in ours.receive(bytes([byte]), MS)]
+    assert refusals(told) == [Refusal.ACCEPTED]
+    assert told[0].data.endswith(bytes.fromhex(IDENTITY)[7:])
+
+
+@pytest.mark.parametrize("rtu", [False, True])
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (IDENTITY.replace("2B 0E 01", "2B 0E 02"), Refusal.WRONG_ECHO),
+        (IDENTITY.replace("2B 0E 01", "2B 0D 01"), Refusal.WRONG_ECHO),
+        (IDENTITY.replace("03 00 04", "02 00 04"), Refusal.WRONG_LENGTH),
+        (IDENTITY.replace("02 02 31", "02 03 31"), Refusal.WRONG_LENGTH),
+        ("AB 01", Refusal.EXCEPTION),
+    ],
+)
+def test_a_wrong_identification_is_refused(rtu: bool, text: str, kind: Refusal) -> None:
+    ours = channel(rtu)
+    ours.send(0, unit=1, function=43, value=1, address=0, timeout_ns=TIMEOUT_NS)
+    told = refusals(ours.receive(answer(rtu, text="01 " + text), MS) + ours.expire(TIMEOUT_NS))
+    assert told in ([kind], [Refusal.BAD_CRC], [Refusal.TIMEOUT])
+    assert rtu or told == [kind]
+
+
+def test_a_relay_takes_the_length_of_its_pulse_instead_of_a_coil_value() -> None:
+    ours = channel(True)
+    request = {"unit": 1, "function": 5, "address": 0x0200, "value": 7}
+    with pytest.raises(LocalError, match="coil value"):
+        ours.send(0, timeout_ns=TIMEOUT_NS, **request)  # type: ignore[arg-type]
+    frame = ours.send(0, timeout_ns=TIMEOUT_NS, custom=True, **request)  # type: ignore[arg-type]
+    assert frame == bytes.fromhex("01 05 02 00 00 07 8D B0")
+    assert refusals(ours.receive(frame, MS)) == [Refusal.ACCEPTED]
+
+
 @pytest.mark.parametrize("rtu", [False, True])
 def test_an_answer_that_stops_in_the_middle_is_a_timeout(rtu: bool) -> None:
     ours = asked(rtu)
@@ -365,6 +491,7 @@ def test_two_wait_and_a_third_must_not() -> None:
     ("request_", "message"),
     [
         ({"function": 7, "address": 0}, "function 7: must be"),
+        ({"function": 43, "address": 0, "value": 5}, "identification 5"),
         ({"function": 3, "address": 0, "count": 126}, "count 126"),
         ({"function": 3, "address": 65535, "count": 2}, "address 65535"),
         ({"function": 5, "address": 0, "value": 1}, "coil value"),
