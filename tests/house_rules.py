@@ -34,7 +34,7 @@ MAY_IMPORT = {
 }
 COMPILED_MAY_IMPORT = {"hubctl.core.events", "hubctl.core.tables"}  # the shared record and tables
 COMPILERS = {"numba", "llvmlite"}
-MAY_COMPILE = ("hubctl/sim/*", "hubctl/core/batch.py", "hubctl/core/planner.py")
+MAY_COMPILE = ("hubctl/sim/*", "hubctl/core/assign.py", "hubctl/core/planner.py")
 ONE_MODULE_EACH = ("pymodbus", "serial")
 MAY_READ_CLOCK = (
     *("hubctl/daemon/*", "hubctl/cli/*", "hubctl/io/*", "hubctl/sim/live*", "hubctl/sim/plant.py"),

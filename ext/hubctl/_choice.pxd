@@ -510,12 +510,17 @@ cdef inline void begin_anew(Track* track) noexcept nogil:
     track.first_skip = NONE
 
 
-cdef inline void look_up(const State* s, const char* text, int n, Reading* reading) noexcept nogil:
-    """What the plan of now says of a label; a lane that it does not have is none."""
-    resolve(s.plan.labels, text, n, reading)
+cdef inline void drop_strange_lane(const State* s, Reading* reading) noexcept nogil:
+    """A lane that the plan of now does not have is none."""
     if reading.lane >= s.plan.n_lanes:
         reading.lane = -1
         reading.reason = NO_LANE
+
+
+cdef inline void look_up(const State* s, const char* text, int n, Reading* reading) noexcept nogil:
+    """What the plan of now says of a label."""
+    resolve(s.plan.labels, text, n, reading)
+    drop_strange_lane(s, reading)
 
 
 cdef inline void find_lane(State* s, int32_t t) noexcept nogil:

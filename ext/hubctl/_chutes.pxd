@@ -136,14 +136,19 @@ cdef inline void turn_rate(State* s, int c) noexcept nogil:
         chute.rate_slot = slot
 
 
+cdef inline bint has_rate(const Chute* row) noexcept nogil:
+    return row.rate_parcels != 0 or row.rate_mm != 0
+
+
 cdef inline bint is_over_rate(State* s, const Track* track, int c) noexcept nogil:
     """Whether a chute has had as many parcels, or as much length, as it takes in any period up to now."""
     cdef const Chute* row = &s.chute_table[c]
     cdef int64_t n = 1
-    cdef int64_t mm = length_mm(s, track)
+    cdef int64_t mm
     cdef int i
-    if row.rate_parcels == 0 and row.rate_mm == 0:
+    if not has_rate(row):
         return False
+    mm = length_mm(s, track)
     turn_rate(s, c)
     for i in range(N_RATE_SLOTS + 1):
         n += s.chutes[c].rate_parcels[i]
@@ -339,7 +344,7 @@ cdef inline void count_rate(State* s, int c, int64_t slot, int n, int mm) noexce
     """Counts what is sent to a chute, or takes it back if its part of the period is still looked at."""
     cdef ChuteStatus* chute = &s.chutes[c]
     cdef const Chute* row = &s.chute_table[c]
-    if (row.rate_parcels == 0 and row.rate_mm == 0) or chute.rate_slot - slot > N_RATE_SLOTS:
+    if not has_rate(row) or chute.rate_slot - slot > N_RATE_SLOTS:
         return
     chute.rate_parcels[slot % (N_RATE_SLOTS + 1)] += n
     chute.rate_mm[slot % (N_RATE_SLOTS + 1)] += mm
@@ -363,19 +368,25 @@ cdef inline void unbook(State* s, int32_t t) noexcept nogil:
     free_place(s, t)
 
 
+cdef inline void book_rate(State* s, Track* track, int c) noexcept nogil:
+    """A chute's rate has had a track from now on."""
+    turn_rate(s, c)
+    track.booked_mm = <int32_t>length_mm(s, track)
+    track.booked_slot = s.chutes[c].rate_slot
+    count_rate(s, c, track.booked_slot, 1, track.booked_mm)
+
+
 cdef inline void book(State* s, int32_t t, int c) noexcept nogil:
     """Track `t` keeps a place in a chute, and in no other."""
     cdef Track* track = &s.tracks[t]
     if track.booked == c:
         return
     unbook(s, t)
-    turn_rate(s, c)
     track.booked = c
     track.booked_load = track.load
-    track.booked_mm = <int32_t>length_mm(s, track)
-    track.booked_slot = s.chutes[c].rate_slot
     add_load(&s.chutes[c].booked, &track.booked_load, 1)
-    count_rate(s, c, track.booked_slot, 1, track.booked_mm)
+    if has_rate(&s.chute_table[c]):
+        book_rate(s, track, c)
     note_crowd(s, c)
 
 

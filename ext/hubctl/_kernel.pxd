@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 
+from hubctl._assignment cimport Batch
 from hubctl._records cimport Record
 from hubctl._state cimport Head, State
 
@@ -14,6 +15,10 @@ cdef int64_t kernel_next_deadline(const State* state) noexcept nogil
 
 # From the next step on decide by this plan. The tables must outlive their use.
 cdef void kernel_set_plan(State* state, const void* plan) noexcept nogil
+
+# Decides for the parcels of a batch one after the other, and puts each into its chute. For a kernel whose one belt is
+# a station on which nobody is; `n_said_max` must be at least KERNEL_OUT_MIN.
+cdef void kernel_assign(State* state, const Batch* batch) noexcept nogil
 
 cdef enum:
     KERNEL_OUT_MIN = 256

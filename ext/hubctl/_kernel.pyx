@@ -21,6 +21,8 @@ from hubctl.core.events import NO_INDEX, RECORD, Reason
 from hubctl.core.tables import BeltKind, CompiledPlan, Layout, Policy
 
 from hubctl._answers cimport take_host_answer
+from hubctl._assigning cimport assign_all
+from hubctl._assignment cimport Batch
 from hubctl._carriers cimport is_loop
 from hubctl._change cimport take_change, take_list
 from hubctl._choice cimport close_track
@@ -309,6 +311,10 @@ cdef int64_t kernel_next_deadline(const State* s) noexcept nogil:
 
 cdef void kernel_set_plan(State* s, const void* plan) noexcept nogil:
     s.plan = <const Plan*>plan
+
+
+cdef void kernel_assign(State* s, const Batch* batch) noexcept nogil:
+    assign_all(s, batch)
 
 
 cdef char* carve(char** at, size_t size) noexcept nogil:

@@ -1,11 +1,12 @@
 """Labels to lanes: a compiled classifier, then one hash table for exact labels and for longest prefixes."""
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 
 cdef enum:
     LENGTH_MAX = 56
     N_NAMESPACES_MAX = 32
     N_ROWS_MAX = 16384      # accepted forms of a site
+    BLOCK = 16              # labels whose entries are fetched together
 
 cdef packed struct Entry:
     uint64_t key          # hash of (namespace, prefix length, text); 0 is an empty slot
@@ -31,3 +32,6 @@ cdef class LaneTable:
 # Classifies `n` bytes of text and finds their lane. Any bytes will do; spaces, controls and an AIM identifier
 # are left out, lower case is upper case. Allocates nothing; its cost does not depend on the number of rules.
 cdef void resolve(const void* tables, const char* text, int n, Reading* out) noexcept nogil
+
+# As `resolve` for BLOCK texts at most, each of `size` bytes at most, zeros behind it; they wait for memory together.
+cdef void resolve_block(const void* tables, const char* texts, int64_t size, int n, Reading* out) noexcept nogil

@@ -9,7 +9,7 @@ and 64 symbols remain, from space to underscore.
 
 import numpy as np
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -44,13 +44,16 @@ cdef extern from "string.h":
     size_t strnlen(const char* text, size_t n_max) noexcept nogil
 
 cdef extern from *:
+    """
+    #define HUB_EACH_BYTE 0x0101010101010101ULL
+    """
+    uint64_t EACH "HUB_EACH_BYTE"   # one in each of eight bytes
     int lowest_bit "__builtin_ctzll" (uint64_t bits) noexcept nogil
     int n_leading_zeros "__builtin_clzll" (uint64_t bits) noexcept nogil
 
 cdef enum:
     STRANGE = 0x80
     LABELS = N_NAMESPACES_MAX   # namespace of exact labels, beside those of prefixes
-    BLOCK = 16              # labels whose entries are fetched together
     KEY_ROOM = 128          # of a destination or a partner's service, with a margin
     WORD = 64
 
@@ -119,8 +122,33 @@ cdef void fill_upper() noexcept:
 fill_upper()
 
 
-cdef inline bint normalise_into(const char* raw, int n_raw, Text* out) noexcept nogil:
-    """False: some byte is no symbol, or there are too many."""
+cdef inline void end_text(Text* out, int n) noexcept nogil:
+    """A text's length, and the zeros behind it."""
+    cdef uint64_t zeros = 0
+    memcpy(out.chars + n, &zeros, TEXT_MARGIN)
+    out.n = n
+
+
+cdef inline uint64_t strange_in(uint64_t word) noexcept nogil:
+    """Not 0 if one of eight bytes is no symbol as labels have them: none of `!` to `_`."""
+    return (word | (word - EACH * (FIRST_SYMBOL + 1)) | (word + EACH * 0x20)) & EACH * STRANGE
+
+
+cdef inline bint copy_plain(const char* raw, int n, Text* out) noexcept nogil:
+    """Copies a text of 8 to LENGTH_MAX bytes, eight at a time; False: there is something to leave out or to change."""
+    cdef uint64_t word, strange = 0
+    cdef int at
+    for at in range(0, n - 7, 8):
+        memcpy(&word, raw + at, 8)
+        memcpy(out.chars + at, &word, 8)
+        strange |= strange_in(word)
+    memcpy(&word, raw + n - 8, 8)
+    memcpy(out.chars + n - 8, &word, 8)
+    end_text(out, n)
+    return (strange | strange_in(word)) == 0 and raw[0] != c']'
+
+
+cdef bint copy_upper(const char* raw, int n_raw, Text* out) noexcept nogil:
     cdef int i, n = 0
     cdef uint8_t c, strange = 0
     if n_raw > RAW_MAX:
@@ -130,9 +158,15 @@ cdef inline bint normalise_into(const char* raw, int n_raw, Text* out) noexcept 
         strange |= c
         out.chars[n] = <char>c
         n += c != 0
-    memset(out.chars + n, 0, TEXT_MARGIN)
-    out.n = n
+    end_text(out, n)
     return strange < STRANGE and n <= LENGTH_MAX
+
+
+cdef inline bint normalise_into(const char* raw, int n_raw, Text* out) noexcept nogil:
+    """False: some byte is no symbol, or there are too many."""
+    if 8 <= n_raw <= LENGTH_MAX and copy_plain(raw, n_raw, out):
+        return True
+    return copy_upper(raw, n_raw, out)
 
 
 # Classification
@@ -140,12 +174,13 @@ cdef inline bint normalise_into(const char* raw, int n_raw, Text* out) noexcept 
 cdef inline uint64_t fitting(const Sets* sets, const Text* text, int word) noexcept nogil:
     """Of 64 forms of the text's length those whose characters fit, as bits."""
     cdef uint64_t forms = <uint64_t>0 - 1
-    cdef const uint64_t* at = sets.bits + word
+    cdef const uint64_t* at = sets.bits + word - FIRST_SYMBOL * sets.n_words
     cdef int i
     for i in range(text.n):
-        forms &= at[(i * N_SYMBOLS + text.chars[i] - FIRST_SYMBOL) * sets.n_words]
+        forms &= at[text.chars[i] * sets.n_words]
         if forms == 0:
             break
+        at += N_SYMBOLS * sets.n_words
     return forms
 
 
@@ -336,14 +371,14 @@ cdef inline void hurry(const Tables* tables, const Asked* asked) noexcept nogil:
         prefetch(first_slot(&tables.labels, asked.label))
 
 
-cdef void resolve_block(const Tables* tables, const char* texts, int n, Reading* out) noexcept nogil:
-    """As `resolve` for BLOCK texts at most, of LENGTH_MAX bytes each."""
+cdef void resolve_block(const void* of, const char* texts, int64_t size, int n, Reading* out) noexcept nogil:
+    cdef const Tables* tables = <const Tables*>of
     cdef Asked[BLOCK] asked
     cdef const char* text
     cdef int i
     for i in range(n):
-        text = texts + LENGTH_MAX * i
-        ask(tables, text, <int>strnlen(text, LENGTH_MAX), &asked[i])
+        text = texts + size * i
+        ask(tables, text, <int>strnlen(text, size), &asked[i])
         hurry(tables, &asked[i])
     for i in range(n):
         settle(tables, &asked[i], &out[i])
@@ -579,7 +614,7 @@ cdef class LaneTable:
         with nogil:
             while first < n:
                 n_here = <int>min(<Py_ssize_t>BLOCK, n - first)
-                resolve_block(<const Tables*>self._tables, chars + LENGTH_MAX * first, n_here, readings)
+                resolve_block(self._tables, chars + LENGTH_MAX * first, LENGTH_MAX, n_here, readings)
                 for i in range(n_here):
                     reason_out[first + i], lane_out[first + i] = readings[i].reason, readings[i].lane
                 first += n_here

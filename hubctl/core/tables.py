@@ -392,6 +392,29 @@ class Wiring(NamedTuple):
     levels: Table = np.zeros(0, LEVEL)  # outputs that stay on or off until they are told otherwise
 
 
+ASSIGNMENT = np.dtype(
+    [
+        ("lane", "<i4"),  # -1: none
+        ("wave", "<i4"),  # of that lane; -1: none
+        ("chute", "<u2"),
+        ("reason", "<u2"),  # OK, or why it goes to an exception
+    ]
+)
+
+BATCH = np.dtype(  # what is to be assigned, one a row; arrays by their address
+    [
+        ("labels", "<i8"),  # bytes; 0: lanes are given
+        ("label_size", "<i8"),  # bytes from one label to the next, zeros behind each
+        ("lanes", "<i8"),  # int32
+        ("times_ns", "<i8"),  # int64, rising
+        ("n", "<i8"),
+        ("assignments", "<i8"),  # ASSIGNMENT
+        ("said", "<i8"),  # RECORD: room for what the kernel says of one
+        ("n_said_max", "<i8"),
+    ]
+)
+
+
 class CompiledPlan(NamedTuple):
     """A sort plan as the kernel reads it; immutable, swapped whole."""
 

@@ -41,6 +41,8 @@ STRUCTS = [
     ("_tables", "Level", tables.LEVEL),
     ("_tables", "Output", tables.OUTPUT),
     ("_tables", "Framing", tables.FRAMING),
+    ("_assignment", "Assignment", tables.ASSIGNMENT),
+    ("_assignment", "Batch", tables.BATCH),
 ]
 ENUMS = [
     ("_records", "Kind", events.Kind),

@@ -1,0 +1,110 @@
+"""Assignments: where labels go that are read one after the other, on no belt, and lie in their chutes at once.
+
+The choice is the kernel's own (`_choice.pxd`), with its lists, waves, policies, limits and states of chutes. Only
+what a belt adds is left out: nobody is followed, and what would be said of each is written over by the next.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.string cimport memset
+
+from hubctl._assignment cimport Assignment, Batch
+from hubctl._choice cimport drop_strange_lane, route
+from hubctl._chutes cimport land
+from hubctl._lookup cimport BLOCK, Reading, resolve_block
+from hubctl._order cimport take_track
+from hubctl._records cimport BAD_LABEL, LATE_READ, NO_INDEX, NO_LANE, NO_PLAN, NO_READ, OK, Record
+from hubctl._state cimport FREE, LABELLED, ON_BELT, State, Track
+
+cdef inline void give_back_untravelled(State* s, int32_t t) noexcept nogil:
+    """Back into the pool: track `t` never was on a belt."""
+    s.tracks[t].state = FREE
+    s.tracks[t].behind = s.head.free
+    s.head.free = t
+    s.head.n_open -= 1
+
+
+cdef inline void hold_reading(State* s, Track* track, const Reading* reading) noexcept nogil:
+    """What the label says of the parcel that carries it."""
+    track.state = ON_BELT
+    track.chute = NO_INDEX
+    track.exit = NO_INDEX
+    track.said_chute = NO_INDEX
+    track.lane = reading.lane
+    track.reason = reading.reason
+    track.plan = s.plan.version
+    if reading.reason == BAD_LABEL or reading.reason == NO_READ:
+        return
+    track.marks = LABELLED
+    track.identity = reading.identity
+    track.priority = reading.priority
+
+
+cdef inline void assign_one(State* s, const Reading* reading, Assignment* out) noexcept nogil:
+    """Decides for one parcel by what its label says, and puts it into its chute."""
+    cdef int32_t t = take_track(s)
+    cdef Track* track = &s.tracks[t]
+    s.n_out = 0
+    hold_reading(s, track, reading)
+    route(s, t, LATE_READ)
+    out.lane = track.lane
+    out.wave = track.wave
+    out.chute = track.chute
+    out.reason = track.reason
+    land(s, t, track.chute)
+    give_back_untravelled(s, t)
+
+
+cdef inline void read_lanes(const int32_t* lanes, int n, Reading* readings) noexcept nogil:
+    """Of parcels whose lanes are known: the label that would say so."""
+    cdef int i
+    memset(readings, 0, n * sizeof(Reading))
+    for i in range(n):
+        readings[i].lane = lanes[i] if lanes[i] >= 0 else -1
+        readings[i].reason = OK if lanes[i] >= 0 else NO_LANE
+
+
+cdef inline void read_nothing(const char* label, Reading* reading) noexcept nogil:
+    """A label without a character is none."""
+    if label[0] == 0:
+        reading.reason = NO_READ
+
+
+cdef inline void read_labels(const State* s, const char* labels, int64_t size, int n, Reading* readings) noexcept nogil:
+    """What some labels say under the plan of now; one without a character is none."""
+    cdef int i
+    if s.plan.version:
+        resolve_block(s.plan.labels, labels, size, n, readings)
+    for i in range(n):
+        if s.plan.version == 0:
+            readings[i].reason = NO_PLAN
+            readings[i].lane = -1
+        if labels[i * size] == 0:
+            readings[i].reason = NO_READ
+
+
+cdef inline void read_together(const State* s, const Batch* batch, int64_t first, int n, Reading* readings) noexcept nogil:
+    cdef int i
+    if batch.labels:
+        read_labels(s, <const char*>batch.labels + first * batch.label_size, batch.label_size, n, readings)
+    else:
+        read_lanes(<const int32_t*>batch.lanes + first, n, readings)
+    for i in range(n):
+        drop_strange_lane(s, &readings[i])
+
+
+cdef inline void assign_all(State* s, const Batch* batch) noexcept nogil:
+    cdef Reading[BLOCK] readings
+    cdef Assignment* to = <Assignment*>batch.assignments
+    cdef const int64_t* times_ns = <const int64_t*>batch.times_ns
+    cdef int64_t first = 0
+    cdef int n, i
+    s.out = <Record*>batch.said
+    s.n_out_max = <int>batch.n_said_max
+    while first < batch.n:
+        n = <int>(batch.n - first if batch.n - first < BLOCK else BLOCK)
+        read_together(s, batch, first, n, readings)
+        for i in range(n):
+            s.now_ns = times_ns[first + i]
+            assign_one(s, &readings[i], &to[first + i])
+        first += n
+    s.head.now_ns = s.now_ns
