@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 from hubctl._batch cimport Batch
 from hubctl._framer cimport Framer
+from hubctl._gauge cimport Gauge
 from hubctl._histogram cimport Histogram
 from hubctl._kernel cimport State
 from hubctl._master cimport Master
@@ -11,7 +12,7 @@ from hubctl._merge cimport Merge
 from hubctl._records cimport Record
 from hubctl._ring cimport Ring
 from hubctl._system cimport epoll_event
-from hubctl._tables cimport Framing
+from hubctl._tables cimport Framing, Gauging
 from hubctl._wires cimport Field
 
 cdef enum:
@@ -35,9 +36,11 @@ cdef enum Fault:
 
 cdef struct LinkIo:
     int fd                     # -1: not connected. The loop owns it and closes it.
-    int scanner                # row of the scanner, or -1 on a Modbus link
+    int scanner                # row of the scanner, or -1 on another's link
+    int scale                  # row of the scale, or -1 on another's link
     Framer framer
-    Master* master             # NULL on a scanner's link
+    Gauge gauge
+    Master* master             # NULL on a scanner's or a scale's link
     uint64_t n_bytes
     uint64_t n_attached
     int fault                  # the last one
@@ -74,7 +77,7 @@ cdef struct Loop:
     uint64_t n_voided          # not written
     bint is_safe               # after the stop: every coil proved off
 
-cdef Loop* loop_new(Field* field, const Framing* framings, uint64_t n_records) noexcept nogil
+cdef Loop* loop_new(Field* field, const Framing* framings, const Gauging* gaugings, uint64_t n_records) noexcept nogil
 cdef void loop_free(Loop* l) noexcept nogil
 cdef bint loop_open(Loop* l) noexcept nogil
 cdef void loop_run(Loop* l) noexcept nogil

@@ -13,6 +13,9 @@ from hubctl._batch cimport Batch, batch_add
 from hubctl._framer cimport (
     LABEL, NO_READ_TEXT, FrameEvent, framer_init, framer_next, framer_next_deadline, framer_received, framer_reset,
 )
+from hubctl._gauge cimport (
+    GAUGED, GaugeEvent, gauge_init, gauge_next, gauge_next_deadline, gauge_received, gauge_reset,
+)
 from hubctl._histogram cimport tally
 from hubctl._kernel cimport KERNEL_OUT_MIN, kernel_next_deadline, kernel_set_plan, kernel_step
 from hubctl._levels cimport set_level
@@ -25,14 +28,14 @@ from hubctl._node cimport N_TOLD_MAX, session_clear
 from hubctl._records cimport (
     ARM_DIVERT, CANCEL_DIVERT, FIRE_OUTPUT, FIRE_RESULT, FLUSH, HOLD_INDUCT, LAMP_RED_BLINKS, LAMP_YELLOW_BLINKS, LATCHED, LEAVE_SAFE, LINK, NO_COUNTS, NO_INDEX, NODE_DOWN,
     NONE, OK, READ,
-    RUN_BELT, SHOW_LIGHT, TICK, TRIGGERED, Record,
+    RUN_BELT, SHOW_LIGHT, SIZE, TICK, TRIGGERED, WEIGHT, Record,
 )
 from hubctl._ring cimport hub_acquire, hub_release, ring_free, ring_init, ring_pop, ring_push
 from hubctl._system cimport (
     EPOLLET, EPOLLIN, EPOLLRDHUP, close, epoll_event, epoll_wait, hub_arm, hub_bell, hub_epoll, hub_is_transient,
     hub_no_slack, hub_now_ns, hub_timer, hub_unwatch, hub_watch, read, write,
 )
-from hubctl._tables cimport MODBUS_RTU, SCANNER, STAMP_ENCODER, STAMP_TRIGGER, Framing
+from hubctl._tables cimport MODBUS_RTU, SCALE, SCANNER, STAMP_ENCODER, STAMP_TRIGGER, Framing, Gauging
 from hubctl._wire cimport FOREIGN, channel_received, channel_room
 from hubctl._wires cimport UNSAFE, UP, Field
 
@@ -82,6 +85,7 @@ cdef void drop_link(Loop* l, int link, int fault, int64_t now_ns) noexcept nogil
     io.fault = fault
     if io.master is NULL:
         framer_reset(&io.framer)
+        gauge_reset(&io.gauge)
     else:
         master_disconnect(io.master, now_ns, &l.batch)
     tell_link(l, link, 0, fault, now_ns)
@@ -100,6 +104,15 @@ cdef void attach_link(Loop* l, int link, int fd, int64_t now_ns) noexcept nogil:
     if io.master is not NULL:
         master_connect(io.master, now_ns)
     tell_link(l, link, 1, FAULT_NONE, now_ns)
+    greet_scale(l, link, now_ns)
+
+
+cdef void greet_scale(Loop* l, int link, int64_t now_ns) noexcept nogil:
+    """Some scales speak only when they are asked to."""
+    cdef LinkIo* io = &l.links[link]
+    cdef int n = io.gauge.row.n_hello if io.scale >= 0 else 0
+    if n and write(io.fd, io.gauge.row.hello, n) != n:
+        drop_link(l, link, FAULT_STALLED, now_ns)
 
 
 cdef void stamp_fires(Loop* l, bint is_written, int64_t now_ns) noexcept nogil:
@@ -306,6 +319,30 @@ cdef void take_frames(Loop* l, int link, const uint8_t* at, int n, int64_t now_n
             absorb(l, now_ns)
 
 
+cdef void add_gauged(Loop* l, int scale, const GaugeEvent* event, int64_t now_ns) noexcept nogil:
+    """What a scale says of a parcel: its weight, its size, or both."""
+    cdef Record* row
+    if event.weight_g:
+        row = batch_add(&l.batch, WEIGHT, now_ns)
+        row.device = <uint16_t>scale
+        row.value = event.weight_g
+    if event.length_mm:
+        row = batch_add(&l.batch, SIZE, now_ns)
+        row.device = <uint16_t>scale
+        row.value, row.limit, row.seq = event.length_mm, event.width_mm, <uint32_t>event.height_mm
+
+
+cdef void take_gauged(Loop* l, int link, const uint8_t* at, int n, int64_t now_ns) noexcept nogil:
+    cdef LinkIo* io = &l.links[link]
+    cdef const uint8_t* end = at + n
+    cdef GaugeEvent event
+    gauge_received(&io.gauge, now_ns, &event)
+    while gauge_next(&io.gauge, &at, end, &event):
+        if event.kind == GAUGED:
+            add_gauged(l, io.scale, &event, now_ns)
+            absorb(l, now_ns)
+
+
 cdef int64_t fault_of(int64_t n) noexcept nogil:
     """Why a read brought nothing; -1: it will."""
     if n == 0:
@@ -313,13 +350,16 @@ cdef int64_t fault_of(int64_t n) noexcept nogil:
     return -1 if hub_is_transient() else FAULT_BROKEN
 
 
-cdef void read_scanner(Loop* l, int link) noexcept nogil:
+cdef void read_text(Loop* l, int link) noexcept nogil:
     cdef LinkIo* io = &l.links[link]
     cdef int64_t n = read(io.fd, l.scratch, READ_MAX)
     cdef int64_t now_ns = hub_now_ns()
     if n > 0:
         io.n_bytes += n
-        take_frames(l, link, l.scratch, <int>n, now_ns)
+        if io.scale >= 0:
+            take_gauged(l, link, l.scratch, <int>n, now_ns)
+        else:
+            take_frames(l, link, l.scratch, <int>n, now_ns)
     elif fault_of(n) >= 0:
         drop_link(l, link, <int>fault_of(n), now_ns)
 
@@ -349,7 +389,7 @@ cdef void read_link(Loop* l, int link) noexcept nogil:
     if l.links[link].fd < 0:
         return
     if l.links[link].master is NULL:
-        read_scanner(l, link)
+        read_text(l, link)
     else:
         read_modbus(l, link)
 
@@ -403,12 +443,15 @@ cdef void expire_link(Loop* l, int link, int64_t now_ns) noexcept nogil:
 cdef void serve_links(Loop* l, int64_t now_ns) noexcept nogil:
     cdef int i
     cdef FrameEvent event
+    cdef GaugeEvent gauged
     for i in range(l.n_links):
         if l.links[i].fd < 0:
             continue
         if l.links[i].master is NULL:
             if framer_next_deadline(&l.links[i].framer) <= now_ns:
                 framer_received(&l.links[i].framer, now_ns, &event)
+            if gauge_next_deadline(&l.links[i].gauge) <= now_ns:
+                gauge_received(&l.links[i].gauge, now_ns, &gauged)
         else:
             expire_link(l, i, now_ns)
 
@@ -471,6 +514,7 @@ cdef int64_t earliest_due(Loop* l, int64_t now_ns) noexcept nogil:
             continue
         if l.links[i].master is NULL:
             due_ns = min(due_ns, framer_next_deadline(&l.links[i].framer))
+            due_ns = min(due_ns, gauge_next_deadline(&l.links[i].gauge))
         else:
             due_ns = min(due_ns, master_next_deadline(l.links[i].master, now_ns))
     if l.phase == STOPPING:
@@ -525,13 +569,17 @@ cdef void loop_run(Loop* l) noexcept nogil:
 # Building
 
 
-cdef bint build_links(Loop* l, const Framing* framings) noexcept nogil:
+cdef bint build_links(Loop* l, const Framing* framings, const Gauging* gaugings) noexcept nogil:
     cdef int i
     for i in range(l.n_links):
         l.links[i].fd = -1
         l.links[i].scanner = l.field.links[i].scanner if l.field.links[i].kind == SCANNER else -1
+        l.links[i].scale = l.field.links[i].scanner if l.field.links[i].kind == SCALE else -1
         if l.links[i].scanner >= 0:
             framer_init(&l.links[i].framer, &framings[l.links[i].scanner])
+            continue
+        if l.links[i].scale >= 0:
+            gauge_init(&l.links[i].gauge, &gaugings[l.links[i].scale])
             continue
         l.links[i].master = master_new(l.field, i)
         if l.links[i].master is NULL:
@@ -566,7 +614,7 @@ cdef bint take_memory(Loop* l, uint64_t n_records) noexcept nogil:
     return ring_init(&l.inputs, 1024) and ring_init(&l.records, n_records)
 
 
-cdef Loop* loop_new(Field* field, const Framing* framings, uint64_t n_records) noexcept nogil:
+cdef Loop* loop_new(Field* field, const Framing* framings, const Gauging* gaugings, uint64_t n_records) noexcept nogil:
     """A loop for one hub, not yet open; NULL if there is no memory."""
     cdef Loop* l = <Loop*>calloc(1, sizeof(Loop))
     cdef int i
@@ -579,7 +627,7 @@ cdef Loop* loop_new(Field* field, const Framing* framings, uint64_t n_records) n
     l.armed_ns = INT64_MAX
     for i in range(field.n_nodes):
         l.has_sessions |= field.nodes[i].is_native != 0
-    if not take_memory(l, n_records) or not build_links(l, framings):
+    if not take_memory(l, n_records) or not build_links(l, framings, gaugings):
         loop_free(l)
         return NULL
     find_links_of_chutes(l)

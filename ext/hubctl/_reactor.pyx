@@ -20,10 +20,11 @@ from hubctl._loop cimport Loop, loop_free, loop_new, loop_open, loop_run
 from hubctl._records cimport Record
 from hubctl._ring cimport hub_release, ring_pop, ring_push, ring_used
 from hubctl._system cimport hub_ring_bell
-from hubctl._tables cimport SCANNER, Framing
+from hubctl._tables cimport SCALE, SCANNER, Framing, Gauging
 from hubctl._wires cimport Wires
 
 from hubctl._framer import FrameKind, check_framing
+from hubctl._gauge import GaugeSaid, check_gauging
 from hubctl._wire import Refusal
 from hubctl.core.events import RECORD as _RECORD
 from hubctl.core.events import Kind, LinkFault
@@ -105,7 +106,7 @@ cdef class Reactor:
     cdef object _failure
 
     def __init__(self, kernel: Kernel, wiring, *, n_records: int = 65536, epoch: int | None = None):
-        cdef const uint8_t[::1] framings
+        cdef const uint8_t[::1] framings, gaugings
         if n_records < 2 or n_records & (n_records - 1):
             raise ValueError(f"n_records {n_records}: must be a power of two from 2")
         self.kernel = kernel
@@ -114,8 +115,11 @@ cdef class Reactor:
         _check_scanners(wiring)
         # One row more, since an empty array has no address.
         framings = np.frombuffer(wiring.framings.tobytes() + bytes(sizeof(Framing)), np.uint8)
-        self._keep = framings
-        self.loop = loop_new(&self.wires.field, <const Framing*>&framings[0], n_records)
+        gaugings = np.frombuffer(wiring.gaugings.tobytes() + bytes(sizeof(Gauging)), np.uint8)
+        self._keep = framings, gaugings
+        self.loop = loop_new(
+            &self.wires.field, <const Framing*>&framings[0], <const Gauging*>&gaugings[0], n_records
+        )
         if self.loop is NULL:
             raise MemoryError("no memory for the reactor")
         self.loop.kernel = kernel.state
@@ -247,13 +251,21 @@ cdef class Reactor:
             "n_bytes": self.loop.links[k].n_bytes,
         }
         if self.loop.links[k].master is NULL:
-            return LinkStatistics(**common, **self._scanner(k))
+            said = self._scale(k) if self.loop.links[k].scale >= 0 else self._scanner(k)
+            return LinkStatistics(**common, **said)
         return LinkStatistics(**common, **self._modbus(k))
 
     def _scanner(self, k: int):
         cdef uint64_t* told = self.loop.links[<int>k].framer.told
         counts = {kind: told[<int>kind] for kind in FrameKind}
         n_frames = counts.pop(FrameKind.LABEL) + counts.pop(FrameKind.NO_READ)
+        refusals = {kind.name.lower(): n for kind, n in counts.items() if n}
+        return {"n_frames": n_frames, "refusals": refusals, "round_trip": Spread(0, 0, 0, 0, 0)}
+
+    def _scale(self, k: int):
+        cdef uint64_t* told = self.loop.links[<int>k].gauge.told
+        counts = {kind: told[<int>kind] for kind in GaugeSaid}
+        n_frames = counts.pop(GaugeSaid.GAUGED)
         refusals = {kind.name.lower(): n for kind, n in counts.items() if n}
         return {"n_frames": n_frames, "refusals": refusals, "round_trip": Spread(0, 0, 0, 0, 0)}
 
@@ -279,6 +291,9 @@ def _prepare_thread(cpu: int | None, fifo_priority: int | None) -> None:
 def _check_scanners(wiring) -> None:
     for framing in wiring.framings:
         check_framing(framing)
-    scanners = wiring.links["scanner"][wiring.links["kind"] == SCANNER]
-    if len(scanners) and scanners.max() >= len(wiring.framings):
-        raise ValueError(f"a link of scanner {scanners.max()}: must be below {len(wiring.framings)}")
+    for gauging in wiring.gaugings:
+        check_gauging(gauging)
+    for name, kind, rows in (("scanner", SCANNER, wiring.framings), ("scale", SCALE, wiring.gaugings)):
+        speaks = wiring.links["scanner"][wiring.links["kind"] == kind]
+        if len(speaks) and speaks.max() >= len(rows):
+            raise ValueError(f"a link of {name} {speaks.max()}: must be below {len(rows)}")

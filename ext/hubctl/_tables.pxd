@@ -25,6 +25,15 @@ cdef enum LinkKind:
     MODBUS_RTU = 1
     SCANNER = 2
     MODBUS_RTU_TCP = 3
+    SCALE = 8
+    WHEEL = 9
+
+cdef enum GaugeFormat:
+    GAUGE_MT_SICS = 0
+    GAUGE_TOLEDO = 1
+    GAUGE_SICK = 2
+    GAUGE_CUBISCAN = 3
+    GAUGE_CSV = 4
 
 cdef packed struct Belt:
     uint16_t kind
@@ -256,3 +265,18 @@ cdef packed struct Framing:
     uint16_t stamp
     uint16_t stamp_digits
     uint16_t stamp_last
+
+cdef packed struct Gauging:
+    uint16_t format
+    uint16_t has_check
+    uint16_t delimiter
+    uint16_t n_columns
+    uint16_t weight_column
+    uint16_t length_column
+    uint16_t width_column
+    uint16_t height_column
+    uint16_t weight_unit
+    uint16_t size_unit
+    uint16_t silence_ms
+    uint16_t n_hello
+    char[16] hello

@@ -198,8 +198,28 @@ class ScannerSerialLink(_SerialLink):
     kind: Literal["scanner-serial"] = Field(description="what is spoken")
 
 
+class ScaleTcpLink(_TcpLink):
+    """A scale or a gauge of size over TCP."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["scale-tcp"] = Field(description="what is spoken")
+
+
+class ScaleSerialLink(_SerialLink):
+    """A scale or a gauge of size on a serial line."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["scale-serial"] = Field(description="what is spoken")
+
+
 Link: TypeAlias = Annotated[
-    ModbusTcpLink | ModbusRtuLink | ModbusRtuTcpLink | ScannerTcpLink | ScannerSerialLink,
+    ModbusTcpLink
+    | ModbusRtuLink
+    | ModbusRtuTcpLink
+    | ScannerTcpLink
+    | ScannerSerialLink
+    | ScaleTcpLink
+    | ScaleSerialLink,
     Field(discriminator="kind"),
 ]
 
@@ -357,6 +377,28 @@ class Scale(Section):
         None, description="goes on once the weight in the register is a new one; in the same table"
     )
     g_per_count: int = Field(1, ge=1, le=1000, description="grams for one count of the register")
+    link: Name | None = Field(None, description="the scale link it speaks on; absent: it does not")
+    preset: Literal["mt-sics", "toledo", "sick-master-data", "cubiscan", "csv"] = Field(
+        "mt-sics", description="how its telegrams are made"
+    )
+    check: bool = Field(True, description="toledo: a check character follows each telegram")
+    hello: Word | None = Field(
+        None, description="what it is told once it is connected, instead of the preset's"
+    )
+    columns: list[Literal["weight", "length", "width", "height", "-"]] = Field(
+        default=["weight", "length", "width", "height"],
+        min_length=1,
+        max_length=32,
+        description="csv: what each field of a line is; - is left out",
+    )
+    delimiter: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_ascii)] = Field(
+        ",", description="csv: between two fields"
+    )
+    weight_unit: Literal["g", "kg", "lb", "oz"] = Field("kg", description="csv: unit of the weight")
+    size_unit: Literal["mm", "cm", "m", "in"] = Field("cm", description="csv: unit of the size")
+    silence_ms: int = Field(
+        200, ge=10, le=60_000, description="half a telegram and then so much silence is garbage"
+    )
 
 
 class Diverter(Section):

@@ -15,6 +15,7 @@ import numpy as np
 from hubctl.core import tables
 from hubctl.core.address import NATIVE, Address, Space, parse_address
 from hubctl.core.events import NO_INDEX, Kind, MachineCommand, TowerLight
+from hubctl.core.gauging import gauging_of
 from hubctl.core.hops import find_hops, lead_back
 from hubctl.core.hubfile import (
     Belt,
@@ -51,6 +52,8 @@ _LINK_KINDS = {
     "modbus-rtu-tcp": LinkKind.MODBUS_RTU_TCP,
     "scanner-tcp": LinkKind.SCANNER,
     "scanner-serial": LinkKind.SCANNER,
+    "scale-tcp": LinkKind.SCALE,
+    "scale-serial": LinkKind.SCALE,
 }
 
 
@@ -437,14 +440,16 @@ def compile_wiring(hub: Hub) -> Wiring:
         outputs=_table(_outputs(hub), tables.OUTPUT),
         framings=_table(map(_framing, hub.scanners), tables.FRAMING),
         levels=_table(_levels(hub), tables.LEVEL),
+        gaugings=_table(map(gauging_of, hub.scales), tables.GAUGING),
     )
 
 
 def _link(hub: Hub, link: Link) -> dict[str, int]:
     scanners = {scanner.link: i for i, scanner in enumerate(hub.scanners)}
+    scales = {scale.link: i for i, scale in enumerate(hub.scales) if scale.link is not None}
     return {
         "kind": _LINK_KINDS[link.kind],
-        "scanner": scanners.get(link.name, NO_INDEX),
+        "scanner": (scanners | scales).get(link.name, NO_INDEX),
         "in_flight_max": link.in_flight_max if isinstance(link, ModbusTcpLink) else 1,
         "baud": getattr(link, "baud", 0),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hubctl.core.address import parse_address
@@ -22,6 +22,7 @@ REFERENCES = (  # section, its key, the section that has the name
     ("scanners", "belt", "belts"),
     ("scanners", "link", "links"),
     ("scales", "belt", "belts"),
+    ("scales", "link", "links"),
     ("scanners", "trigger", "eyes"),
     ("diverters", "belt", "belts"),
     ("chutes", "diverter", "diverters"),
@@ -29,6 +30,7 @@ REFERENCES = (  # section, its key, the section that has the name
 )
 RTU_UNIT_MAX = 247
 N_REGISTERS_MAX = 125  # in one reply (Modbus Application Protocol 1.1b3, 6.3 and 6.4)
+SIZES = {"length", "width", "height"}
 N_TUNNEL_MAX = 8  # scanners of one tunnel
 SIGNALS = (
     ("chutes", "output"),
@@ -140,9 +142,9 @@ def _counters(hub: Hub) -> Iterator[tuple[int, str, int]]:
 
 def _check_links(hub: Hub, source: Source) -> None:
     kinds = {link.name: link.kind for _, link in entries(hub, "links", "name", "kind")}
-    for section, kind in (("nodes", "modbus"), ("scanners", "scanner")):
+    for section, kind in (("nodes", "modbus"), ("scanners", "scanner"), ("scales", "scale")):
         for index, entry in entries(hub, section, "link"):
-            if not kinds.get(entry.link, kind).startswith(kind):
+            if entry.link is not None and not kinds.get(entry.link, kind).startswith(kind):
                 source.add((section, index, "link"), f"must be a {kind} link", f"it is {kinds[entry.link]}")
     _refuse_broadcast(hub, source, kinds)
     _refuse_shared(source, "links", entries(hub, "links", "device"), lambda link: (link.device,), "device")
@@ -155,8 +157,11 @@ def _check_links(hub: Hub, source: Source) -> None:
     _refuse_shared(
         source, "scanners", entries(hub, "scanners", "link"), lambda scanner: (scanner.link,), "link"
     )
-    if resolves(hub, source, "scanners", "link", "links"):
-        _refuse_idle_scanner_links(hub, source)
+    spoken = ((i, scale) for i, scale in entries(hub, "scales", "link") if scale.link is not None)
+    _refuse_shared(source, "scales", spoken, lambda scale: (scale.link,), "link")
+    for section, kind in (("scanners", "scanner"), ("scales", "scale")):
+        if resolves(hub, source, section, "link", "links"):
+            _refuse_idle_links(hub, source, section, kind)
 
 
 def _refuse_broadcast(hub: Hub, source: Source, kinds: dict[str, str]) -> None:
@@ -182,13 +187,12 @@ def _refuse_shared(
             source.add((section, index, key), f"is taken by another of the {section} (line {line})")
 
 
-def _refuse_idle_scanner_links(hub: Hub, source: Source) -> None:
-    used = {scanner.link for scanner in hub.scanners}
+def _refuse_idle_links(hub: Hub, source: Source, section: str, kind: str) -> None:
+    used = {entry.link for entry in getattr(hub, section)}
     for index, link in entries(hub, "links", "name", "kind"):
-        if link.kind.startswith("scanner") and link.name not in used:
-            source.add(
-                ("links", index, "name"), "no scanner speaks on it", "name it in a scanner, or remove it"
-            )
+        if link.kind.startswith(kind) and link.name not in used:
+            hint = f"name it in a {kind}, or remove it"
+            source.add(("links", index, "name"), f"no {kind} speaks on it", hint)
 
 
 # Signals
@@ -286,7 +290,12 @@ def _check_tunnels(hub: Hub, source: Source) -> None:
 
 
 def _check_scales(hub: Hub, source: Source) -> None:
-    """A weight and the bit that says that it is new come in one reply."""
+    """A weight and the bit that says that it is new come in one reply; a scale speaks in one way."""
+    for index, scale in entries(hub, "scales", "weight", "link"):
+        if scale.weight is not None and scale.link is not None:
+            source.add(("scales", index, "weight"), "must be absent: it speaks on a link", "one of the two")
+    for index, scale in entries(hub, "scales", "columns"):
+        _check_columns(source, index, scale.columns)
     for index, scale in entries(hub, "scales", "weight", "ready"):
         if (scale.weight is None) != (scale.ready is None):
             key = "ready" if scale.ready is None else "weight"
@@ -300,3 +309,14 @@ def _check_scales(hub: Hub, source: Source) -> None:
                     f"must be a bit of {weight.node}/{weight.space.name.lower()} near the weight's register"
                 )
                 source.add(("scales", index, "ready"), message, "both must come in one reply")
+
+
+def _check_columns(source: Source, index: int, columns: Sequence[str]) -> None:
+    """Each is there once, and they say something."""
+    told = [column for column in columns if column != "-"]
+    if len(set(told)) < len(told):
+        source.add(("scales", index, "columns"), "must have each of weight, length, width and height once")
+    elif not told:
+        source.add(("scales", index, "columns"), "must have a weight, or length, width and height")
+    elif len(SIZES & set(told)) not in (0, len(SIZES)):
+        source.add(("scales", index, "columns"), "must have all of length, width and height, or none")

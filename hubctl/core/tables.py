@@ -273,12 +273,24 @@ class LinkKind(IntEnum):
     MODBUS_RTU = 1
     SCANNER = 2
     MODBUS_RTU_TCP = 3  # RTU frames in a TCP stream: a gateway that only passes bytes on
+    SCALE = 8
+    WHEEL = 9
+
+
+class GaugeFormat(IntEnum):
+    """How a scale or gauge of size speaks."""
+
+    MT_SICS = 0
+    TOLEDO = 1
+    SICK = 2
+    CUBISCAN = 3
+    CSV = 4
 
 
 LINK = np.dtype(
     [
         ("kind", "<u2"),
-        ("scanner", "<u2"),  # for SCANNER: which one speaks here
+        ("scanner", "<u2"),  # for SCANNER and SCALE: which one speaks here
         ("in_flight_max", "<u2"),  # for Modbus: requests under way at once
         ("reserved", "<u2"),
         ("baud", "<i8"),  # for serial lines: sets the quiet time between frames
@@ -379,6 +391,25 @@ FRAMING = np.dtype(
 )
 
 
+GAUGING = np.dtype(
+    [
+        ("format", "<u2"),  # GaugeFormat
+        ("has_check", "<u2"),  # for TOLEDO: a check character follows
+        ("delimiter", "<u2"),  # for CSV, as are all below but the hello
+        ("n_columns", "<u2"),
+        ("weight_column", "<u2"),  # NO_INDEX: it does not say
+        ("length_column", "<u2"),
+        ("width_column", "<u2"),
+        ("height_column", "<u2"),
+        ("weight_unit", "<u2"),  # 1 g, 2 kg, 3 lb, 4 oz
+        ("size_unit", "<u2"),  # 5 mm, 6 cm, 7 m, 8 in
+        ("silence_ms", "<u2"),  # half a telegram followed by so much silence is garbage
+        ("n_hello", "<u2"),
+        ("hello", "S16"),  # told to it once it is connected
+    ]
+)
+
+
 class Wiring(NamedTuple):
     """What the reactor knows of a hub. Each field is a numpy array of the dtype named beside it."""
 
@@ -390,6 +421,7 @@ class Wiring(NamedTuple):
     outputs: Table  # OUTPUT, one for each chute
     framings: Table  # FRAMING, one for each scanner
     levels: Table = np.zeros(0, LEVEL)  # outputs that stay on or off until they are told otherwise
+    gaugings: Table = np.zeros(0, GAUGING)  # one for each scale
 
 
 ASSIGNMENT = np.dtype(

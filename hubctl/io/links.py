@@ -13,7 +13,7 @@ import socket
 from typing import Protocol, TypeAlias
 
 from hubctl.core.events import LinkFault
-from hubctl.core.hubfile import Link, ModbusRtuTcpLink, ModbusTcpLink, ScannerTcpLink
+from hubctl.core.hubfile import Link, ModbusRtuTcpLink, ModbusTcpLink, ScaleTcpLink, ScannerTcpLink
 from hubctl.io.ports import PortError, open_port
 
 RETRY_NS_MIN = 100_000_000
@@ -25,6 +25,8 @@ KEEPALIVE_IDLE_S = 5
 KEEPALIVE_INTERVAL_S = 1
 KEEPALIVE_PROBES = 3
 
+TCP_LINKS = (ModbusTcpLink, ModbusRtuTcpLink, ScannerTcpLink, ScaleTcpLink)
+_WHO = {"scanner": "scanner", "scale": "scale", "modbus": "Modbus"}
 _TCP_ADVICE = {
     errno.ECONNREFUSED: "refused the connection; is it switched on, and is this its port?",
     errno.ETIMEDOUT: "does not answer; is it switched on, and is the network cable in?",
@@ -111,7 +113,7 @@ class SerialDial:
     """Opens a serial port."""
 
     def __init__(self, link: Link) -> None:
-        assert not isinstance(link, ModbusTcpLink | ModbusRtuTcpLink | ScannerTcpLink)
+        assert not isinstance(link, TCP_LINKS)
         self.address = link.device
         self._link = link
 
@@ -135,7 +137,7 @@ AnyDial: TypeAlias = TcpDial | SerialDial
 
 def dial_of(link: Link) -> AnyDial:
     """How the device of a link is reached."""
-    if isinstance(link, ModbusTcpLink | ModbusRtuTcpLink | ScannerTcpLink):
+    if isinstance(link, TCP_LINKS):
         return TcpDial(link.host, link.port)
     return SerialDial(link)
 
@@ -166,7 +168,7 @@ class Connector:
     """
 
     def __init__(self, link: Link, seed: int) -> None:
-        self._who = f"{'scanner' if link.kind.startswith('scanner') else 'Modbus'} {link.name}"
+        self._who = f"{_WHO[link.kind.partition('-')[0]]} {link.name}"
         self._dial: Dial = dial_of(link)
         self._jitter = Jitter(seed)
         self._retry_ns = 0

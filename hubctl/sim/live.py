@@ -32,6 +32,7 @@ from hubctl.core.site import load_site
 from hubctl.sim.arrivals import Arrivals, ArrivalsError, load_arrivals
 from hubctl.sim.faults import FaultError, Faults, parse_faults
 from hubctl.sim.hub import NS_PER_MS, make_world
+from hubctl.sim.live_devices import TwinDevice
 from hubctl.sim.matter import Happens, Outcome
 from hubctl.sim.modbus_devices import SerialNodes, TcpNodes, Units
 from hubctl.sim.node_processes import (
@@ -46,11 +47,12 @@ from hubctl.sim.node_processes import (
     firmware,
 )
 from hubctl.sim.plant import Plant
+from hubctl.sim.scale_twins import Load, ScaleTwin
 from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
 from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic, rows_of
 from hubctl.sim.wires import Wires
 
-Device = TcpNodes | SerialNodes | NodeProcess | TcpScanner | SerialScanner
+Device = TcpNodes | SerialNodes | NodeProcess | TcpScanner | SerialScanner | TwinDevice
 
 PARCELS_MAX = 100_000  # of one run: 8 hours of the demo
 NS_PER_S = 1_000_000_000
@@ -73,6 +75,8 @@ class LiveHub:
         self._nodes: list[NodeProcess] = []
         self._counts_per_m = 0
         self._telegrams = [Telegrams(framing_of(scanner)) for scanner in hub.scanners]
+        self._scales = {i: ScaleTwin(scale) for i, scale in enumerate(hub.scales) if scale.link is not None}
+        self._scale_names = [scale.link for scale in hub.scales]
         self.devices = {link.name: self._device(hub, link) for link in hub.links}
         self._by_link = list(self.devices.values())
         self._n_drops = [0] * len(hub.links)
@@ -88,6 +92,9 @@ class LiveHub:
             return SerialNodes(self._units(hub, link))
         if link.kind in ("modbus-tcp", "modbus-rtu-tcp"):
             return TcpNodes(self._units(hub, link), rtu=link.kind == "modbus-rtu-tcp")
+        if link.kind in ("scale-tcp", "scale-serial"):
+            twin = self._scales[self._scale_names.index(link.name)]
+            return TwinDevice(twin, is_serial=link.kind == "scale-serial")
         telegrams = self._telegrams[[scanner.link for scanner in hub.scanners].index(link.name)]
         return TcpScanner(telegrams) if link.kind == "scanner-tcp" else SerialScanner(telegrams)
 
@@ -152,6 +159,8 @@ class LiveHub:
         elif kind == Happens.TELEGRAM:
             label = bytes(self._traffic.labels[row["parcel"]]) if value else None
             self._telegrams[device].send(label, self._stamp(device, row))
+        elif kind == Happens.WEIGHED and device in self._scales:
+            self._weigh(device, int(row["parcel"]))
         elif kind == Happens.CONFIRM:
             self._wires.set_confirm(device, value)
         elif kind == Happens.LEVEL:
@@ -160,6 +169,19 @@ class LiveHub:
             self.set_link(device, value)
         for node in self._nodes:
             node.tell_edges(self._ran_counts(int(row["t_ns"])))
+
+    def _weigh(self, scale: int, p: int) -> None:
+        """A parcel lies on a scale that speaks."""
+        parcel = self._traffic.parcels[p]
+        load = Load(
+            int(parcel["weight_g"]),
+            int(parcel["length_um"]) // UM_PER_MM,
+            int(parcel["width_mm"]),
+            int(parcel["height_mm"]),
+        )
+        device = self.devices[self._scale_names[scale] or ""]
+        assert isinstance(device, TwinDevice)
+        device.say(self._scales[scale].weigh(load))
 
     def _stamp(self, scanner: int, row: Any) -> bytes:
         """The first node's count when a scanner that says it read a parcel."""

@@ -150,6 +150,31 @@ ONE_MISTAKE = [
         "must be a bit of io1/input near the weight's register",
     ),
     (
+        (
+            "diverters = [",
+            'scales = [{ name = "dws", belt = "main", at_mm = 1500, link = "top" }]\ndiverters = [',
+        ),
+        "must be a scale link (it is scanner-tcp)",
+    ),
+    (
+        (
+            "diverters = [",
+            'scales = [{ name = "dws", belt = "main", at_mm = 1500, link = "tpo" }]\ndiverters = [',
+        ),
+        'there is no such entry in links (did you mean "top"?)',
+    ),
+    (
+        ("links = [", 'links = [\n  { name = "dws", kind = "scale-serial", device = "/dev/ttyS9" },'),
+        "no scale speaks on it",
+    ),
+    (
+        (
+            "diverters = [",
+            'scales = [{ name = "dws", belt = "main", at_mm = 1500, columns = ["weight", "width"] }]\ndiverters = [',
+        ),
+        "must have all of length, width and height, or none",
+    ),
+    (
         ('"D01", belt = "main"', '"D01", belt = "main", weight_g_min = 51, weight_g_max = 50'),
         "must be at most weight_g_max, 50",
     ),

@@ -43,6 +43,7 @@ STRUCTS = [
     ("_tables", "Framing", tables.FRAMING),
     ("_assignment", "Assignment", tables.ASSIGNMENT),
     ("_assignment", "Batch", tables.BATCH),
+    ("_tables", "Gauging", tables.GAUGING),
 ]
 ENUMS = [
     ("_records", "Kind", events.Kind),
@@ -58,6 +59,7 @@ ENUMS = [
     ("_tables", "EyeRole", tables.EyeRole),
     ("_tables", "Stamp", tables.Stamp),
     ("_tables", "LinkKind", tables.LinkKind),
+    ("_tables", "GaugeFormat", tables.GaugeFormat),
     ("_tables", "Policy", tables.Policy),
 ]
 # Cython's enums share one name space, so some of their names say more.
@@ -67,6 +69,7 @@ PREFIXES = {
     "MachineCommand": "DO_",
     "TowerLight": "LAMP_",
     "Stamp": "STAMP_",
+    "GaugeFormat": "GAUGE_",
 }
 RENAMED = {
     "UNEXPECTED_TRACK": "UNEXPECTED",
