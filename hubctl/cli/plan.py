@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubctl.cli.output import print_json
+from hubctl.cli.plan_make import make
 
 if TYPE_CHECKING:
     from hubctl.core.coverage import Coverage
@@ -216,3 +217,6 @@ def _print_changes(changes: list[Change]) -> None:
         typer.echo(f"{change.n:>12,}  {change.before} -> {change.after}  (e.g. {change.sample})")
     if len(changes) > GAPS_SHOWN_MAX:
         typer.echo(f"and {len(changes) - GAPS_SHOWN_MAX:,} more ways")
+
+
+app.command("make")(make)
