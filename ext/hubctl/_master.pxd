@@ -22,6 +22,8 @@ cdef enum Action:
     ACT_CLEAR = 4
     ACT_VERIFY = 5
     ACT_LEVEL = 6
+    ACT_STEP = 7
+    ACT_KEEP = 8
 
 cdef struct Master:
     Field* field

@@ -9,73 +9,47 @@ until all its coils were written off and read back, and its inputs read anew.
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 import numpy as np
 
+from hubctl._ask cimport COIL_ON, FC_READ_COILS, FC_WRITE_COIL, FC_WRITE_COILS, ask, write_one
 from hubctl._batch cimport Batch, batch_add
-from hubctl._histogram cimport tally
 from hubctl._image cimport image_take
 from hubctl._levels cimport forget_levels, is_to_be_set, level_answered
 from hubctl._node cimport (
     session_ask, session_clear, session_connect, session_disconnect, session_free, session_make_safe, session_new, session_next_deadline,
     session_order, session_take,
 )
+from hubctl._polls cimport (
+    earliest_poll, forget_images, has_all_images, is_in_the_way, later, most_overdue, note_reply_time, schedule_next,
+)
 from hubctl._records cimport FIRE_RESULT, MISSED_WINDOW, NODE, NODE_DOWN, OK, Record
-from hubctl._tables cimport MODBUS_RTU, MODBUS_RTU_TCP, NodeWire, Output, Poll
+from hubctl._steps cimport (
+    begin_steps, begin_stop_steps, has_steps, is_of_step, is_still_right, send_any_keep, send_any_step, step_answered,
+)
+from hubctl._tables cimport MODBUS_RTU, MODBUS_RTU_TCP, Level, Output, Poll
 from hubctl._wire cimport (
-    ACCEPTED, FRAME_MAX, NO_TAG, Reply, Request, channel_expire, channel_init, channel_next, channel_next_deadline,
-    channel_ready, channel_received, channel_reset, channel_room, channel_send, quiet_of,
+    ACCEPTED, FRAME_MAX, NO_TAG, Reply, channel_expire, channel_init, channel_next, channel_next_deadline,
+    channel_ready, channel_received, channel_reset, channel_room, quiet_of,
 )
 from hubctl._wires cimport (
-    ABSENT, BASELINE, CHECK_DUE, CHECK_SENT, CHECKING, CLEARING, HOLDING, IDLE, OFF_DUE, OFF_SENT, SAFE, UNSAFE, UP,
-    Field, LevelStatus, NodeStatus, OutputStatus, PollStatus, Wires,
+    ABSENT, BASELINE, CHECK_DUE, CHECK_SENT, CHECKING, CLEARING, HOLDING, IDLE, OFF_DUE, OFF_SENT, PREPARING, SAFE, UNSAFE, UP,
+    Field, LevelStatus, NodeStatus, OutputStatus, Wires,
 )
 
-cdef enum:
-    COIL_ON = 0xFF00
-    FC_READ_COILS = 1
-    FC_WRITE_COIL = 5
-    FC_WRITE_COILS = 15
-
 cdef int64_t PROBE_NS = 500_000_000  # between attempts to bring a node up again
+cdef int64_t PULSE_SLACK_NS = 100_000_000  # a node that times its pulses may be so much behind
 cdef uint8_t[256] ALL_OFF
 
 
-# Tags: what a reply is for
+cdef bint write_coil(Master* m, int action, int chute, int coil, int value, int64_t now_ns) noexcept nogil:
+    return write_one(m, action, chute, m.field.outputs[chute].node, FC_WRITE_COIL, coil, value, now_ns)
 
 
-cdef inline uint32_t tag_of(int action, int index) noexcept nogil:
-    return (<uint32_t>action << 16) | <uint32_t>index
-
-
-cdef bint send(Master* m, int action, int index, int node, Request* request, int64_t now_ns) noexcept nogil:
-    cdef const NodeWire* wire = &m.field.nodes[node]
-    cdef int n_data = (request.count + 7) // 8 if request.function == FC_WRITE_COILS else 0
-    request.unit = <uint8_t>wire.unit
-    m.n_out += channel_send(&m.channel, request, ALL_OFF, n_data, now_ns, wire.timeout_ns,
-                            tag_of(action, index), m.out + m.n_out)
-    return True
-
-
-cdef bint write_coil(Master* m, int action, int chute, int value, int64_t now_ns) noexcept nogil:
-    cdef Request request
-    memset(&request, 0, sizeof(Request))
-    request.function = FC_WRITE_COIL
-    request.address = m.field.outputs[chute].coil
-    request.count = 1
-    request.value = <uint16_t>value
-    return send(m, action, chute, m.field.outputs[chute].node, &request, now_ns)
-
-
-cdef bint ask(Master* m, int action, int index, int node, int function, int address, int count,
-              int64_t now_ns) noexcept nogil:
-    cdef Request request
-    memset(&request, 0, sizeof(Request))
-    request.function = <uint8_t>function
-    request.address = <uint16_t>address
-    request.count = <uint16_t>count
-    return send(m, action, index, node, &request, now_ns)
+cdef inline int shown_at(const Master* m, int node, int coil) noexcept nogil:
+    """Where a node's output is read back."""
+    return (coil + m.field.nodes[node].shown_by) & 0xFFFF
 
 
 # Outputs
@@ -109,9 +83,12 @@ cdef bint send_off(Master* m, int64_t now_ns) noexcept nogil:
     cdef OutputStatus* output
     for i in range(m.n_active):
         output = &m.field.output_status[m.active[i]]
-        if output.phase == OFF_DUE or (output.phase == HOLDING and output.due_ns <= now_ns):
+        if output.phase == HOLDING and output.due_ns <= now_ns:
+            # An output that its node switches off is looked at.
+            output.phase = CHECK_DUE if m.field.outputs[m.active[i]].pulse_value else OFF_DUE
+        if output.phase == OFF_DUE:
             output.phase = OFF_SENT
-            return write_coil(m, ACT_OFF, m.active[i], 0, now_ns)
+            return write_coil(m, ACT_OFF, m.active[i], m.field.outputs[m.active[i]].coil, 0, now_ns)
     return False
 
 
@@ -123,7 +100,8 @@ cdef bint send_check(Master* m, int64_t now_ns) noexcept nogil:
         if m.field.output_status[chute].phase == CHECK_DUE:
             wired = &m.field.outputs[chute]
             m.field.output_status[chute].phase = CHECK_SENT
-            return ask(m, ACT_CHECK, chute, wired.node, FC_READ_COILS, wired.coil, 1, now_ns)
+            return ask(m, ACT_CHECK, chute, wired.node, FC_READ_COILS, shown_at(m, wired.node, wired.coil), 1, NULL,
+                       now_ns)
     return False
 
 
@@ -149,20 +127,17 @@ cdef void check_answered(Master* m, int chute, const Reply* reply) noexcept nogi
 
 
 cdef bint send_level(Master* m, int64_t now_ns) noexcept nogil:
-    cdef Request request
     cdef LevelStatus* status
+    cdef const Level* level
     cdef int i
     for i in range(m.field.n_levels):
         if is_to_be_set(m.field, m.link, i):
+            level = &m.field.levels[i]
             status = &m.field.level_status[i]
             status.waiting = True
             status.sent = status.wanted
-            memset(&request, 0, sizeof(Request))
-            request.function = FC_WRITE_COIL
-            request.address = m.field.levels[i].coil
-            request.count = 1
-            request.value = COIL_ON if status.wanted else 0
-            return send(m, ACT_LEVEL, i, m.field.levels[i].node, &request, now_ns)
+            return write_one(m, ACT_LEVEL, i, level.node, level.function, level.coil,
+                             level.on_value if status.wanted else level.off_value, now_ns)
     return False
 
 
@@ -225,15 +200,20 @@ cdef void drop_fires(Master* m, int node, int64_t now_ns, Batch* batch) noexcept
 cdef bint send_fire(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
     cdef int i
     cdef int chute
+    cdef const Output* wired
     if m.n_fires == 0:
         return False
     chute = m.fires[0].chute
+    wired = &m.field.outputs[chute]
     tell_fire(&m.fires[0], OK, 0, batch)
     m.n_fires -= 1
     for i in range(m.n_fires):
         m.fires[i] = m.fires[i + 1]
-    activate(m, chute, HOLDING, now_ns + m.field.outputs[chute].hold_ns)
-    return write_coil(m, ACT_ON, chute, COIL_ON, now_ns)
+    if wired.pulse_value:
+        activate(m, chute, HOLDING, now_ns + wired.hold_ns + PULSE_SLACK_NS)
+        return write_coil(m, ACT_ON, chute, wired.pulse_coil, wired.pulse_value, now_ns)
+    activate(m, chute, HOLDING, now_ns + wired.hold_ns)
+    return write_coil(m, ACT_ON, chute, wired.coil, COIL_ON, now_ns)
 
 
 # Nodes
@@ -243,17 +223,42 @@ cdef void start_node(Master* m, int node, int64_t now_ns) noexcept nogil:
     cdef NodeStatus* status = &m.field.node_status[node]
     status.waiting = False
     status.retry_ns = now_ns
-    status.state = CLEARING if m.field.nodes[node].n_outputs else BASELINE
+    status.state = PREPARING if has_steps(&m.field.nodes[node]) else after_steps(m, node)
+    begin_steps(m.field, node)
     forget_images(m, node, now_ns)
     forget_levels(m.field, node)
 
 
-cdef void forget_images(Master* m, int node, int64_t now_ns) noexcept nogil:
-    cdef int i
-    for i in range(m.n_polls):
-        if m.field.polls[m.polls[i]].node == node:
-            m.field.poll_status[m.polls[i]].has_image = False
-            m.field.poll_status[m.polls[i]].due_ns = now_ns
+cdef int after_steps(const Master* m, int node) noexcept nogil:
+    """The state of a node that is known to be the right one, and ready."""
+    if m.field.nodes[node].n_outputs:
+        return CLEARING
+    return SAFE if m.stopping else BASELINE
+
+
+cdef void prepare_answered(Master* m, int node, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef NodeStatus* status = &m.field.node_status[node]
+    status.waiting = False
+    if status.state != PREPARING or not is_of_step(&m.field.steps[status.step], reply):
+        return
+    if not step_answered(m.field, node, reply):
+        node_failed(m, node, now_ns, batch)
+    elif status.step >= status.last_step:
+        status.state = after_steps(m, node)
+        raise_if_complete(m, node, now_ns, batch)
+
+
+cdef void keep_answered(Master* m, int node, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
+    cdef NodeStatus* status = &m.field.node_status[node]
+    status.waiting = False
+    if status.state != UP:
+        return
+    if reply.refusal != ACCEPTED:
+        node_failed(m, node, now_ns, batch)
+    elif is_still_right(m.field, node, reply):
+        status.n_failures = 0
+    else:
+        lower_node(m, node, now_ns, batch)
 
 
 cdef void tell_node(int node, int value, int64_t now_ns, Batch* batch) noexcept nogil:
@@ -262,19 +267,13 @@ cdef void tell_node(int node, int value, int64_t now_ns, Batch* batch) noexcept 
     row.value = value
 
 
-cdef bint has_all_images(const Master* m, int node) noexcept nogil:
-    cdef int i
-    for i in range(m.n_polls):
-        if m.field.polls[m.polls[i]].node == node and not m.field.poll_status[m.polls[i]].has_image:
-            return False
-    return True
-
-
 cdef void raise_if_complete(Master* m, int node, int64_t now_ns, Batch* batch) noexcept nogil:
     if m.field.node_status[node].state != BASELINE or not has_all_images(m, node):
         return
     m.field.node_status[node].state = UP
     m.field.node_status[node].n_failures = 0
+    m.field.node_status[node].fault = 0
+    m.field.node_status[node].keep_due_ns = now_ns
     tell_node(node, 1, now_ns, batch)
 
 
@@ -301,12 +300,14 @@ cdef void node_failed(Master* m, int node, int64_t now_ns, Batch* batch) noexcep
 cdef bint send_clearing(Master* m, int node, int64_t now_ns) noexcept nogil:
     cdef NodeStatus* status = &m.field.node_status[node]
     cdef int n = m.field.nodes[node].n_outputs
+    cdef int first = m.field.nodes[node].first_coil
     if status.waiting or status.retry_ns > now_ns:
         return False
     if status.state == CLEARING:
-        status.waiting = ask(m, ACT_CLEAR, node, node, FC_WRITE_COILS if n > 1 else FC_WRITE_COIL, 0, n, now_ns)
+        status.waiting = ask(m, ACT_CLEAR, node, node, FC_WRITE_COILS if n > 1 else FC_WRITE_COIL, first, n, ALL_OFF,
+                             now_ns)
     elif status.state == CHECKING:
-        status.waiting = ask(m, ACT_VERIFY, node, node, FC_READ_COILS, 0, n, now_ns)
+        status.waiting = ask(m, ACT_VERIFY, node, node, FC_READ_COILS, shown_at(m, node, first), n, NULL, now_ns)
     return status.waiting
 
 
@@ -348,39 +349,6 @@ cdef void verify_answered(Master* m, int node, const Reply* reply, int64_t now_n
 # Polls
 
 
-cdef bint is_due(const Master* m, int poll, int64_t now_ns) noexcept nogil:
-    cdef const NodeStatus* node = &m.field.node_status[m.field.polls[poll].node]
-    if m.field.poll_status[poll].waiting or m.field.poll_status[poll].due_ns > now_ns:
-        return False
-    return node.state == UP or (node.state == BASELINE and node.retry_ns <= now_ns)
-
-
-cdef int most_overdue(const Master* m, int64_t now_ns) noexcept nogil:
-    cdef int i
-    cdef int found = -1
-    for i in range(m.n_polls):
-        if is_due(m, m.polls[i], now_ns):
-            if found < 0 or m.field.poll_status[m.polls[i]].due_ns < m.field.poll_status[found].due_ns:
-                found = m.polls[i]
-    return found
-
-
-cdef bint is_in_the_way(const Master* m, int poll, int64_t now_ns) noexcept nogil:
-    """Whether a poll had better wait, for at most half its period, for a fire that is due before its answer."""
-    cdef int64_t free_ns = now_ns + m.reply_ns + 4 * m.reply_spread_ns + m.channel.quiet_ns
-    if m.channel.n_slots > 1 or not now_ns < m.field.fire_due_ns < free_ns:
-        return False
-    return now_ns - m.field.poll_status[poll].due_ns < m.field.polls[poll].period_ns // 2
-
-
-cdef void note_reply_time(Master* m, int64_t took_ns) noexcept nogil:
-    # Weights of 1/8 and 1/4: RFC 6298, 2.3.
-    cdef int64_t off_ns = took_ns - m.reply_ns
-    tally(&m.round_trip, took_ns)
-    m.reply_ns += off_ns // 8
-    m.reply_spread_ns += ((off_ns if off_ns > 0 else -off_ns) - m.reply_spread_ns) // 4
-
-
 cdef bint send_poll(Master* m, int64_t now_ns) noexcept nogil:
     cdef int found = -1
     cdef const Poll* poll
@@ -391,14 +359,7 @@ cdef bint send_poll(Master* m, int64_t now_ns) noexcept nogil:
         return False
     poll = &m.field.polls[found]
     schedule_next(poll, &m.field.poll_status[found], now_ns)
-    return ask(m, ACT_POLL, found, poll.node, poll.function, poll.address, poll.count, now_ns)
-
-
-cdef void schedule_next(const Poll* poll, PollStatus* status, int64_t now_ns) noexcept nogil:
-    cdef int64_t period_ns = max(poll.period_ns, 1)
-    status.waiting = True
-    # Slots that have passed are skipped, and the schedule keeps its phase.
-    status.due_ns += ((now_ns - status.due_ns) // period_ns + 1) * period_ns
+    return ask(m, ACT_POLL, found, poll.node, poll.function, poll.address, poll.count, NULL, now_ns)
 
 
 cdef void poll_answered(Master* m, int poll, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
@@ -446,6 +407,13 @@ cdef void answered(Master* m, int action, int index, const Reply* reply, int64_t
         verify_answered(m, index, reply, now_ns, batch)
 
 
+cdef void take_step(Master* m, int action, int node, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
+    if action == ACT_STEP:
+        prepare_answered(m, node, reply, now_ns, batch)
+    else:
+        keep_answered(m, node, reply, now_ns, batch)
+
+
 cdef void digest(Master* m, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
     cdef int action = reply.tag >> 16
     cdef int index = reply.tag & 0xFFFF
@@ -455,6 +423,11 @@ cdef void digest(Master* m, const Reply* reply, int64_t now_ns, Batch* batch) no
         if reply.refusal == ACCEPTED:
             note_reply_time(m, now_ns - reply.sent_ns)
         session_take(m.session, reply, now_ns, batch)
+        return
+    if action == ACT_STEP or action == ACT_KEEP:
+        if reply.refusal == ACCEPTED:
+            note_reply_time(m, now_ns - reply.sent_ns)
+        take_step(m, action, index, reply, now_ns, batch)
         return
     settle_request(m, action, index)
     if reply.refusal == ACCEPTED:
@@ -489,7 +462,9 @@ cdef void master_expire(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
 cdef bint send_next(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
     if send_off(m, now_ns) or send_fire(m, now_ns, batch):
         return True
-    return send_level(m, now_ns) or send_check(m, now_ns) or send_any_clearing(m, now_ns) or send_poll(m, now_ns)
+    if send_level(m, now_ns) or send_check(m, now_ns) or send_any_clearing(m, now_ns):
+        return True
+    return send_any_step(m, now_ns) or send_any_keep(m, now_ns) or send_poll(m, now_ns)
 
 
 cdef void raise_bare_nodes(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
@@ -517,10 +492,6 @@ cdef void master_pump(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
         forget_idle(m)
 
 
-cdef inline int64_t later(int64_t due_ns, int64_t now_ns, int64_t earliest_ns) noexcept nogil:
-    return min(due_ns, earliest_ns) if due_ns > now_ns else earliest_ns
-
-
 cdef int64_t master_next_deadline(const Master* m, int64_t now_ns) noexcept nogil:
     cdef int64_t earliest_ns = INT64_MAX
     cdef int i
@@ -537,23 +508,15 @@ cdef int64_t master_next_deadline(const Master* m, int64_t now_ns) noexcept nogi
     for i in range(m.n_nodes):
         if m.field.node_status[m.nodes[i]].state < UP:
             earliest_ns = later(m.field.node_status[m.nodes[i]].retry_ns, now_ns, earliest_ns)
+        elif m.field.nodes[m.nodes[i]].n_keep and not m.field.node_status[m.nodes[i]].waiting:
+            earliest_ns = later(m.field.node_status[m.nodes[i]].keep_due_ns, now_ns, earliest_ns)
     return earliest_poll(m, now_ns, earliest_ns)
-
-
-cdef int64_t earliest_poll(const Master* m, int64_t now_ns, int64_t earliest_ns) noexcept nogil:
-    cdef int i
-    cdef int64_t due_ns
-    for i in range(m.n_polls):
-        if not m.field.poll_status[m.polls[i]].waiting:
-            due_ns = m.field.poll_status[m.polls[i]].due_ns
-            earliest_ns = later(due_ns, now_ns, earliest_ns)
-            earliest_ns = later(due_ns + m.field.polls[m.polls[i]].period_ns // 2, now_ns, earliest_ns)
-    return earliest_ns
 
 
 cdef void master_connect(Master* m, int64_t now_ns) noexcept nogil:
     cdef int i
     channel_reset(&m.channel)
+    m.channel.clear_ns = now_ns + m.field.links[m.link].settle_ns
     m.connected = True
     m.n_out = 0
     for i in range(m.n_polls):
@@ -596,13 +559,14 @@ cdef void master_make_safe(Master* m, int64_t now_ns, Batch* batch) noexcept nog
         drop_fires(m, m.nodes[i], now_ns, batch)
         if status.state != ABSENT:
             status.retry_ns = now_ns
-            status.state = CLEARING if m.field.nodes[m.nodes[i]].n_outputs else SAFE
+            begin_stop_steps(m.field, m.nodes[i])
+            status.state = PREPARING if status.step < status.last_step else after_steps(m, m.nodes[i])
 
 
 cdef bint master_is_settled(const Master* m) noexcept nogil:
     cdef int i
     for i in range(m.n_nodes):
-        if CLEARING <= m.field.node_status[m.nodes[i]].state <= UP:
+        if PREPARING <= m.field.node_status[m.nodes[i]].state <= UP:
             return False
     return True
 
@@ -625,6 +589,7 @@ cdef Master* master_new(Field* field, int link) noexcept nogil:
         return NULL
     channel_init(&m.channel, is_rtu(field.links[link].kind), field.links[link].in_flight_max,
                  quiet_of(field.links[link].baud))
+    m.channel.quiet_ns = max(m.channel.quiet_ns, field.links[link].gap_ns)
     list_own(m)
     if m.n_nodes and field.nodes[m.nodes[0]].is_native:
         m.session = session_new(field, m.nodes[0], &m.channel)

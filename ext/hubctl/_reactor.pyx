@@ -29,7 +29,7 @@ from hubctl._wire import Refusal
 from hubctl.core.events import RECORD as _RECORD
 from hubctl.core.events import Kind, LinkFault
 
-NODE_STATES = ("absent", "clearing", "checking", "baseline", "up", "safe", "unsafe")
+NODE_STATES = ("absent", "preparing", "clearing", "checking", "baseline", "up", "safe", "unsafe")
 
 
 class Spread(NamedTuple):

@@ -35,6 +35,14 @@ cdef enum GaugeFormat:
     GAUGE_CUBISCAN = 3
     GAUGE_CSV = 4
 
+cdef enum StepRule:
+    STEP_WRITE = 0
+    STEP_TURN = 1
+    STEP_ANSWER = 2
+    STEP_EQUAL = 3
+    STEP_ONE_OF = 4
+    STEP_CONTAIN = 5
+
 cdef packed struct Belt:
     uint16_t kind
     uint16_t end_chute
@@ -200,6 +208,8 @@ cdef packed struct Link:
     uint16_t in_flight_max
     uint16_t reserved
     int64_t baud
+    int64_t gap_ns
+    int64_t settle_ns
 
 cdef packed struct NodeWire:
     uint16_t link
@@ -212,6 +222,27 @@ cdef packed struct NodeWire:
     uint16_t leads
     uint16_t watchdog_ms
     uint16_t encoder_mode
+    uint16_t first_coil
+    uint16_t shown_by
+    uint16_t safe_exception
+    uint16_t first_step
+    uint16_t n_identity
+    uint16_t n_clear
+    uint16_t n_stop
+    uint16_t n_arm
+    uint16_t n_keep
+    int64_t keep_ns
+
+cdef packed struct DeviceStep:
+    uint16_t rule
+    uint16_t function
+    uint16_t address
+    uint16_t count
+    uint16_t skip_bytes
+    uint16_t n_bytes
+    uint16_t optional
+    char[40] data
+    char[40] mask
 
 cdef packed struct Poll:
     uint16_t node
@@ -243,11 +274,15 @@ cdef packed struct Level:
     uint16_t index
     uint16_t node
     uint16_t coil
+    uint16_t function
+    uint16_t on_value
+    uint16_t off_value
 
 cdef packed struct Output:
     uint16_t node
     uint16_t coil
-    uint32_t reserved
+    uint16_t pulse_coil
+    uint16_t pulse_value
     int64_t hold_ns
 
 cdef packed struct Framing:

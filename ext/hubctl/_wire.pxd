@@ -85,8 +85,8 @@ cdef struct Channel:
     int n_sent
     bint echoes            # RTU: the line gives back what we send
     bint is_echoed         # RTU: and has done so with the last request
-    int64_t quiet_ns       # RTU: silence between frames
-    int64_t clear_ns       # RTU: nothing is sent before
+    int64_t quiet_ns       # silence between an answer and the next request; RTU needs some
+    int64_t clear_ns       # nothing is sent before
     uint64_t n_accepted
     uint64_t[13] refused   # by RefusalKind
 

@@ -232,7 +232,7 @@ cdef void channel_reset(Channel* c) noexcept nogil:
 cdef bint channel_ready(const Channel* c, int64_t now_ns) noexcept nogil:
     if c.broken or c.n_waiting >= c.n_slots:
         return False
-    return not c.rtu or now_ns >= c.clear_ns
+    return now_ns >= c.clear_ns
 
 
 cdef Pending* free_slot(Channel* c) noexcept nogil:
@@ -290,7 +290,7 @@ cdef uint8_t* channel_room(Channel* c, int* n) noexcept nogil:
 cdef void channel_received(Channel* c, int n, int64_t now_ns) noexcept nogil:
     c.n_buffer += n
     c.n_unheard = 0
-    if c.rtu:
+    if c.quiet_ns:
         c.clear_ns = max(c.clear_ns, now_ns + c.quiet_ns)
 
 
@@ -566,7 +566,7 @@ cdef int64_t channel_next_deadline(const Channel* c, int64_t now_ns) noexcept no
         for i in range(c.n_slots):
             if c.slots[i].waiting:
                 earliest_ns = min(earliest_ns, c.slots[i].deadline_ns)
-    if c.rtu and c.clear_ns > now_ns:
+    if c.clear_ns > now_ns:
         earliest_ns = min(earliest_ns, c.clear_ns)
     return earliest_ns
 

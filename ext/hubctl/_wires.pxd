@@ -2,19 +2,25 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-from hubctl._tables cimport Counter, Level, Link, NodeWire, Output, Poll, Signal
+from hubctl._tables cimport Counter, DeviceStep, Level, Link, NodeWire, Output, Poll, Signal
 
 cdef enum:
     N_LEADS = 64           # belts of a hub
 
 cdef enum NodeState:
     ABSENT = 0             # no connection
-    CLEARING = 1           # all coils are being written off
-    CHECKING = 2           # and read back
-    BASELINE = 3           # inputs are read for the first time
-    UP = 4
-    SAFE = 5               # stopping: coils proved off
-    UNSAFE = 6             # stopping: coils not proved off
+    PREPARING = 1          # its profile's steps: what it is, out of its safe state, ready; or, stopping, to a stop
+    CLEARING = 2           # all coils are being written off
+    CHECKING = 3           # and read back
+    BASELINE = 4           # inputs are read for the first time
+    UP = 5
+    SAFE = 6               # stopping: coils proved off
+    UNSAFE = 7             # stopping: coils not proved off
+
+cdef enum RescueStage:
+    RESCUE_NONE = 0
+    RESCUE_CLEARS = 1      # it is brought out of its safe state, and then asked anew what it is
+    RESCUE_DONE = 2
 
 cdef enum OutputPhase:
     IDLE = 0
@@ -30,6 +36,15 @@ cdef struct NodeStatus:
     int n_polls
     bint waiting           # a request of the re-synchronisation is under way
     int64_t retry_ns       # while not UP nothing is sent before
+    int step               # of its profile: the next one
+    int last_step          # and the one behind the last
+    int rescue             # RescueStage: out of a safe state that hides what the device is
+    int keep               # which of what is done in turn is next
+    int turn               # which of a step's words
+    int64_t keep_due_ns
+    int fault              # 1 + the step whose answer keeps it down; 0: none does
+    int fault_exception    # by which it was answered; 0: by `fault_word`
+    int fault_word         # first word or byte that is another
 
 cdef struct PollStatus:
     bint waiting
@@ -71,6 +86,7 @@ cdef struct Field:
     const Counter* counters
     const Output* outputs
     const Level* levels
+    const DeviceStep* steps
     int n_links
     int n_nodes
     int n_polls
@@ -78,6 +94,7 @@ cdef struct Field:
     int n_counters
     int n_outputs
     int n_levels
+    int n_steps
     int64_t fire_due_ns    # a coil may have to be written then; INT64_MAX: none is foreseen
     NodeStatus* node_status
     PollStatus* poll_status

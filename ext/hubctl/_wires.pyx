@@ -6,12 +6,18 @@ from libc.stdlib cimport calloc, free
 import numpy as np
 
 from hubctl.core.events import Kind
+from hubctl.core.tables import StepRule
 
 from hubctl._records cimport NO_INDEX
-from hubctl._tables cimport Counter, Level, Link, NodeWire, Output, Poll, Signal
+from hubctl._tables cimport Counter, DeviceStep, Level, Link, NodeWire, Output, Poll, Signal
 
 cdef enum:
     N_COILS_MAX = 1968     # one write of function 15
+    STEP_BYTES_MAX = 40    # of a step's row
+
+
+_COMPARES = (StepRule.EQUAL, StepRule.CONTAIN)
+_CHOOSES = (StepRule.TURN, StepRule.ONE_OF)
 
 
 cdef class Wires:
@@ -71,6 +77,8 @@ cdef _point(Field* f, list tables):
     f.outputs = <const Output*>_address(tables[5], sizeof(Output))
     f.levels = <const Level*>_address(tables[7], sizeof(Level))
     f.n_levels = len(tables[7])
+    f.steps = <const DeviceStep*>_address(tables[9], sizeof(DeviceStep))
+    f.n_steps = len(tables[9])
     f.n_links, f.n_nodes, f.n_polls, f.n_signals, f.n_counters, f.n_outputs = (len(t) for t in tables[:6])
 
 
@@ -95,6 +103,13 @@ def _check(wiring) -> None:
     for n_outputs in wiring.nodes["n_outputs"]:
         if n_outputs > N_COILS_MAX:
             raise ValueError(f"node with {n_outputs} outputs: must be at most {N_COILS_MAX}")
+    for node in wiring.nodes:
+        _check_steps(node, len(wiring.steps))
+    for step in wiring.steps:
+        _check_step(step)
+    for function in wiring.levels["function"]:
+        if function not in (5, 6):
+            raise ValueError(f"level written by function {function}: must be 5 or 6")
     _check_indices("node's belt", wiring.nodes["belt"], N_LEADS)
     for poll in wiring.polls:
         _check_poll(int(poll["function"]), int(poll["count"]))
@@ -118,6 +133,26 @@ def _check_poll(function: int, count: int) -> None:
         raise ValueError(f"poll with function {function}: must be 1 to 4, or 23")
     if not 1 <= count <= most:
         raise ValueError(f"poll of {count} with function {function}: must be 1 to {most}")
+
+
+def _check_steps(node: np.void, n_steps: int) -> None:
+    n = sum(int(node[key]) for key in ("n_identity", "n_clear", "n_stop", "n_arm", "n_keep"))
+    if n and int(node["first_step"]) + n > n_steps:
+        raise ValueError(f"node with steps to {node['first_step'] + n}: must be at most {n_steps}")
+
+
+def _check_step(step: np.void) -> None:
+    function, count, n_bytes = (int(step[key]) for key in ("function", "count", "n_bytes"))
+    if function not in (1, 2, 3, 4, 5, 6, 15, 16):
+        raise ValueError(f"step with function {function}: must be 1 to 6, 15 or 16")
+    most = STEP_BYTES_MAX * 8 if function in (1, 2, 15) else 125
+    if not 1 <= count <= most or (function == 16 and 2 * count > STEP_BYTES_MAX):
+        raise ValueError(f"step of {count} with function {function}: must be 1 to {most}, and fit into the row")
+    room = (count + 7) // 8 if function in (1, 2, 5, 15) else 2 * count
+    if n_bytes > STEP_BYTES_MAX or (step["rule"] in _COMPARES and int(step["skip_bytes"]) + n_bytes > room):
+        raise ValueError(f"step that compares {n_bytes} bytes: must lie within {room}")
+    if step["rule"] in _CHOOSES and (n_bytes < 2 or int(step["skip_bytes"]) + 2 > room):
+        raise ValueError("step with several words: must have one, within what is read")
 
 
 def _check_offset(name: str, poll: np.void, offset: int, n_bits: int) -> None:

@@ -17,9 +17,10 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from hubctl.core.address import PATTERN, bit_address, coil_address, divert_address, register_address
 from hubctl.core.config import ConfigError, Fault, Source, nearest
+from hubctl.core.devices import absolute
 from hubctl.core.geometry import check_geometry
 from hubctl.core.references import check_references
-from hubctl.core.shape import Section, read_shape
+from hubctl.core.shape import Section, known, read_shape
 
 N_THINGS_MAX = 4096  # of one sort in one hub
 N_SCANNERS_MAX = 32  # a track keeps one bit for each
@@ -85,6 +86,15 @@ class Carriers(Section):
     )
 
 
+class Drive(Section):
+    """What turns a belt: a node whose profile is a drive's."""
+
+    node: Name = Field(description="the node of the drive")
+    full_mm_s: int = Field(
+        ge=10, le=20_000, description="speed of the belt at the drive's full speed, as its profile has it"
+    )
+
+
 class Belt(Section):
     """A moving surface."""
 
@@ -130,6 +140,7 @@ class Belt(Section):
     )
     carriers: Carriers | None = Field(None, description="of a loop; a belt of another kind has none")
     run: CoilAddress | None = Field(None, description="coil that lets the belt run")
+    drive: Drive | None = Field(None, description="the drive that turns it, instead of a coil to run")
     stop_on_jam: bool = Field(False, description="true: a jam at one of its eyes stops the belt")
 
     @property
@@ -237,8 +248,16 @@ class Node(Section):
         description="hubctl: it has our firmware, counts the encoder and fires by its own count; all that is "
         "wired to it is of one belt, and its link is its own",
     )
+    profile: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None,
+        description='which make of device it is: a packaged profile like "wago-750", or a TOML file beside this one; '
+        "absent: a plain Modbus device",
+    )
     watchdog_ms: int = Field(
-        2000, ge=10, le=60_000, description="of our firmware: silence after which it makes itself safe"
+        2000,
+        ge=10,
+        le=60_000,
+        description="of our firmware, and of profiles with a watchdog: silence after which it makes itself safe",
     )
     encoder_mode: Literal["quadrature", "pulse-direction", "pulse"] = Field(
         "quadrature", description="of our firmware: what the encoder gives"
@@ -542,11 +561,24 @@ def load_hub(file: Path) -> Hub:
 
 def hub_of(source: Source) -> Hub:
     """The hub that a file's content describes; ConfigError with every fault of it."""
-    hub = read_shape(Hub, source)
+    hub = _with_profiles(read_shape(Hub, source), source)
     check_references(hub, source)
     check_geometry(hub, source)
     source.raise_if_faulty()
     return hub
+
+
+def _with_profiles(hub: Hub, source: Source) -> Hub:
+    """The same hub, in which a profile's file is found from anywhere."""
+    if not known(hub, "nodes"):
+        return hub
+    nodes = [
+        node.model_copy(update={"profile": absolute(node.profile, source.file)})
+        if known(node, "profile") and node.profile is not None
+        else node
+        for node in hub.nodes
+    ]
+    return hub.model_copy(update={"nodes": nodes})
 
 
 def resolve_hub(name_or_path: str) -> Hub:

@@ -14,6 +14,20 @@ import numpy as np
 
 from hubctl.core import tables
 from hubctl.core.address import NATIVE, Address, Space, parse_address
+from hubctl.core.devices import (
+    all_steps,
+    drive_row,
+    first_coil,
+    limit_of,
+    node_at,
+    node_row,
+    on_wire,
+    pauses_of,
+    pulse_row,
+    sections_of,
+    step_row,
+    word_order,
+)
 from hubctl.core.events import NO_INDEX, Kind, MachineCommand, TowerLight
 from hubctl.core.gauging import gauging_of
 from hubctl.core.hops import find_hops, lead_back
@@ -43,6 +57,8 @@ N_TIMEOUTS_DOWN = 3  # unanswered requests in a row after which a node is down
 HOST_MARGIN_MS = 20
 BITS_MAX = 2000  # in one reply (Modbus Application Protocol 1.1b3, 6.1 and 6.2)
 FUNCTION_23 = 23  # writes and reads
+WRITE_COIL = 5
+COIL_ON = 0xFF00
 ENCODER_MODES = ("quadrature", "pulse-direction", "pulse")  # as the register map numbers them
 REGISTERS_MAX = 125  # in one reply (6.3 and 6.4)
 
@@ -212,7 +228,7 @@ class _LayoutMaker:
             "encoder_node": self._node(encoder.address if encoder else None),
             "counter_bits": encoder.bits if encoder else TIMED_BITS,
             "counts_per_m": self.per_m[belt.name],
-            "run_node": self._node(belt.run),
+            "run_node": self.nodes[belt.drive.node] if belt.drive else self._node(belt.run),
             "stop_on_jam": belt.stop_on_jam,
             "length_counts": counts(belt.length_mm),
             "speed_counts_s": counts(belt.speed_mm_s),
@@ -431,7 +447,7 @@ def compile_wiring(hub: Hub) -> Wiring:
     signals = [row for i, block in enumerate(blocks) for row in _signals(hub, i, block)]
     return Wiring(
         links=_table((_link(hub, link) for link in hub.links), tables.LINK),
-        nodes=_table((_node(hub, node) for node in hub.nodes), tables.NODE_WIRE),
+        nodes=_table(_nodes(hub), tables.NODE_WIRE),
         polls=_table((_poll(hub, block) for block in blocks), tables.POLL),
         signals=_table(sorted(signals, key=lambda row: (row["poll"], row["offset"])), tables.SIGNAL),
         counters=_table(
@@ -441,6 +457,7 @@ def compile_wiring(hub: Hub) -> Wiring:
         framings=_table(map(_framing, hub.scanners), tables.FRAMING),
         levels=_table(_levels(hub), tables.LEVEL),
         gaugings=_table(map(gauging_of, hub.scales), tables.GAUGING),
+        steps=_table((step_row(node, step) for node, _, step in all_steps(hub)), tables.DEVICE_STEP),
     )
 
 
@@ -452,7 +469,15 @@ def _link(hub: Hub, link: Link) -> dict[str, int]:
         "scanner": (scanners | scales).get(link.name, NO_INDEX),
         "in_flight_max": link.in_flight_max if isinstance(link, ModbusTcpLink) else 1,
         "baud": getattr(link, "baud", 0),
-    }
+    } | pauses_of(hub, link.name)
+
+
+def _nodes(hub: Hub) -> Iterator[dict[str, int]]:
+    first_step = 0
+    for node in hub.nodes:
+        sections = sections_of(hub, node)
+        yield _node(hub, node) | node_row(node, sections, first_step)
+        first_step += sum(map(len, sections.values()))
 
 
 def _node(hub: Hub, node: Node) -> dict[str, int]:
@@ -461,7 +486,10 @@ def _node(hub: Hub, node: Node) -> dict[str, int]:
     return {
         "link": _index(hub.links)[node.link],
         "unit": node.unit,
-        "n_outputs": max((coil.number + 1 for coil in coils if coil.node == node.name), default=0),
+        "n_outputs": max(
+            (on_wire(hub, coil).number + 1 - first_coil(node) for coil in coils if coil.node == node.name),
+            default=0,
+        ),
         "timeout_ns": node.timeout_ms * NS_PER_MS,
     } | (_native(hub, node) if node.firmware == "hubctl" else {})
 
@@ -483,12 +511,13 @@ def _native(hub: Hub, node: Node) -> dict[str, int]:
 
 def _blocks(hub: Hub) -> list[_Block]:
     """Every poll: for each node and table, the spans that hold what is wanted."""
-    wants = sorted(_wants(hub), key=lambda want: (want.address.number, want.width))
+    wired = (want._replace(address=on_wire(hub, want.address, want.width)) for want in _wants(hub))
+    wants = sorted(wired, key=lambda want: (want.address.number, want.width))
     return [
         block
         for i, node in enumerate(hub.nodes)
         for space in (Space.INPUT, Space.HOLDING, Space.DISCRETE, Space.COIL, Space.EYE)
-        for block in _split(i, space, [w for w in wants if w.address[:2] == (node.name, space)])
+        for block in _split(i, node, space, [w for w in wants if w.address[:2] == (node.name, space)])
     ]
 
 
@@ -544,24 +573,28 @@ def _n_registers(encoder: Encoder) -> int:
     return 1 if encoder.bits == 16 else 2
 
 
-def _split(node: int, space: Space, wants: Sequence[_Want]) -> Iterator[_Block]:
+def _split(index: int, node: Node, space: Space, wants: Sequence[_Want]) -> Iterator[_Block]:
     """Blocks of at most as many bits or registers as one reply carries; `wants` come by address."""
     if space is Space.EYE and wants:
-        yield _Block(node, space, 0, 1, tuple(wants))  # one register, a bit an eye
+        yield _Block(index, space, 0, 1, tuple(wants))  # one register, a bit an eye
         return
-    limit = BITS_MAX if space in (Space.COIL, Space.DISCRETE) else REGISTERS_MAX
+    limit = limit_of(node, space, BITS_MAX if space in (Space.COIL, Space.DISCRETE) else REGISTERS_MAX)
+    first, until = 0, 0
     inside: list[_Want] = []
     for want in wants:
-        if inside and want.address.number + want.width - inside[0].address.number > limit:
-            yield _block(node, space, inside)
+        end = want.address.number + want.width
+        if inside and end > until:
+            yield _block(index, space, first, inside)
             inside = []
+        if not inside:
+            first, span_end = limit.first_of(want.address.number)
+            until = min(span_end, first + limit.n_things)
         inside.append(want)
     if inside:
-        yield _block(node, space, inside)
+        yield _block(index, space, first, inside)
 
 
-def _block(node: int, space: Space, wants: Sequence[_Want]) -> _Block:
-    first = wants[0].address.number
+def _block(node: int, space: Space, first: int, wants: Sequence[_Want]) -> _Block:
     end = max(want.address.number + want.width for want in wants)
     return _Block(node, space, first, end - first, tuple(wants))
 
@@ -587,18 +620,18 @@ def _signals(hub: Hub, poll: int, block: _Block) -> Iterator[dict[str, int]]:
                 "index": want.row,
                 "invert": want.invert,
                 "belt": want.belt if want.belt in counted else NO_INDEX,
-                **(_weight(hub.scales[want.row], block) if want.kind is Kind.WEIGHT else {}),
+                **(_weight(hub, hub.scales[want.row], block) if want.kind is Kind.WEIGHT else {}),
                 "which": want.which,
             }
 
 
-def _weight(scale: Scale, block: _Block) -> dict[str, int]:
+def _weight(hub: Hub, scale: Scale, block: _Block) -> dict[str, int]:
     """Where a reply has the bit and the register of a scale."""
     assert scale.weight is not None
     assert scale.ready is not None
     return {
-        "offset": _bit_offset(block, parse_address(scale.ready)),
-        "register": parse_address(scale.weight).number - block.first,
+        "offset": _bit_offset(block, on_wire(hub, parse_address(scale.ready))),
+        "register": on_wire(hub, parse_address(scale.weight)).number - block.first,
         "g_per_count": scale.g_per_count,
     }
 
@@ -617,7 +650,7 @@ def _counters(hub: Hub, poll: int, block: _Block) -> Iterator[dict[str, int]]:
                 "poll": poll,
                 "register": want.address.number - block.first,
                 "bits": encoder.bits,
-                "low_word_first": encoder.word_order == "low_first",
+                "low_word_first": word_order(hub, hub.belts[want.row]) == "low_first",
                 "belt": want.row,
             }
 
@@ -629,9 +662,13 @@ def _outputs(hub: Hub) -> Iterator[dict[str, int]]:
         if chute.output is None:
             yield {"node": NO_INDEX}
         else:
-            coil = parse_address(chute.output)
-            hold_ns = hold_ms[chute.diverter or ""] * NS_PER_MS
-            yield {"node": nodes[coil.node], "coil": coil.number, "hold_ns": hold_ns}
+            coil = on_wire(hub, parse_address(chute.output))
+            held_ms = hold_ms[chute.diverter or ""]
+            yield {
+                "node": nodes[coil.node],
+                "coil": coil.number,
+                "hold_ns": held_ms * NS_PER_MS,
+            } | pulse_row(node_at(hub, coil), coil.number, held_ms)
 
 
 def _level_wants(hub: Hub) -> Iterator[tuple[Kind, int, str]]:
@@ -651,8 +688,18 @@ def _level_wants(hub: Hub) -> Iterator[tuple[Kind, int, str]]:
 def _levels(hub: Hub) -> Iterator[dict[str, int]]:
     nodes = _index(hub.nodes)
     for kind, index, text in _level_wants(hub):
-        coil = parse_address(text)
-        yield {"kind": kind, "index": index, "node": nodes[coil.node], "coil": coil.number}
+        coil = on_wire(hub, parse_address(text))
+        yield {
+            "kind": kind,
+            "index": index,
+            "node": nodes[coil.node],
+            "coil": coil.number,
+            "function": WRITE_COIL,
+            "on_value": COIL_ON,
+        }
+    for i, belt in enumerate(hub.belts):
+        if belt.drive is not None:
+            yield {"kind": Kind.RUN_BELT, "index": i, "node": nodes[belt.drive.node]} | drive_row(hub, belt)
 
 
 def _framing(scanner: Scanner) -> dict[str, int | bytes]:

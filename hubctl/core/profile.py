@@ -304,6 +304,16 @@ def word_of(word: int | str, profile: Profile, watchdog_ms: int) -> int:
     return watchdog_ms // profile.watchdog.unit_ms
 
 
+def written(at: int, word: int, why: str) -> Step:
+    """A step that writes one register."""
+    return Step.model_validate({"table": "holding", "at": at, "write": [word], "why": why})
+
+
+def proved(at: int, word: int, why: str) -> Step:
+    """A step that reads one register, which must have that value."""
+    return Step.model_validate({"table": "holding", "at": at, "equals": [word], "why": why})
+
+
 def step_words(step: Step) -> str:
     """What a step asks, for a person: `holding 0x2011 must be 750`."""
     place = f"{step.table} {step.at + step.skip:#06x}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubctl.core.address import parse_address
 from hubctl.core.config import Source, nearest
+from hubctl.core.devices import check_devices
 from hubctl.core.natives import check_natives
 from hubctl.core.shape import known
 from hubctl.core.where import Path
@@ -57,6 +58,7 @@ def check_references(hub: Hub, source: Source) -> None:
     for path, address in _addresses(hub):
         _refuse_unknown_node(source, path, address)
     check_natives(hub, source, list(_addresses(hub)))
+    check_devices(hub, source, list(_addresses(hub)))
     _check_links(hub, source)
     _check_signals(hub, source)
     _check_chutes(hub, source)

@@ -294,6 +294,8 @@ LINK = np.dtype(
         ("in_flight_max", "<u2"),  # for Modbus: requests under way at once
         ("reserved", "<u2"),
         ("baud", "<i8"),  # for serial lines: sets the quiet time between frames
+        ("gap_ns", "<i8"),  # for Modbus: at least so much quiet between an answer and the next request
+        ("settle_ns", "<i8"),  # and after a connection
     ]
 )
 
@@ -309,6 +311,42 @@ NODE_WIRE = np.dtype(
         ("leads", "<u2"),  # our firmware: 1: the belt's count is this node's
         ("watchdog_ms", "<u2"),
         ("encoder_mode", "<u2"),  # as in the register map
+        ("first_coil", "<u2"),  # address of its first output
+        ("shown_by", "<u2"),  # outputs are read back so much further up, modulo 2**16
+        ("safe_exception", "<u2"),  # by which it answers everything in its safe state; 0: by none
+        ("first_step", "<u2"),  # its steps stand together: what it is,
+        ("n_identity", "<u2"),
+        ("n_clear", "<u2"),  # how it leaves its safe state,
+        ("n_stop", "<u2"),  # how what it drives stops,
+        ("n_arm", "<u2"),  # how it is made ready, and proved to be,
+        ("n_keep", "<u2"),  # and what is done in turn while it is up
+        ("keep_ns", "<i8"),  # between two of these
+    ]
+)
+
+
+class StepRule(IntEnum):
+    """What a step of a device does, or what the answer to it must be."""
+
+    WRITE = 0  # the bytes
+    TURN = 1  # one register's bytes, another one each time
+    ANSWER = 2  # it reads, and anything will do
+    EQUAL = 3  # the bytes, where the mask has bits
+    ONE_OF = 4  # one register of several
+    CONTAIN = 5  # the bytes, anywhere
+
+
+DEVICE_STEP = np.dtype(
+    [
+        ("rule", "<u2"),  # StepRule
+        ("function", "<u2"),
+        ("address", "<u2"),
+        ("count", "<u2"),  # of bits or registers
+        ("skip_bytes", "<u2"),  # of the answer, before those that are compared
+        ("n_bytes", "<u2"),  # written, or compared
+        ("optional", "<u2"),  # 1: an exception to it does not matter
+        ("data", "S40"),  # bytes as they travel
+        ("mask", "S40"),
     ]
 )
 
@@ -358,7 +396,10 @@ LEVEL = np.dtype(
         ("kind", "<u2"),  # the command that sets it: Kind.HOLD_INDUCT, RUN_BELT or SHOW_LIGHT
         ("index", "<u2"),  # induct eye or belt; the lamp's bits of TowerLight, steady and blinking
         ("node", "<u2"),
-        ("coil", "<u2"),
+        ("coil", "<u2"),  # or the register
+        ("function", "<u2"),  # that writes it: 5 a coil, 6 a register
+        ("on_value", "<u2"),  # as written
+        ("off_value", "<u2"),
     ]
 )
 
@@ -366,7 +407,8 @@ OUTPUT = np.dtype(
     [
         ("node", "<u2"),  # NO_INDEX: the chute has no output
         ("coil", "<u2"),
-        ("reserved", "<u4"),
+        ("pulse_coil", "<u2"),  # of a node that times the pulse itself: where its time is written
+        ("pulse_value", "<u2"),  # the time, in the device's unit; 0: the coil is switched off by us
         ("hold_ns", "<i8"),  # how long the coil stays on
     ]
 )
@@ -422,6 +464,7 @@ class Wiring(NamedTuple):
     framings: Table  # FRAMING, one for each scanner
     levels: Table = np.zeros(0, LEVEL)  # outputs that stay on or off until they are told otherwise
     gaugings: Table = np.zeros(0, GAUGING)  # one for each scale
+    steps: Table = np.zeros(0, DEVICE_STEP)  # of nodes with a profile
 
 
 ASSIGNMENT = np.dtype(

@@ -264,10 +264,18 @@ def test_links_nodes_and_outputs(demo: Hub) -> None:
         "in_flight_max": 1,
         "reserved": 0,
         "baud": 115_200,
+        "gap_ns": 0,
+        "settle_ns": 0,
     }
     assert wiring.links["scanner"].tolist()[-2:] == [0, 1]
     assert wiring.nodes["n_outputs"].tolist() == [0, 12, 12, 12, 12]
-    assert row(wiring.outputs, 13) == {"node": 2, "coil": 1, "reserved": 0, "hold_ns": 100 * MS}
+    assert row(wiring.outputs, 13) == {
+        "node": 2,
+        "coil": 1,
+        "pulse_coil": 0,
+        "pulse_value": 0,
+        "hold_ns": 100 * MS,
+    }
     assert row(wiring.outputs, 48)["node"] == NO_INDEX
 
 

@@ -17,6 +17,7 @@ C_TYPES = {
     "int64_t": "<i8",
     "char[4]": "S4",
     "char[16]": "S16",
+    "char[40]": "S40",
     "char[56]": "S56",
 }
 STRUCTS = [
@@ -35,6 +36,7 @@ STRUCTS = [
     ("_tables", "Host", tables.HOST),
     ("_tables", "Link", tables.LINK),
     ("_tables", "NodeWire", tables.NODE_WIRE),
+    ("_tables", "DeviceStep", tables.DEVICE_STEP),
     ("_tables", "Poll", tables.POLL),
     ("_tables", "Signal", tables.SIGNAL),
     ("_tables", "Counter", tables.COUNTER),
@@ -61,6 +63,7 @@ ENUMS = [
     ("_tables", "LinkKind", tables.LinkKind),
     ("_tables", "GaugeFormat", tables.GaugeFormat),
     ("_tables", "Policy", tables.Policy),
+    ("_tables", "StepRule", tables.StepRule),
 ]
 # Cython's enums share one name space, so some of their names say more.
 PREFIXES = {
@@ -70,6 +73,7 @@ PREFIXES = {
     "TowerLight": "LAMP_",
     "Stamp": "STAMP_",
     "GaugeFormat": "GAUGE_",
+    "StepRule": "STEP_",
 }
 RENAMED = {
     "UNEXPECTED_TRACK": "UNEXPECTED",

@@ -12,7 +12,7 @@ from hubctl._master import ModbusMaster
 from hubctl.core.events import NO_COUNTS, RECORD, Flag, Kind, Reason, Records, empty
 from hubctl.core.tables import LinkKind, Wiring
 
-ABSENT, CLEARING, CHECKING, BASELINE, UP, SAFE, UNSAFE = range(7)
+ABSENT, PREPARING, CLEARING, CHECKING, BASELINE, UP, SAFE, UNSAFE = range(8)
 PERIOD_NS = 5 * MS
 DISCRETE = {"node": 0, "function": 2, "address": 0, "count": 16, "period_ns": PERIOD_NS}
 REGISTERS = {"node": 0, "function": 4, "address": 0, "count": 3, "period_ns": PERIOD_NS}
