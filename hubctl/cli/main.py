@@ -11,6 +11,7 @@ from hubctl.cli.check import check
 from hubctl.cli.demo import demo
 from hubctl.cli.faultlink import faultlink
 from hubctl.cli.labels import app as labels_app
+from hubctl.cli.modbus import app as modbus_app
 from hubctl.cli.output import run as run_guarded
 from hubctl.cli.plan import app as plan_app
 from hubctl.cli.profile import app as profile_app
@@ -33,6 +34,7 @@ app.command("sim")(sim)
 app.command("tell")(tell)
 app.command("swarm")(swarm)
 app.add_typer(labels_app, name="labels")
+app.add_typer(modbus_app, name="modbus")
 app.add_typer(plan_app, name="plan")
 app.add_typer(profile_app, name="profile")
 

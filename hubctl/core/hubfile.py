@@ -48,6 +48,7 @@ BitAddress: TypeAlias = Annotated[str, AfterValidator(bit_address), _ADDRESS]
 CoilAddress: TypeAlias = Annotated[str, AfterValidator(coil_address), _ADDRESS]
 DivertAddress: TypeAlias = Annotated[str, AfterValidator(divert_address), _ADDRESS]
 RegisterAddress: TypeAlias = Annotated[str, AfterValidator(register_address), _ADDRESS]
+FileName: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096)]
 Marker: TypeAlias = Annotated[str, Field(max_length=4), AfterValidator(_ascii)]
 Word: TypeAlias = Annotated[str, Field(max_length=16), AfterValidator(_ascii)]
 PositionMm: TypeAlias = Annotated[int, Field(ge=0, le=LENGTH_MM_MAX)]
@@ -195,6 +196,28 @@ class ModbusRtuTcpLink(_TcpLink):
     )
 
 
+class ModbusTlsLink(_TcpLink):
+    """Modbus TCP within TLS, both sides showing a certificate; for what is not hot."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["modbus-tls"] = Field(description="what is spoken")
+    port: int = Field(802, ge=1, le=65535, description="TCP port of the device")
+    ca: FileName = Field(description="PEM file of the authority that signed the device's certificate")
+    certificate: FileName = Field(
+        description="PEM file of our certificate, with our role if the device asks for one"
+    )
+    key: FileName = Field(description="PEM file of its private key, without a password")
+    server_name: str = Field("", max_length=255, description="name in the device's certificate; default host")
+    in_flight_max: int = Field(
+        1, ge=1, le=16, description="requests under way at once; more than 1 only if the device says so"
+    )
+
+    def beside(self, directory: Path) -> ModbusTlsLink:
+        """The same with its files found from a directory."""
+        names = ("ca", "certificate", "key")
+        return self.model_copy(update={name: str(directory / getattr(self, name)) for name in names})
+
+
 class ScannerTcpLink(_TcpLink):
     """A scanner over TCP."""
 
@@ -227,6 +250,7 @@ Link: TypeAlias = Annotated[
     ModbusTcpLink
     | ModbusRtuLink
     | ModbusRtuTcpLink
+    | ModbusTlsLink
     | ScannerTcpLink
     | ScannerSerialLink
     | ScaleTcpLink
@@ -556,7 +580,9 @@ def load_hub(file: Path) -> Hub:
     ConfigError
         With every fault of the file.
     """
-    return hub_of(Source.read(file))
+    hub = hub_of(Source.read(file))
+    links = [link.beside(file.parent) if isinstance(link, ModbusTlsLink) else link for link in hub.links]
+    return hub.model_copy(update={"links": links})
 
 
 def hub_of(source: Source) -> Hub:
@@ -622,7 +648,7 @@ def plan_beside(hub_file: Path) -> Path:
 def readdress(hub: Hub, addresses: Mapping[str, tuple[str, int] | str]) -> Hub:
     """The same hub with other link addresses: (host, port) or serial device by the link's name.
 
-    A Modbus link over TCP that is given a device becomes a serial one.
+    A Modbus link over TCP that is given a device becomes a serial one, and one with TLS becomes one without.
     """
     links = [
         _readdressed(link, addresses[link.name]) if link.name in addresses else link for link in hub.links
@@ -631,9 +657,12 @@ def readdress(hub: Hub, addresses: Mapping[str, tuple[str, int] | str]) -> Hub:
 
 
 def _readdressed(link: Link, address: tuple[str, int] | str) -> Link:
+    if link.kind == "modbus-tls" and not isinstance(address, str):
+        place = {"host": address[0], "port": address[1], "in_flight_max": link.in_flight_max}
+        return ModbusTcpLink.model_validate({"name": link.name, "kind": "modbus-tcp", **place})
     if not isinstance(address, str):
         return link.model_copy(update={"host": address[0], "port": address[1]})
-    if link.kind == "modbus-tcp":
+    if link.kind in ("modbus-tcp", "modbus-tls"):
         return ModbusRtuLink.model_validate({"name": link.name, "kind": "modbus-rtu", "device": address})
     return link.model_copy(update={"device": address})
 

@@ -40,7 +40,6 @@ from hubctl.core.hubfile import (
     Hub,
     Link,
     Machine,
-    ModbusTcpLink,
     Node,
     Scale,
     Scanner,
@@ -66,6 +65,7 @@ _LINK_KINDS = {
     "modbus-tcp": LinkKind.MODBUS_TCP,
     "modbus-rtu": LinkKind.MODBUS_RTU,
     "modbus-rtu-tcp": LinkKind.MODBUS_RTU_TCP,
+    "modbus-tls": LinkKind.MODBUS_TCP,
     "scanner-tcp": LinkKind.SCANNER,
     "scanner-serial": LinkKind.SCANNER,
     "scale-tcp": LinkKind.SCALE,
@@ -467,7 +467,7 @@ def _link(hub: Hub, link: Link) -> dict[str, int]:
     return {
         "kind": _LINK_KINDS[link.kind],
         "scanner": (scanners | scales).get(link.name, NO_INDEX),
-        "in_flight_max": link.in_flight_max if isinstance(link, ModbusTcpLink) else 1,
+        "in_flight_max": getattr(link, "in_flight_max", 1),
         "baud": getattr(link, "baud", 0),
     } | pauses_of(hub, link.name)
 

@@ -10,10 +10,17 @@ import errno
 import os
 import select
 import socket
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from hubctl.core.events import LinkFault
-from hubctl.core.hubfile import Link, ModbusRtuTcpLink, ModbusTcpLink, ScaleTcpLink, ScannerTcpLink
+from hubctl.core.hubfile import (
+    Link,
+    ModbusRtuTcpLink,
+    ModbusTcpLink,
+    ModbusTlsLink,
+    ScaleTcpLink,
+    ScannerTcpLink,
+)
 from hubctl.io.ports import PortError, open_port
 
 RETRY_NS_MIN = 100_000_000
@@ -113,7 +120,7 @@ class SerialDial:
     """Opens a serial port."""
 
     def __init__(self, link: Link) -> None:
-        assert not isinstance(link, TCP_LINKS)
+        assert not isinstance(link, TCP_LINKS | ModbusTlsLink)
         self.address = link.device
         self._link = link
 
@@ -132,11 +139,12 @@ class SerialDial:
         """Nothing is ever half open."""
 
 
-AnyDial: TypeAlias = TcpDial | SerialDial
-
-
-def dial_of(link: Link) -> AnyDial:
+def dial_of(link: Link) -> Dial:
     """How the device of a link is reached."""
+    if isinstance(link, ModbusTlsLink):
+        from hubctl.io.tls import TlsDial  # stands on this module, and few hubs need its library
+
+        return TlsDial(link)
     if isinstance(link, TCP_LINKS):
         return TcpDial(link.host, link.port)
     return SerialDial(link)

@@ -90,7 +90,7 @@ class LiveHub:
             return self._native(hub, native[0])
         if link.kind == "modbus-rtu":
             return SerialNodes(self._units(hub, link))
-        if link.kind in ("modbus-tcp", "modbus-rtu-tcp"):
+        if link.kind in ("modbus-tcp", "modbus-rtu-tcp", "modbus-tls"):
             return TcpNodes(self._units(hub, link), rtu=link.kind == "modbus-rtu-tcp")
         if link.kind in ("scale-tcp", "scale-serial"):
             twin = self._scales[self._scale_names.index(link.name)]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-import threading
 import time
+import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
+from peers import LibmodbusNode, PymodbusNode
 from rig import (
     LINK_FIRST,
     LINK_SCANNER,
@@ -95,38 +93,34 @@ def test_a_stamp_comes_with_the_read(
 # Against pymodbus, an independent peer
 
 
-class PymodbusNode:
-    """pymodbus's server on a thread of its own."""
+def test_libmodbus_as_the_node(tmp_path: Path) -> None:
+    node = LibmodbusNode(tmp_path)
+    with Rig(tmp_path, machine=True) as rig:
+        rig.attach()
+        rig.reactor.attach(LINK_FIRST, connected(node.port))
+        rig.until_up(0, 1)
+        until(lambda: rig.reactor.statistics().links[LINK_FIRST].n_frames > 20, "answers")
+        assert rig.reactor.stop(2.0)
+        assert rig.refusals(LINK_FIRST) == {}
+    node.close()
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server = self._wait(self._started())
-        self.port: int = self._server.transport.sockets[0].getsockname()[1]
 
-    async def _started(self) -> ModbusTcpServer:
-        coils = SimData(0, values=[False] * 16, datatype=DataType.BITS)
-        rest = SimData(0, values=[0] * 16, datatype=DataType.REGISTERS)
-        device = SimDevice(1, simdata=([coils], [coils], [rest], [rest]))
-        server = ModbusTcpServer(device, address=("127.0.0.1", 0))
-        await server.listen()
-        return server
-
-    def coil(self, address: int) -> bool:
-        async def read() -> bool:
-            values = await self._server.context.async_getValues(1, 1, address, 1)
-            return bool(values[0])
-
-        return bool(self._wait(read()))
-
-    def close(self) -> None:
-        self._wait(self._server.shutdown())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    def _wait(self, awaitable):  # type: ignore[no-untyped-def]
-        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(10)
+def test_libmodbus_on_a_line_as_the_node(tmp_path: Path) -> None:
+    """A pty has two ends, and libmodbus opens the one that has a name."""
+    near, far = os.openpty()
+    tty.setraw(near)
+    tty.setraw(far)
+    os.set_blocking(near, False)
+    node = LibmodbusNode(tmp_path, os.ttyname(far))
+    with Rig(tmp_path, os.ttyname(far), machine=True) as rig:
+        rig.attach()
+        rig.reactor.attach(LINK_FIRST, near)
+        rig.until_up(0, 1)
+        until(lambda: rig.reactor.statistics().links[LINK_FIRST].n_frames > 20, "answers")
+        assert rig.reactor.stop(2.0)
+        assert rig.refusals(LINK_FIRST) == {}
+    node.close()
+    os.close(far)
 
 
 def test_pymodbus_as_the_node(tmp_path: Path) -> None:
