@@ -120,7 +120,8 @@ class SerialDial:
     """Opens a serial port."""
 
     def __init__(self, link: Link) -> None:
-        assert not isinstance(link, TCP_LINKS | ModbusTlsLink)
+        assert not isinstance(link, ModbusTlsLink)
+        assert not isinstance(link, TCP_LINKS)
         self.address = link.device
         self._link = link
 
