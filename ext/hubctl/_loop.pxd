@@ -13,6 +13,7 @@ from hubctl._records cimport Record
 from hubctl._ring cimport Ring
 from hubctl._system cimport epoll_event
 from hubctl._tables cimport Framing, Gauging
+from hubctl._wheel cimport Wheels
 from hubctl._wires cimport Field
 
 cdef enum:
@@ -40,7 +41,8 @@ cdef struct LinkIo:
     int scale                  # row of the scale, or -1 on another's link
     Framer framer
     Gauge gauge
-    Master* master             # NULL on a scanner's or a scale's link
+    Master* master             # NULL on a link that does not speak Modbus
+    Wheels* wheels             # NULL on a link that does not speak to wheel diverters
     uint64_t n_bytes
     uint64_t n_attached
     int fault                  # the last one

@@ -35,7 +35,11 @@ from hubctl._system cimport (
     EPOLLET, EPOLLIN, EPOLLRDHUP, close, epoll_event, epoll_wait, hub_arm, hub_bell, hub_epoll, hub_is_transient,
     hub_no_slack, hub_now_ns, hub_timer, hub_unwatch, hub_watch, read, write,
 )
-from hubctl._tables cimport MODBUS_RTU, SCALE, SCANNER, STAMP_ENCODER, STAMP_TRIGGER, Framing, Gauging
+from hubctl._tables cimport MODBUS_RTU, SCALE, SCANNER, STAMP_ENCODER, STAMP_TRIGGER, WHEEL, Framing, Gauging
+from hubctl._wheel cimport (
+    wheels_are_settled, wheels_clear, wheels_connect, wheels_disconnect, wheels_fire, wheels_free, wheels_have_fires,
+    wheels_make_safe, wheels_new, wheels_next_deadline, wheels_pump, wheels_receive,
+)
 from hubctl._wire cimport FOREIGN, channel_received, channel_room
 from hubctl._wires cimport UNSAFE, UP, Field
 
@@ -83,11 +87,13 @@ cdef void drop_link(Loop* l, int link, int fault, int64_t now_ns) noexcept nogil
     close(io.fd)
     io.fd = -1
     io.fault = fault
-    if io.master is NULL:
+    if io.master is not NULL:
+        master_disconnect(io.master, now_ns, &l.batch)
+    elif io.wheels is not NULL:
+        wheels_disconnect(io.wheels, now_ns, &l.batch)
+    else:
         framer_reset(&io.framer)
         gauge_reset(&io.gauge)
-    else:
-        master_disconnect(io.master, now_ns, &l.batch)
     tell_link(l, link, 0, fault, now_ns)
 
 
@@ -103,6 +109,8 @@ cdef void attach_link(Loop* l, int link, int fd, int64_t now_ns) noexcept nogil:
     io.fault = FAULT_NONE
     if io.master is not NULL:
         master_connect(io.master, now_ns)
+    if io.wheels is not NULL:
+        wheels_connect(io.wheels, now_ns)
     tell_link(l, link, 1, FAULT_NONE, now_ns)
     greet_scale(l, link, now_ns)
 
@@ -130,23 +138,29 @@ cdef void stamp_fires(Loop* l, bint is_written, int64_t now_ns) noexcept nogil:
             row.reason = NODE_DOWN
 
 
-cdef void flush_link(Loop* l, int link) noexcept nogil:
-    """Sends what the master has put ready. A peer that takes no bytes is as good as gone."""
-    cdef LinkIo* io = &l.links[link]
-    cdef int n = io.master.n_out
+cdef void flush_link(Loop* l, int link, const uint8_t* out, int* n_out) noexcept nogil:
+    """Sends what was put ready. A peer that takes no bytes is as good as gone."""
+    cdef int n = n_out[0]
     cdef int64_t sent
     if n == 0:
         return
-    sent = write(io.fd, io.master.out, n)
-    io.master.n_out = 0
+    sent = write(l.links[link].fd, out, n)
+    n_out[0] = 0
     stamp_fires(l, sent == n, hub_now_ns())
     if sent != n:
         drop_link(l, link, FAULT_STALLED if sent >= 0 or hub_is_transient() else FAULT_BROKEN, hub_now_ns())
 
 
 cdef void pump_link(Loop* l, int link, int64_t now_ns) noexcept nogil:
-    master_pump(l.links[link].master, now_ns, &l.batch)
-    flush_link(l, link)
+    cdef LinkIo* io = &l.links[link]
+    if io.wheels is NULL:
+        master_pump(io.master, now_ns, &l.batch)
+        flush_link(l, link, io.master.out, &io.master.n_out)
+        return
+    wheels_pump(io.wheels, now_ns, &l.batch)
+    flush_link(l, link, io.wheels.out, &io.wheels.n_out)
+    if io.wheels.is_silent:
+        drop_link(l, link, FAULT_SILENT, now_ns)
 
 
 # Steps
@@ -155,8 +169,11 @@ cdef void pump_link(Loop* l, int link, int64_t now_ns) noexcept nogil:
 cdef void obey_fire(Loop* l, const Record* command, int64_t now_ns) noexcept nogil:
     cdef int link = l.link_of_chute[command.chute] if command.chute < l.n_chutes else NO_INDEX
     cdef Record* row
-    if link != NO_INDEX:
+    if link != NO_INDEX and l.links[link].master is not NULL:
         master_fire(l.links[link].master, command, now_ns, &l.batch)
+        return
+    if link != NO_INDEX and l.links[link].wheels is not NULL:
+        wheels_fire(l.links[link].wheels, command, now_ns, &l.batch)
         return
     row = batch_add(&l.batch, FIRE_RESULT, now_ns)
     row.parcel, row.seq, row.chute, row.device = command.parcel, command.seq, command.chute, command.device
@@ -170,9 +187,11 @@ cdef void obey_arm(Loop* l, const Record* command) noexcept nogil:
 
 
 cdef void obey_clear(Loop* l, const Record* command) noexcept nogil:
-    cdef Master* m = l.links[l.field.nodes[command.device].link].master
-    if m is not NULL and m.session is not NULL:
-        session_clear(m.session)
+    cdef LinkIo* io = &l.links[l.field.nodes[command.device].link]
+    if io.master is not NULL and io.master.session is not NULL:
+        session_clear(io.master.session)
+    if io.wheels is not NULL:
+        wheels_clear(io.wheels, command.device)
 
 
 cdef bint is_lit(int light, int lamp, int64_t now_ns) noexcept nogil:
@@ -189,8 +208,12 @@ cdef void show_lamps(Loop* l, int64_t now_ns) noexcept nogil:
             l.field.level_status[i].wanted = is_lit(l.light, l.field.levels[i].index, now_ns)
 
 
-cdef bint has_commands(const Master* m) noexcept nogil:
-    return m.n_fires > 0 or (m.session is not NULL and m.session.n_orders > 0)
+cdef bint has_commands(const LinkIo* io) noexcept nogil:
+    if io.wheels is not NULL:
+        return wheels_have_fires(io.wheels)
+    if io.master is NULL:
+        return False
+    return io.master.n_fires > 0 or (io.master.session is not NULL and io.master.session.n_orders > 0)
 
 
 cdef void obey(Loop* l, int n_out, int64_t now_ns) noexcept nogil:
@@ -212,7 +235,7 @@ cdef void obey(Loop* l, int n_out, int64_t now_ns) noexcept nogil:
     if not any_fire:
         return
     for i in range(l.n_links):
-        if l.links[i].master is not NULL and l.links[i].fd >= 0 and has_commands(l.links[i].master):
+        if l.links[i].fd >= 0 and has_commands(&l.links[i]):
             pump_link(l, i, now_ns)
 
 
@@ -356,7 +379,11 @@ cdef void read_text(Loop* l, int link) noexcept nogil:
     cdef int64_t now_ns = hub_now_ns()
     if n > 0:
         io.n_bytes += n
-        if io.scale >= 0:
+        if io.wheels is not NULL:
+            wheels_receive(io.wheels, l.scratch, <int>n, now_ns, &l.batch)
+            pump_link(l, link, now_ns)
+            absorb(l, now_ns)
+        elif io.scale >= 0:
             take_gauged(l, link, l.scratch, <int>n, now_ns)
         else:
             take_frames(l, link, l.scratch, <int>n, now_ns)
@@ -447,7 +474,9 @@ cdef void serve_links(Loop* l, int64_t now_ns) noexcept nogil:
     for i in range(l.n_links):
         if l.links[i].fd < 0:
             continue
-        if l.links[i].master is NULL:
+        if l.links[i].wheels is not NULL:
+            pump_link(l, i, now_ns)
+        elif l.links[i].master is NULL:
             if framer_next_deadline(&l.links[i].framer) <= now_ns:
                 framer_received(&l.links[i].framer, now_ns, &event)
             if gauge_next_deadline(&l.links[i].gauge) <= now_ns:
@@ -474,12 +503,16 @@ cdef void begin_stop(Loop* l, int64_t now_ns) noexcept nogil:
     for i in range(l.n_links):
         if l.links[i].master is not NULL:
             master_make_safe(l.links[i].master, now_ns, &l.batch)
+        if l.links[i].wheels is not NULL:
+            wheels_make_safe(l.links[i].wheels, now_ns, &l.batch)
 
 
 cdef bint are_settled(const Loop* l) noexcept nogil:
     cdef int i
     for i in range(l.n_links):
         if l.links[i].master is not NULL and not master_is_settled(l.links[i].master):
+            return False
+        if l.links[i].wheels is not NULL and not wheels_are_settled(l.links[i].wheels):
             return False
     return True
 
@@ -512,7 +545,9 @@ cdef int64_t earliest_due(Loop* l, int64_t now_ns) noexcept nogil:
     for i in range(l.n_links):
         if l.links[i].fd < 0:
             continue
-        if l.links[i].master is NULL:
+        if l.links[i].wheels is not NULL:
+            due_ns = min(due_ns, wheels_next_deadline(l.links[i].wheels, now_ns))
+        elif l.links[i].master is NULL:
             due_ns = min(due_ns, framer_next_deadline(&l.links[i].framer))
             due_ns = min(due_ns, gauge_next_deadline(&l.links[i].gauge))
         else:
@@ -580,6 +615,11 @@ cdef bint build_links(Loop* l, const Framing* framings, const Gauging* gaugings)
             continue
         if l.links[i].scale >= 0:
             gauge_init(&l.links[i].gauge, &gaugings[l.links[i].scale])
+            continue
+        if l.field.links[i].kind == WHEEL:
+            l.links[i].wheels = wheels_new(l.field, i)
+            if l.links[i].wheels is NULL:
+                return False
             continue
         l.links[i].master = master_new(l.field, i)
         if l.links[i].master is NULL:
@@ -663,6 +703,7 @@ cdef void loop_free(Loop* l) noexcept nogil:
         for i in range(l.n_links):
             close_own(l.links[i].fd)
             master_free(l.links[i].master)
+            wheels_free(l.links[i].wheels)
     free(l.links)
     free(l.link_of_chute)
     free(l.batch.rows)

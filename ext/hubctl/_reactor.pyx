@@ -25,6 +25,7 @@ from hubctl._wires cimport Wires
 
 from hubctl._framer import FrameKind, check_framing
 from hubctl._gauge import GaugeSaid, check_gauging
+from hubctl._wheel import WheelSaid
 from hubctl._wire import Refusal
 from hubctl.core.events import RECORD as _RECORD
 from hubctl.core.events import Kind, LinkFault
@@ -250,6 +251,8 @@ cdef class Reactor:
             "n_attached": self.loop.links[k].n_attached,
             "n_bytes": self.loop.links[k].n_bytes,
         }
+        if self.loop.links[k].wheels is not NULL:
+            return LinkStatistics(**common, **self._wheels(k))
         if self.loop.links[k].master is NULL:
             said = self._scale(k) if self.loop.links[k].scale >= 0 else self._scanner(k)
             return LinkStatistics(**common, **said)
@@ -259,6 +262,13 @@ cdef class Reactor:
         cdef uint64_t* told = self.loop.links[<int>k].framer.told
         counts = {kind: told[<int>kind] for kind in FrameKind}
         n_frames = counts.pop(FrameKind.LABEL) + counts.pop(FrameKind.NO_READ)
+        refusals = {kind.name.lower(): n for kind, n in counts.items() if n}
+        return {"n_frames": n_frames, "refusals": refusals, "round_trip": Spread(0, 0, 0, 0, 0)}
+
+    def _wheels(self, k: int):
+        cdef uint64_t* told = self.loop.links[<int>k].wheels.told
+        counts = {kind: told[<int>kind] for kind in WheelSaid}
+        n_frames = sum(counts.pop(kind) for kind in (WheelSaid.STATUS, WheelSaid.ACK, WheelSaid.DONE, WheelSaid.SPEED))
         refusals = {kind.name.lower(): n for kind, n in counts.items() if n}
         return {"n_frames": n_frames, "refusals": refusals, "round_trip": Spread(0, 0, 0, 0, 0)}
 

@@ -2,7 +2,7 @@
 
 `io1/coil/0`, `io1/discrete/16`, `head/input/2.0` (bit 0 of input register 2), `head/holding/5.3`; a counter
 names its first register: `head/input/0`. Addresses count from 0, as on the wire. A node with our firmware has
-`n1/eye/3`, `n1/divert/5` and `n1/count` instead.
+`n1/eye/3`, `n1/divert/5` and `n1/count` instead, a wheel diverter `w1/turn/left` and `w1/turn/right`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 ADDRESS_MAX = 65535
 COIL_MAX = 1967  # one request makes all of a node's outputs safe (Modbus Application Protocol 1.1b3, 6.11)
-PATTERN = r"^[^\s/]{1,32}/((coil|discrete|holding|input|eye|divert)/[0-9]{1,5}(\.[0-9]{1,2})?|count)$"
+PATTERN = r"^[^\s/]{1,32}/((coil|discrete|holding|input|eye|divert)/[0-9]{1,5}(\.[0-9]{1,2})?|turn/(left|right)|count)$"
 FORM = 'must be like "io1/discrete/16" or "head/input/2.0"; with our firmware, "n1/eye/3"'
 NATIVE_MAX = 15  # eyes and diverters of a node with our firmware
 
@@ -28,9 +28,12 @@ class Space(IntEnum):
     EYE = 101
     DIVERT = 102
     COUNT = 103
+    TURN = 104
 
 
-BITS = (Space.COIL, Space.DISCRETE, Space.EYE, Space.DIVERT)
+SIDES = ("left", "right")  # of a wheel diverter, by number
+
+BITS = (Space.COIL, Space.DISCRETE, Space.EYE, Space.DIVERT, Space.TURN)
 NATIVE = (Space.EYE, Space.DIVERT, Space.COUNT)
 
 
@@ -57,6 +60,8 @@ def parse_address(text: str) -> Address:
     if not re.match(PATTERN, text):
         raise ValueError(FORM)
     node, space_name, place = (*text.split("/"), "0")[:3]
+    if place in SIDES:
+        return Address(node, Space.TURN, SIDES.index(place), None)
     number, _, bit = place.partition(".")
     address = Address(node, Space[space_name.upper()], int(number), int(bit) if bit else None)
     _refuse_range(address)
@@ -95,7 +100,7 @@ def coil_address(text: str) -> str:
 
 def divert_address(text: str) -> str:
     """The text, if it is the address of an output that can divert."""
-    return text if parse_address(text).space is Space.DIVERT else coil_address(text)
+    return text if parse_address(text).space in (Space.DIVERT, Space.TURN) else coil_address(text)
 
 
 def register_address(text: str) -> str:

@@ -246,6 +246,13 @@ class ScaleSerialLink(_SerialLink):
     kind: Literal["scale-serial"] = Field(description="what is spoken")
 
 
+class WheelTcpLink(_TcpLink):
+    """Wheel diverters (ShuDiNiao) over TCP; its nodes are wheels, their unit is which one."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["wheel-tcp"] = Field(description="what is spoken")
+
+
 Link: TypeAlias = Annotated[
     ModbusTcpLink
     | ModbusRtuLink
@@ -254,7 +261,8 @@ Link: TypeAlias = Annotated[
     | ScannerTcpLink
     | ScannerSerialLink
     | ScaleTcpLink
-    | ScaleSerialLink,
+    | ScaleSerialLink
+    | WheelTcpLink,
     Field(discriminator="kind"),
 ]
 
@@ -263,8 +271,10 @@ class Node(Section):
     """A controller reached over a link."""
 
     name: Name = Field(description="unique among nodes")
-    link: Name = Field(description="the Modbus link it is reached over")
-    unit: int = Field(1, ge=0, le=255, description="Modbus unit (slave address)")
+    link: Name = Field(description="the Modbus or wheel link it is reached over")
+    unit: int = Field(
+        1, ge=0, le=255, description="Modbus unit (slave address); of a wheel link, which wheel, from 1"
+    )
     period_ms: int = Field(5, ge=1, le=10_000, description="between two polls of its inputs")
     timeout_ms: int = Field(100, ge=1, le=10_000, description="after which a request counts as unanswered")
     firmware: Literal["modbus", "hubctl"] = Field(
@@ -475,7 +485,7 @@ class Chute(Section):
     diverter: Name | None = Field(None, description="absent for the chute at a belt's end")
     side: Literal["left", "right"] = Field("left", description="of the belt, seen downstream")
     output: DivertAddress | None = Field(
-        None, description='what diverts into it, like "io1/coil/0" or "n1/divert/5"'
+        None, description='what diverts into it, like "io1/coil/0", "n1/divert/5" or "w1/turn/left"'
     )
     to_belt: Name | None = Field(None, description="the belt it leads onto; absent: parcels end here")
     to_mm: PositionMm = Field(0, description="where on that belt a parcel's leading edge comes down")

@@ -70,6 +70,7 @@ _LINK_KINDS = {
     "scanner-serial": LinkKind.SCANNER,
     "scale-tcp": LinkKind.SCALE,
     "scale-serial": LinkKind.SCALE,
+    "wheel-tcp": LinkKind.WHEEL,
 }
 
 
@@ -487,7 +488,11 @@ def _node(hub: Hub, node: Node) -> dict[str, int]:
         "link": _index(hub.links)[node.link],
         "unit": node.unit,
         "n_outputs": max(
-            (on_wire(hub, coil).number + 1 - first_coil(node) for coil in coils if coil.node == node.name),
+            (
+                on_wire(hub, coil).number + 1 - first_coil(node)
+                for coil in coils
+                if coil.node == node.name and coil.space is not Space.TURN
+            ),
             default=0,
         ),
         "timeout_ns": node.timeout_ms * NS_PER_MS,

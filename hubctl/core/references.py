@@ -10,6 +10,7 @@ from hubctl.core.config import Source, nearest
 from hubctl.core.devices import check_devices
 from hubctl.core.natives import check_natives
 from hubctl.core.shape import known
+from hubctl.core.wheels import check_wheels
 from hubctl.core.where import Path
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def check_references(hub: Hub, source: Source) -> None:
         _refuse_unknown_node(source, path, address)
     check_natives(hub, source, list(_addresses(hub)))
     check_devices(hub, source, list(_addresses(hub)))
+    check_wheels(hub, source, list(_addresses(hub)))
     _check_links(hub, source)
     _check_signals(hub, source)
     _check_chutes(hub, source)
@@ -144,10 +146,11 @@ def _counters(hub: Hub) -> Iterator[tuple[int, str, int]]:
 
 def _check_links(hub: Hub, source: Source) -> None:
     kinds = {link.name: link.kind for _, link in entries(hub, "links", "name", "kind")}
-    for section, kind in (("nodes", "modbus"), ("scanners", "scanner"), ("scales", "scale")):
+    for section, *fitting in (("nodes", "modbus", "wheel"), ("scanners", "scanner"), ("scales", "scale")):
         for index, entry in entries(hub, section, "link"):
-            if entry.link is not None and not kinds.get(entry.link, kind).startswith(kind):
-                source.add((section, index, "link"), f"must be a {kind} link", f"it is {kinds[entry.link]}")
+            if entry.link is not None and not kinds.get(entry.link, fitting[0]).startswith(tuple(fitting)):
+                message = f"must be a {' or '.join(fitting)} link"
+                source.add((section, index, "link"), message, f"it is {kinds[entry.link]}")
     _refuse_broadcast(hub, source, kinds)
     _refuse_shared(source, "links", entries(hub, "links", "device"), lambda link: (link.device,), "device")
     _refuse_shared(

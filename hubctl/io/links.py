@@ -20,6 +20,7 @@ from hubctl.core.hubfile import (
     ModbusTlsLink,
     ScaleTcpLink,
     ScannerTcpLink,
+    WheelTcpLink,
 )
 from hubctl.io.ports import PortError, open_port
 
@@ -32,8 +33,8 @@ KEEPALIVE_IDLE_S = 5
 KEEPALIVE_INTERVAL_S = 1
 KEEPALIVE_PROBES = 3
 
-TCP_LINKS = (ModbusTcpLink, ModbusRtuTcpLink, ScannerTcpLink, ScaleTcpLink)
-_WHO = {"scanner": "scanner", "scale": "scale", "modbus": "Modbus"}
+TCP_LINKS = (ModbusTcpLink, ModbusRtuTcpLink, ScannerTcpLink, ScaleTcpLink, WheelTcpLink)
+_WHO = {"scanner": "scanner", "scale": "scale", "wheel": "wheel diverter", "modbus": "Modbus"}
 _TCP_ADVICE = {
     errno.ECONNREFUSED: "refused the connection; is it switched on, and is this its port?",
     errno.ETIMEDOUT: "does not answer; is it switched on, and is the network cable in?",

@@ -50,6 +50,7 @@ from hubctl.sim.plant import Plant
 from hubctl.sim.scale_twins import Load, ScaleTwin
 from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
 from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic, rows_of
+from hubctl.sim.wheel_twins import WheelsTwin
 from hubctl.sim.wires import Wires
 
 Device = TcpNodes | SerialNodes | NodeProcess | TcpScanner | SerialScanner | TwinDevice
@@ -92,6 +93,8 @@ class LiveHub:
             return SerialNodes(self._units(hub, link))
         if link.kind in ("modbus-tcp", "modbus-rtu-tcp", "modbus-tls"):
             return TcpNodes(self._units(hub, link), rtu=link.kind == "modbus-rtu-tcp")
+        if link.kind == "wheel-tcp":
+            return TwinDevice(self._wheels(hub, link), is_serial=False)
         if link.kind in ("scale-tcp", "scale-serial"):
             twin = self._scales[self._scale_names.index(link.name)]
             return TwinDevice(twin, is_serial=link.kind == "scale-serial")
@@ -117,6 +120,15 @@ class LiveHub:
 
     def _ran_counts(self, at_ns: int) -> int:
         return self.plant.travel_um(at_ns) * self._counts_per_m // 1_000_000
+
+    def _wheels(self, hub: Hub, link: Link) -> WheelsTwin:
+        names = {node.unit: node.name for node in hub.nodes if node.link == link.name}
+        return WheelsTwin(names, lambda unit, side: self._turned(names[unit], side))
+
+    def _turned(self, node: str, side: str | None) -> None:
+        """A wheel turns to a side; None: to the middle."""
+        for chute, on in self._wires.turn(node, side):
+            self.plant.write_output(chute, on)
 
     def _units(self, hub: Hub, link: Link) -> Units:
         names = {node.unit: node.name for node in hub.nodes if node.link == link.name}

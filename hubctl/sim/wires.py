@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from hubctl.core.address import Address, Space, parse_address
+from hubctl.core.address import SIDES, Address, Space, parse_address
 from hubctl.core.hubfile import Belt, Hub
 from hubctl.core.layout import eyes_in_order
 from hubctl.sim.node_image import NodeImage
@@ -105,6 +105,16 @@ class Wires:
         was = self.images[node].read(Space.COIL, number, 1)
         self.images[node].set_bit(address, on)
         return self._chute_of.get(address) if was != [int(on)] else None
+
+    def turn(self, node: str, side: str | None) -> Iterator[tuple[int, bool]]:
+        """A wheel goes to a side, or to the middle: chutes whose output changes by that, those that go off first."""
+        for name in sorted(SIDES, key=lambda name: name == side):
+            address = Address(node, Space.TURN, SIDES.index(name), None)
+            chute = self._chute_of.get(address)
+            on = name == side
+            if chute is not None and self.images[node].read(Space.TURN, address.number, 1) != [int(on)]:
+                self.images[node].set_bit(address, on)
+                yield chute, on
 
     def chute_of(self, output: Address) -> int | None:
         """The chute that an output diverts into, or None."""
