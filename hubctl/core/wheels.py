@@ -31,7 +31,7 @@ def check_wheels(hub: Hub, source: Source, addresses: list[tuple[Path, str]]) ->
             _check_node(source, index, node.unit, node.firmware)
     for link in links:
         _refuse_many(source, [i for i, node in nodes if node.link == link])
-    _check_chutes(hub, source)
+    _check_chutes(hub, source, wheels)
 
 
 def _check_address(source: Source, path: Path, address: Address, wheels: set[str], nodes: set[str]) -> None:
@@ -56,7 +56,7 @@ def _refuse_many(source: Source, indices: list[int]) -> None:
         source.add(("nodes", indices[WHEELS_MAX], "link"), message)
 
 
-def _check_chutes(hub: Hub, source: Source) -> None:
+def _check_chutes(hub: Hub, source: Source, wheels: set[str]) -> None:
     """A wheel turns to the chute's side, and has time to come back before it is told again."""
     diverters = {
         d.name: (i, d) for i, d in enumerate(hub.diverters) if known(d, "name", "hold_ms", "cycle_ms")
@@ -65,9 +65,11 @@ def _check_chutes(hub: Hub, source: Source) -> None:
         if not known(chute, "output", "side", "diverter") or chute.output is None:
             continue
         address = parse_address(chute.output)
-        if address.space is Space.TURN and SIDES[address.number] != chute.side:
+        if address.node not in wheels or address.space is not Space.TURN:
+            continue
+        if SIDES[address.number] != chute.side:
             source.add(("chutes", index, "output"), f"must turn to the {chute.side}: the chute is there")
-        if address.space is Space.TURN and chute.diverter in diverters:
+        if chute.diverter in diverters:
             _check_times(source, *diverters.pop(chute.diverter))
 
 

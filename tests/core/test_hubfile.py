@@ -100,7 +100,7 @@ ONE_MISTAKE = [
         ('kind = "modbus-rtu"', 'kind = "modbus"'),
         "kind = \"modbus\": must be one of 'modbus-tcp', 'modbus-rtu'",
     ),
-    (('"io3", link = "io3"', '"io3", link = "top"'), "must be a modbus link (it is scanner-tcp)"),
+    (('"io3", link = "io3"', '"io3", link = "top"'), "must be a modbus or wheel link (it is scanner-tcp)"),
     (('at_mm = 1250, link = "side"', 'at_mm = 1250, link = "sied"'), 'did you mean "side"?'),
     (('name = "io1", link = "io1"', 'name = "io1", link = "io1", unit = 300'), "must be 0 to 255"),
     (('name = "io1", link = "io1"', 'name = "io1", link = "io2"'), "is taken by another of the nodes"),
@@ -173,6 +173,14 @@ ONE_MISTAKE = [
             'scales = [{ name = "dws", belt = "main", at_mm = 1500, columns = ["weight", "width"] }]\ndiverters = [',
         ),
         "must have all of length, width and height, or none",
+    ),
+    (
+        ('output = "io1/coil/0"', 'output = "io1/turn/left"'),
+        "node io1 is no wheel diverter",
+    ),
+    (
+        ('output = "io1/coil/0"', 'output = "io1/turn/up"'),
+        'must be like "io1/discrete/16"',
     ),
     (
         ('"D01", belt = "main"', '"D01", belt = "main", weight_g_min = 51, weight_g_max = 50'),
