@@ -15,7 +15,7 @@ from hubctl.sim.wheel_twins import CENTRE, COMMAND, LEFT, RIGHT, RUN, WheelState
 
 MS = 1_000_000
 S = 1000 * MS
-BASELINE, UP, SAFE, UNSAFE = 3, 4, 5, 6
+BASELINE, UP, SAFE, UNSAFE = 4, 5, 6, 7
 LEFT_CHUTE, RIGHT_CHUTE, OTHER_LEFT = 0, 1, 2
 
 
