@@ -15,6 +15,9 @@ class FrameKind(IntEnum):
     HALF_FRAME = 7
     EMPTY = 8
     UNSTAMPED = 9
+    DAMAGED = 10
+    MALFORMED = 11
+    RESENT = 12
 
 def check_framing(framing: np.void) -> None: ...
 
@@ -22,6 +25,7 @@ class FrameEventTold(NamedTuple):
     kind: FrameKind
     text: bytes
     stamp: int | None = ...
+    made_ns: int | None = ...
 
 class ScannerFramer:
     def __init__(self, framing: np.void | npt.NDArray[np.void]) -> None: ...

@@ -3,31 +3,10 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from hubctl._tables cimport Framing
+from hubctl._telegram cimport FrameEvent, Telegram
 
 cdef enum:
     FRAMER_MAX = 4096
-
-cdef enum EventKind:
-    LABEL = 0
-    NO_READ_TEXT = 1
-    HEARTBEAT = 2
-    ANSWER = 3
-    NOISE = 4
-    OVERLONG = 5
-    UNPRINTABLE = 6
-    HALF_FRAME = 7
-    EMPTY = 8
-    UNSTAMPED = 9
-
-cdef enum:
-    N_EVENTS = 10
-    NO_STAMP = -1
-
-cdef struct FrameEvent:
-    int kind
-    const uint8_t* text    # of a LABEL; good until the next call
-    int n_text
-    int64_t stamp          # of a LABEL or NO_READ_TEXT; NO_STAMP where there is none
 
 cdef struct Framer:
     Framing framing
@@ -41,7 +20,8 @@ cdef struct Framer:
     int n_header_matched
     int64_t last_ns
     uint8_t[4096] buffer
-    uint64_t[10] told       # by EventKind
+    Telegram telegram      # the last one, while there is more to tell of it
+    uint64_t[13] told      # by EventKind
 
 cdef void framer_init(Framer* f, const Framing* framing) noexcept nogil
 cdef void framer_reset(Framer* f) noexcept nogil

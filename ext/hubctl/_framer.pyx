@@ -1,6 +1,6 @@
 """Scanner framing: header, text, terminator, all chosen by the site; whatever does not fit is counted by kind.
 
-No scanner has a fixed format, so header, terminator, no-read and heartbeat texts are data. After garbage the
+No scanner has a fixed format, so header, terminator and all that `_telegram.pxd` looks for are data. After garbage the
 framer is in step again at the next header, or without one after the next terminator.
 """
 
@@ -11,10 +11,13 @@ import numpy as np
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memset
 
-from hubctl._records cimport TEXT_MAX
-from hubctl._tables cimport STAMP_NONE
+from hubctl._dmcc cimport dmcc_unwrap
+from hubctl._tables cimport N_PROTOCOLS, PROTOCOL_DMCC, PROTOCOL_MSGGET, PROTOCOL_SSI
+from hubctl._telegram cimport (
+    HALF_FRAME, LABEL, NO_READ_TEXT, NO_STAMP, NOISE, NOTHING, OVERLONG, SPACE, telegram_next, telegram_open,
+)
 
 
 class FrameKind(IntEnum):
@@ -23,19 +26,16 @@ class FrameKind(IntEnum):
     LABEL = 0
     NO_READ = 1
     HEARTBEAT = 2
-    ANSWER = 3  # a SOPAS command answer on the same socket as the labels
+    ANSWER = 3  # to a command, on the same socket as the labels
     NOISE = 4  # bytes between frames, told once a run
     OVERLONG = 5  # longer than frame_max, or than a label can be
     UNPRINTABLE = 6  # NUL and other bytes that no label holds
     HALF_FRAME = 7  # begun, then silence or another header
     EMPTY = 8
     UNSTAMPED = 9  # the stamp that its scanner is to set is not there
-
-
-cdef enum:
-    GROUP_SEPARATOR = 0x1D     # GS1 field separator: the one control byte a label may hold
-    SPACE = 0x20
-    DELETE = 0x7F
+    DAMAGED = 10  # its checksum is wrong
+    MALFORMED = 11  # not as its protocol has it, or without the field that is to be the label
+    RESENT = 12  # said again, and heard before, or nobody knows when it was said first
 
 
 cdef void framer_init(Framer* f, const Framing* framing) noexcept nogil:
@@ -43,8 +43,8 @@ cdef void framer_init(Framer* f, const Framing* framing) noexcept nogil:
     f.framing = framing[0]
     f.frame_max = min(framing.frame_max, FRAMER_MAX - 8)
     f.silence_ns = framing.silence_ms * <int64_t>1_000_000
-    # A printable header may occur in a label; a control byte may not.
-    f.restarts = framing.n_header > 0 and <uint8_t>framing.header[0] < SPACE
+    # A printable header may occur in a label, though not in base64; a control byte may not.
+    f.restarts = framing.n_header > 0 and (<uint8_t>framing.header[0] < SPACE or framing.protocol == PROTOCOL_DMCC)
     framer_reset(f)
 
 
@@ -53,6 +53,7 @@ cdef void framer_reset(Framer* f) noexcept nogil:
     f.n_header_matched = 0
     f.inside = f.framing.n_header == 0
     f.skipping = f.noisy = False
+    f.telegram.n_left = NOTHING
 
 
 cdef inline int tell(Framer* f, int kind, FrameEvent* event) noexcept nogil:
@@ -80,108 +81,27 @@ cdef inline bint ends_with_terminator(const Framer* f) noexcept nogil:
     return f.n >= n and memcmp(f.buffer + f.n - n, f.framing.terminator, n) == 0
 
 
-cdef inline bint is_text(const uint8_t* text, int n, const char* wanted) noexcept nogil:
-    cdef int i
-    for i in range(16):
-        if i == n:
-            return wanted[i] == 0
-        if text[i] != <uint8_t>wanted[i]:
-            return False
-    return n == 16
+cdef int tell_next(Framer* f, FrameEvent* event) noexcept nogil:
+    """The next thing that the last telegram says; 0 if that was all."""
+    cdef int kind = telegram_next(&f.telegram, &f.framing, event)
+    return 0 if kind == NOTHING else tell(f, kind, event)
 
 
-cdef bint is_printable(const uint8_t* text, int n) noexcept nogil:
-    cdef int i
-    for i in range(n):
-        if (text[i] < SPACE and text[i] != GROUP_SEPARATOR) or text[i] >= DELETE:
-            return False
-    return True
-
-
-cdef inline bint is_upper(uint8_t byte) noexcept nogil:
-    return 0x41 <= byte <= 0x5A
-
-
-cdef bint is_command_answer(const Framer* f, const uint8_t* text, int n) noexcept nogil:
-    """`sAN mTCgateon 1` and the like: SOPAS answers share the socket with the labels."""
-    if not f.framing.has_answers or n < 4:
-        return False
-    return text[0] == 0x73 and is_upper(text[1]) and is_upper(text[2]) and text[3] == SPACE
-
-
-cdef int64_t number_of(const uint8_t* text, int n) noexcept nogil:
-    """A decimal number; NO_STAMP unless there are only digits, and one at least."""
-    cdef int64_t number = 0
-    cdef int i
-    for i in range(n):
-        if not 0x30 <= text[i] <= 0x39:
-            return NO_STAMP
-        number = 10 * number + text[i] - 0x30
-    return number if n > 0 else NO_STAMP
-
-
-cdef inline bint is_separator(const Framer* f, const uint8_t* text) noexcept nogil:
-    return memcmp(text, f.framing.separator, f.framing.n_separator) == 0
-
-
-cdef int stamp_length(const Framer* f, const uint8_t* text, int n) noexcept nogil:
-    """Bytes of the stamp's digits: always as many, or down to the separator; -1 if that is not there."""
-    cdef int most = min(f.framing.stamp_digits, n - f.framing.n_separator)
-    cdef int k
-    if f.framing.n_separator == 0:
-        return f.framing.stamp_digits if f.framing.stamp_digits <= n else -1
-    for k in range(most + 1):
-        if is_separator(f, text + (n - k - f.framing.n_separator if f.framing.stamp_last else k)):
-            return k
-    return -1
-
-
-cdef bint take_stamp(const Framer* f, FrameEvent* event) noexcept nogil:
-    """Takes the stamp off a telegram; false if there is none."""
-    cdef int n = stamp_length(f, event.text, event.n_text)
-    if n < 0:
-        return False
-    event.n_text -= n + f.framing.n_separator
-    event.stamp = number_of(event.text + (event.n_text + f.framing.n_separator if f.framing.stamp_last else 0), n)
-    if not f.framing.stamp_last:
-        event.text += n + f.framing.n_separator
-    return event.stamp != NO_STAMP
-
-
-cdef int stamped_kind_of(const Framer* f, FrameEvent* event) noexcept nogil:
-    """What a telegram says, and with which stamp. Heartbeats and answers to commands have none."""
-    cdef int kind = kind_of(f, event.text, event.n_text)
-    if f.framing.stamp == STAMP_NONE or kind == HEARTBEAT or kind == ANSWER or kind == EMPTY:
-        return kind
-    if not take_stamp(f, event):
-        return UNSTAMPED
-    return kind_of(f, event.text, event.n_text)
-
-
-cdef int kind_of(const Framer* f, const uint8_t* text, int n) noexcept nogil:
-    if is_text(text, n, f.framing.no_read):
-        return NO_READ_TEXT
-    if n == 0:
-        return EMPTY
-    if is_text(text, n, f.framing.heartbeat):
-        return HEARTBEAT
-    if not is_printable(text, n):
-        return UNPRINTABLE
-    if is_command_answer(f, text, n):
-        return ANSWER
-    return LABEL if n <= TEXT_MAX else OVERLONG
+cdef int open_telegram(Framer* f, int n, FrameEvent* event) noexcept nogil:
+    """Takes what stands in the buffer between header and terminator, and tells the first that it says."""
+    cdef int kind = LABEL
+    if f.framing.protocol == PROTOCOL_DMCC:
+        kind = dmcc_unwrap(f.buffer, &n)
+    if kind == LABEL:
+        kind = telegram_open(&f.telegram, &f.framing, f.buffer, n, event)
+    return tell(f, kind, event)
 
 
 cdef int finish_frame(Framer* f, FrameEvent* event) noexcept nogil:
     cdef int n = f.n - f.framing.n_terminator
     cdef bint told_already = f.skipping
     framer_reset(f)
-    if told_already:
-        return 0
-    event.text = f.buffer
-    event.n_text = n
-    event.stamp = NO_STAMP
-    return tell(f, stamped_kind_of(f, event), event)
+    return 0 if told_already else open_telegram(f, n, event)
 
 
 cdef int skip_rest(Framer* f, int kind, FrameEvent* event) noexcept nogil:
@@ -238,6 +158,8 @@ cdef int take_outside(Framer* f, uint8_t byte, FrameEvent* event) noexcept nogil
 
 cdef int framer_next(Framer* f, const uint8_t** at, const uint8_t* end, FrameEvent* event) noexcept nogil:
     cdef uint8_t byte
+    if f.telegram.n_left != NOTHING and tell_next(f, event):
+        return 1
     while at[0] < end:
         byte = at[0][0]
         at[0] += 1
@@ -272,7 +194,10 @@ cdef int64_t framer_next_deadline(const Framer* f) noexcept nogil:
 
 def check_framing(framing: np.void) -> None:
     """Refuses a row of FRAMING that the framer could not keep in its buffer; ValueError."""
-    limits = {"n_header": (0, 4), "n_terminator": (1, 4), "n_separator": (0, 4), "frame_max": (1, FRAMER_MAX - 8)}
+    n_least = 0 if framing["protocol"] in (PROTOCOL_SSI, PROTOCOL_MSGGET) else 1
+    limits = {"n_header": (0, 4), "n_terminator": (n_least, 4), "frame_max": (1, FRAMER_MAX - 8), "protocol": (0, N_PROTOCOLS - 1)}
+    limits |= {f"n_{key}": (0, framing[key].dtype.itemsize) for key in ("separator", "code_separator", "field_separator")}
+    limits |= {f"n_{key}": (0, framing[key].dtype.itemsize) for key in ("greeting", "ask", "number_terminator")}
     if framing["stamp"]:
         limits["stamp_digits"] = (1, 10)
     for key, (least, most) in limits.items():
@@ -281,11 +206,12 @@ def check_framing(framing: np.void) -> None:
 
 
 class FrameEventTold(NamedTuple):
-    """One thing a scanner said; `text` only with `LABEL`, `stamp` only with `LABEL` and `NO_READ`."""
+    """One thing a scanner said; `text` only with `LABEL`, `stamp` and `made_ns` only with `LABEL` and `NO_READ`."""
 
     kind: FrameKind
     text: bytes
     stamp: int | None = None
+    made_ns: int | None = None  # when it was first said, if that was earlier
 
 
 cdef class ScannerFramer:

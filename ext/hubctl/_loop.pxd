@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 from hubctl._batch cimport Batch
-from hubctl._framer cimport Framer
+from hubctl._dialogue cimport Dialogue
 from hubctl._gauge cimport Gauge
 from hubctl._histogram cimport Histogram
 from hubctl._kernel cimport State
@@ -39,7 +39,8 @@ cdef struct LinkIo:
     int fd                     # -1: not connected. The loop owns it and closes it.
     int scanner                # row of the scanner, or -1 on another's link
     int scale                  # row of the scale, or -1 on another's link
-    Framer framer
+    Dialogue dialogue          # with a scanner
+    int64_t n_numbered         # triggers of the scanner whose number it was told
     Gauge gauge
     Master* master             # NULL on a link that does not speak Modbus
     Wheels* wheels             # NULL on a link that does not speak to wheel diverters
@@ -65,6 +66,7 @@ cdef struct Loop:
     uint64_t plan_next         # address asked for by Python; 0: keep
     Batch batch                # inputs for the next step
     Batch spare                # the one before, while it is being told
+    bint has_numbered          # scanners that are told the numbers of their triggers
     bint has_sessions          # with nodes that have our firmware
     Merge merge                # then inputs wait here until every such node has told so far
     Record* out

@@ -10,8 +10,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from hubctl._batch cimport Batch, batch_add
-from hubctl._framer cimport (
-    LABEL, NO_READ_TEXT, FrameEvent, framer_init, framer_next, framer_next_deadline, framer_received, framer_reset,
+from hubctl._dialogue cimport (
+    dialogue_connect, dialogue_expire, dialogue_init, dialogue_is_gone, dialogue_next, dialogue_next_deadline,
+    dialogue_number, dialogue_received,
 )
 from hubctl._gauge cimport (
     GAUGED, GaugeEvent, gauge_init, gauge_next, gauge_next_deadline, gauge_received, gauge_reset,
@@ -36,6 +37,7 @@ from hubctl._system cimport (
     hub_no_slack, hub_now_ns, hub_timer, hub_unwatch, hub_watch, read, write,
 )
 from hubctl._tables cimport MODBUS_RTU, SCALE, SCANNER, STAMP_ENCODER, STAMP_TRIGGER, WHEEL, Framing, Gauging
+from hubctl._telegram cimport LABEL, NO_READ_TEXT, NO_TIME, FrameEvent
 from hubctl._wheel cimport (
     wheels_are_settled, wheels_clear, wheels_connect, wheels_disconnect, wheels_fire, wheels_free, wheels_have_fires,
     wheels_make_safe, wheels_new, wheels_next_deadline, wheels_pump, wheels_receive,
@@ -92,9 +94,21 @@ cdef void drop_link(Loop* l, int link, int fault, int64_t now_ns) noexcept nogil
     elif io.wheels is not NULL:
         wheels_disconnect(io.wheels, now_ns, &l.batch)
     else:
-        framer_reset(&io.framer)
         gauge_reset(&io.gauge)
     tell_link(l, link, 0, fault, now_ns)
+
+
+cdef void flush_scanner(Loop* l, int link) noexcept nogil:
+    """Sends what a scanner is to be told. One that takes no bytes is as good as gone."""
+    cdef LinkIo* io = &l.links[link]
+    cdef int n = io.dialogue.out.n
+    cdef int64_t sent
+    if n == 0 or io.fd < 0:
+        return
+    io.dialogue.out.n = 0
+    sent = write(io.fd, io.dialogue.out.bytes, n)
+    if sent != n:
+        drop_link(l, link, FAULT_STALLED if sent >= 0 or hub_is_transient() else FAULT_BROKEN, hub_now_ns())
 
 
 cdef void attach_link(Loop* l, int link, int fd, int64_t now_ns) noexcept nogil:
@@ -107,20 +121,24 @@ cdef void attach_link(Loop* l, int link, int fd, int64_t now_ns) noexcept nogil:
     io.fd = fd
     io.n_attached += 1
     io.fault = FAULT_NONE
+    tell_link(l, link, 1, FAULT_NONE, now_ns)
     if io.master is not NULL:
         master_connect(io.master, now_ns)
-    if io.wheels is not NULL:
+    elif io.wheels is not NULL:
         wheels_connect(io.wheels, now_ns)
-    tell_link(l, link, 1, FAULT_NONE, now_ns)
-    greet_scale(l, link, now_ns)
+    elif io.scanner >= 0:
+        dialogue_connect(&io.dialogue, now_ns)
+        flush_scanner(l, link)
+    else:
+        greet_scale(l, link)
 
 
-cdef void greet_scale(Loop* l, int link, int64_t now_ns) noexcept nogil:
+cdef void greet_scale(Loop* l, int link) noexcept nogil:
     """Some scales speak only when they are asked to."""
     cdef LinkIo* io = &l.links[link]
-    cdef int n = io.gauge.row.n_hello if io.scale >= 0 else 0
+    cdef int n = io.gauge.row.n_hello
     if n and write(io.fd, io.gauge.row.hello, n) != n:
-        drop_link(l, link, FAULT_STALLED, now_ns)
+        drop_link(l, link, FAULT_STALLED, hub_now_ns())
 
 
 cdef void stamp_fires(Loop* l, bint is_written, int64_t now_ns) noexcept nogil:
@@ -249,6 +267,20 @@ cdef void count_inputs(Loop* l, const Batch* inputs, int64_t received_ns, int64_
             l.n_voided += inputs.rows[i].reason != OK and inputs.rows[i].reason != NONE
 
 
+cdef void number_scanners(Loop* l) noexcept nogil:
+    """Tells each scanner that wants to know the number of the trigger it has had in this step."""
+    cdef int i
+    cdef LinkIo* io
+    for i in range(l.n_links):
+        io = &l.links[i]
+        if io.scanner < 0 or io.fd < 0 or not io.dialogue.framer.framing.is_numbered:
+            continue
+        if l.kernel.scanners[io.scanner].n_triggers != io.n_numbered:
+            io.n_numbered = l.kernel.scanners[io.scanner].n_triggers
+            dialogue_number(&io.dialogue, io.n_numbered)
+            flush_scanner(l, i)
+
+
 cdef void step(Loop* l, int64_t now_ns, int64_t received_ns) noexcept nogil:
     cdef Batch inputs = l.batch
     cdef int n_out
@@ -260,6 +292,8 @@ cdef void step(Loop* l, int64_t now_ns, int64_t received_ns) noexcept nogil:
     l.stepped_ns = now_ns
     l.n_steps += 1
     obey(l, n_out, max(now_ns, received_ns))
+    if l.has_numbered:
+        number_scanners(l)
     count_inputs(l, &inputs, received_ns, hub_now_ns())
     tell_step(l, &inputs, n_out)
 
@@ -322,9 +356,9 @@ cdef void stamp_read(Record* row, const FrameEvent* event, int stamp) noexcept n
 
 cdef void add_read(Loop* l, int link, const FrameEvent* event, int64_t now_ns) noexcept nogil:
     cdef int scanner = l.links[link].scanner
-    cdef Record* row = batch_add(&l.batch, READ, now_ns)
+    cdef Record* row = batch_add(&l.batch, READ, now_ns if event.made_ns == NO_TIME else event.made_ns)
     row.device = <uint16_t>scanner
-    stamp_read(row, event, l.links[link].framer.framing.stamp)
+    stamp_read(row, event, l.links[link].dialogue.framer.framing.stamp)
     if event.kind == LABEL:
         memcpy(row.text, event.text, event.n_text)
         row.n_text = <uint16_t>event.n_text
@@ -334,12 +368,13 @@ cdef void take_frames(Loop* l, int link, const uint8_t* at, int n, int64_t now_n
     cdef LinkIo* io = &l.links[link]
     cdef const uint8_t* end = at + n
     cdef FrameEvent event
-    framer_received(&io.framer, now_ns, &event)
-    while framer_next(&io.framer, &at, end, &event):
+    dialogue_received(&io.dialogue, now_ns, &event)
+    while dialogue_next(&io.dialogue, &at, end, now_ns, &event):
         if event.kind == LABEL or event.kind == NO_READ_TEXT:
             add_read(l, link, &event, now_ns)
             # Each read by itself: a station must know the fate of one parcel before it is told of the next.
             absorb(l, now_ns)
+    flush_scanner(l, link)
 
 
 cdef void add_gauged(Loop* l, int scale, const GaugeEvent* event, int64_t now_ns) noexcept nogil:
@@ -465,11 +500,19 @@ cdef void expire_link(Loop* l, int link, int64_t now_ns) noexcept nogil:
         drop_link(l, link, fault_of_channel(l, link), now_ns)
     else:
         pump_link(l, link, now_ns)
+cdef void serve_scanner(Loop* l, int link, int64_t now_ns) noexcept nogil:
+    cdef LinkIo* io = &l.links[link]
+    cdef FrameEvent event
+    if dialogue_next_deadline(&io.dialogue) > now_ns:
+        return
+    dialogue_expire(&io.dialogue, now_ns, &event)
+    if dialogue_is_gone(&io.dialogue, now_ns):
+        drop_link(l, link, FAULT_SILENT, now_ns)
+    flush_scanner(l, link)
 
 
 cdef void serve_links(Loop* l, int64_t now_ns) noexcept nogil:
     cdef int i
-    cdef FrameEvent event
     cdef GaugeEvent gauged
     for i in range(l.n_links):
         if l.links[i].fd < 0:
@@ -477,8 +520,7 @@ cdef void serve_links(Loop* l, int64_t now_ns) noexcept nogil:
         if l.links[i].wheels is not NULL:
             pump_link(l, i, now_ns)
         elif l.links[i].master is NULL:
-            if framer_next_deadline(&l.links[i].framer) <= now_ns:
-                framer_received(&l.links[i].framer, now_ns, &event)
+            serve_scanner(l, i, now_ns)
             if gauge_next_deadline(&l.links[i].gauge) <= now_ns:
                 gauge_received(&l.links[i].gauge, now_ns, &gauged)
         else:
@@ -548,7 +590,7 @@ cdef int64_t earliest_due(Loop* l, int64_t now_ns) noexcept nogil:
         if l.links[i].wheels is not NULL:
             due_ns = min(due_ns, wheels_next_deadline(l.links[i].wheels, now_ns))
         elif l.links[i].master is NULL:
-            due_ns = min(due_ns, framer_next_deadline(&l.links[i].framer))
+            due_ns = min(due_ns, dialogue_next_deadline(&l.links[i].dialogue))
             due_ns = min(due_ns, gauge_next_deadline(&l.links[i].gauge))
         else:
             due_ns = min(due_ns, master_next_deadline(l.links[i].master, now_ns))
@@ -611,7 +653,8 @@ cdef bint build_links(Loop* l, const Framing* framings, const Gauging* gaugings)
         l.links[i].scanner = l.field.links[i].scanner if l.field.links[i].kind == SCANNER else -1
         l.links[i].scale = l.field.links[i].scanner if l.field.links[i].kind == SCALE else -1
         if l.links[i].scanner >= 0:
-            framer_init(&l.links[i].framer, &framings[l.links[i].scanner])
+            dialogue_init(&l.links[i].dialogue, &framings[l.links[i].scanner])
+            l.has_numbered |= framings[l.links[i].scanner].is_numbered != 0
             continue
         if l.links[i].scale >= 0:
             gauge_init(&l.links[i].gauge, &gaugings[l.links[i].scale])

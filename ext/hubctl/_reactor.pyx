@@ -259,7 +259,7 @@ cdef class Reactor:
         return LinkStatistics(**common, **self._modbus(k))
 
     def _scanner(self, k: int):
-        cdef uint64_t* told = self.loop.links[<int>k].framer.told
+        cdef uint64_t* told = self.loop.links[<int>k].dialogue.framer.told
         counts = {kind: told[<int>kind] for kind in FrameKind}
         n_frames = counts.pop(FrameKind.LABEL) + counts.pop(FrameKind.NO_READ)
         refusals = {kind.name.lower(): n for kind, n in counts.items() if n}

@@ -43,6 +43,20 @@ cdef enum StepRule:
     STEP_ONE_OF = 4
     STEP_CONTAIN = 5
 
+cdef enum Protocol:
+    PROTOCOL_PLAIN = 0
+    PROTOCOL_DMCC = 1
+    PROTOCOL_SSI = 2
+    PROTOCOL_MSGGET = 3
+
+cdef enum:
+    N_PROTOCOLS = 4
+
+cdef enum Answers:
+    ANSWERS_NONE = 0
+    ANSWERS_SOPAS = 1
+    ANSWERS_KEYENCE = 2
+
 cdef packed struct Belt:
     uint16_t kind
     uint16_t end_chute
@@ -294,7 +308,23 @@ cdef packed struct Framing:
     uint16_t n_terminator
     uint16_t frame_max
     uint16_t silence_ms
-    uint16_t has_answers
+    uint16_t protocol
+    uint16_t answers
+    char[4] code_separator
+    uint16_t n_code_separator
+    char[4] field_separator
+    uint16_t n_field_separator
+    uint16_t label_field
+    uint16_t group
+    char[48] greeting
+    uint16_t n_greeting
+    char[32] ask
+    uint16_t n_ask
+    uint16_t ask_ms
+    uint16_t alive_ms
+    uint16_t is_numbered
+    char[4] number_terminator
+    uint16_t n_number_terminator
     char[4] separator
     uint16_t n_separator
     uint16_t stamp

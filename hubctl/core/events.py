@@ -245,7 +245,7 @@ class LinkFault(IntEnum):
     GARBAGE = 4  # bytes that are no frames
     STALLED = 5  # the peer takes no bytes
     REPLACED = 6  # another connection took its place
-    SILENT = 7  # no answer to anything, nor any other byte
+    SILENT = 7  # no answer, nor any other byte, for too long
 
 
 class Sentence(NamedTuple):

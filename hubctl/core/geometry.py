@@ -263,6 +263,13 @@ def _check_stamps(hub: Hub, source: Source, belt: Belt) -> None:
             source.add(("scanners", index, "trigger"), message)
         if scanner.stamp == "encoder" and known(belt, "encoder"):
             _check_counter(source, belt, index, scanner)
+        if scanner.stamp != "trigger" and getattr(scanner, "numbered", False):
+            message = 'must be false: only stamp = "trigger" has numbers'
+            source.add(("scanners", index, "numbered"), message)
+        if belt.kind == "station" and getattr(scanner, "code_separator", None):
+            message = f"must be empty: belt {belt.name} is a station"
+            hint = "there every read is a parcel, so a telegram must be one label"
+            source.add(("scanners", index, "code_separator"), message, hint)
 
 
 def _check_trigger(hub: Hub, source: Source, belt: Belt, index: int, scanner: Scanner) -> None:

@@ -19,6 +19,17 @@ from hubctl.core.address import PATTERN, bit_address, coil_address, divert_addre
 from hubctl.core.config import ConfigError, Fault, Source, nearest
 from hubctl.core.devices import absolute
 from hubctl.core.geometry import check_geometry
+from hubctl.core.presets import (
+    Greeting,
+    LabelField,
+    Marker,
+    OneByte,
+    Question,
+    Span,
+    Word,
+    ascii_text,
+    preset_name,
+)
 from hubctl.core.references import check_references
 from hubctl.core.shape import Section, known, read_shape
 
@@ -36,12 +47,6 @@ def _plain_name(name: str) -> str:
     return name
 
 
-def _ascii(text: str) -> str:
-    if not text.isascii() or "\0" in text:
-        raise ValueError("must be ASCII characters other than NUL")
-    return text
-
-
 Name: TypeAlias = Annotated[str, AfterValidator(_plain_name)]
 _ADDRESS = Field(json_schema_extra={"pattern": PATTERN})
 BitAddress: TypeAlias = Annotated[str, AfterValidator(bit_address), _ADDRESS]
@@ -49,8 +54,7 @@ CoilAddress: TypeAlias = Annotated[str, AfterValidator(coil_address), _ADDRESS]
 DivertAddress: TypeAlias = Annotated[str, AfterValidator(divert_address), _ADDRESS]
 RegisterAddress: TypeAlias = Annotated[str, AfterValidator(register_address), _ADDRESS]
 FileName: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096)]
-Marker: TypeAlias = Annotated[str, Field(max_length=4), AfterValidator(_ascii)]
-Word: TypeAlias = Annotated[str, Field(max_length=16), AfterValidator(_ascii)]
+PresetName: TypeAlias = Annotated[str, AfterValidator(preset_name)]
 PositionMm: TypeAlias = Annotated[int, Field(ge=0, le=LENGTH_MM_MAX)]
 Grams: TypeAlias = Annotated[int, Field(ge=1, le=10_000_000)]
 Milliseconds: TypeAlias = Annotated[int, Field(ge=0, le=60_000)]
@@ -368,7 +372,7 @@ class Scanner(Section):
     belt: Name = Field(description="the belt it reads")
     at_mm: PositionMm = Field(description="of the scan line, from the start of the belt")
     link: Name = Field(description="the scanner link it speaks on")
-    preset: Literal["sick", "stx-etx", "line"] = Field("stx-etx", description="how its telegrams are framed")
+    preset: PresetName = Field("stx-etx", description="its make: how it speaks, unless it is said otherwise")
     header: Marker | None = Field(None, description="start of a telegram, instead of the preset's")
     terminator: Annotated[Marker, Field(min_length=1)] | None = Field(
         None, description="end of a telegram, instead of the preset's"
@@ -379,9 +383,34 @@ class Scanner(Section):
     heartbeat: Word | None = Field(
         None, description="text that only says it is alive, instead of the preset's"
     )
+    code_separator: Marker | None = Field(
+        None, description="between the codes of one telegram, instead of the preset's; empty: it has one"
+    )
+    field_separator: Marker | None = Field(
+        None, description="between the fields of a code, instead of the preset's; empty: it is the label"
+    )
+    label_field: LabelField | None = Field(
+        None, description="which field of a code is the label, from 1, instead of the preset's"
+    )
+    group_separator: OneByte | None = Field(
+        None, description="what it sends for the group separator of GS1, instead of the preset's"
+    )
+    greeting: Greeting | None = Field(
+        None, description="sent to it once it is connected, instead of the preset's"
+    )
+    ask: Question | None = Field(
+        None, description="sent to it every ask_ms, to show that both live, instead of the preset's"
+    )
+    ask_ms: Annotated[int, Field(ge=10, le=60_000)] | None = Field(
+        None, description="how often it is asked, instead of the preset's"
+    )
+    alive_ms: Span | None = Field(
+        None,
+        description="silent for so long it is gone, and connected anew; 0: it may be silent; default the preset's",
+    )
     frame_max: int = Field(256, ge=8, le=4096, description="a longer telegram is garbage, bytes")
-    silence_ms: int = Field(
-        200, ge=10, le=60_000, description="half a telegram and then so much silence is garbage"
+    silence_ms: Annotated[int, Field(ge=10, le=60_000)] | None = Field(
+        None, description="half a telegram and then so much silence is garbage, instead of the preset's"
     )
     latency_ms: Milliseconds = Field(50, description="from the scan line to the telegram's arrival")
     reach_mm: int = Field(
@@ -411,6 +440,12 @@ class Scanner(Section):
         "first", description="the stamp comes before or after the rest"
     )
     trigger: Name | None = Field(None, description='the eye whose edges trigger it; for stamp = "trigger"')
+    numbered: bool = Field(
+        False, description="true: it is told the number of each trigger, which is the stamp of its telegrams"
+    )
+    number_terminator: Marker | None = Field(
+        None, description="behind such a number, instead of the preset's"
+    )
 
 
 class Scale(Section):
@@ -444,7 +479,7 @@ class Scale(Section):
         max_length=32,
         description="csv: what each field of a line is; - is left out",
     )
-    delimiter: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_ascii)] = Field(
+    delimiter: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(ascii_text)] = Field(
         ",", description="csv: between two fields"
     )
     weight_unit: Literal["g", "kg", "lb", "oz"] = Field("kg", description="csv: unit of the weight")

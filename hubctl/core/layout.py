@@ -45,7 +45,8 @@ from hubctl.core.hubfile import (
     Scanner,
 )
 from hubctl.core.natives import belts_of_nodes
-from hubctl.core.tables import BeltKind, EyeRole, Layout, LinkKind, Stamp, Table, Wiring
+from hubctl.core.presets import Preset, presets
+from hubctl.core.tables import Answers, BeltKind, EyeRole, Layout, LinkKind, Protocol, Stamp, Table, Wiring
 
 NS_PER_MS = 1_000_000
 ML_PER_L = 1000
@@ -60,6 +61,17 @@ WRITE_COIL = 5
 COIL_ON = 0xFF00
 ENCODER_MODES = ("quadrature", "pulse-direction", "pulse")  # as the register map numbers them
 REGISTERS_MAX = 125  # in one reply (6.3 and 6.4)
+
+# Of a preset, what a scanner of the hub file may say instead.
+_SAID_INSTEAD = (
+    *("header", "terminator", "no_read", "heartbeat", "code_separator", "field_separator", "label_field"),
+    *("group_separator", "greeting", "ask", "ask_ms", "alive_ms", "number_terminator", "silence_ms"),
+)
+
+_MARKS = (
+    *("header", "terminator", "code_separator", "field_separator"),
+    *("greeting", "ask", "number_terminator"),
+)
 
 _LINK_KINDS = {
     "modbus-tcp": LinkKind.MODBUS_TCP,
@@ -95,23 +107,6 @@ class HubNames(NamedTuple):
     links: tuple[str, ...]
 
 
-class Preset(NamedTuple):
-    """How a make of scanner frames its telegrams unless the site says otherwise."""
-
-    header: str
-    terminator: str
-    no_read: str
-    heartbeat: str
-    has_answers: bool
-
-
-PRESETS = {
-    "sick": Preset("\x02", "\x03", "NoRead", "", True),
-    "stx-etx": Preset("\x02", "\x03", "NoRead", "", False),
-    "line": Preset("", "\r\n", "NoRead", "", False),
-}
-
-
 def hub_names(hub: Hub) -> HubNames:
     """Names by index, in the order of the compiled tables."""
     return HubNames(
@@ -145,10 +140,9 @@ def diverters_in_order(hub: Hub) -> list[Diverter]:
 
 
 def framing_of(scanner: Scanner) -> Preset:
-    """A scanner's framing: its preset, with what the site set instead."""
-    preset = PRESETS[scanner.preset]
-    changed = {key: getattr(scanner, key) for key in ("header", "terminator", "no_read", "heartbeat")}
-    return preset._replace(**{key: value for key, value in changed.items() if value is not None})
+    """How a scanner speaks: as its preset says, with what the site set instead."""
+    said = {key: getattr(scanner, key) for key in _SAID_INSTEAD}
+    return presets()[scanner.preset].model_copy(update={k: v for k, v in said.items() if v is not None})
 
 
 def counts_per_m(belt: Belt) -> int:
@@ -708,23 +702,30 @@ def _levels(hub: Hub) -> Iterator[dict[str, int]]:
 
 
 def _framing(scanner: Scanner) -> dict[str, int | bytes]:
-    framing = framing_of(scanner)
+    preset = framing_of(scanner)
     return {
-        "header": framing.header.encode("ascii"),
-        "terminator": framing.terminator.encode("ascii"),
-        "no_read": framing.no_read.encode("ascii"),
-        "heartbeat": framing.heartbeat.encode("ascii"),
-        "n_header": len(framing.header),
-        "n_terminator": len(framing.terminator),
+        "no_read": preset.no_read.encode("ascii"),
+        "heartbeat": preset.heartbeat.encode("ascii"),
         "frame_max": scanner.frame_max,
-        "silence_ms": scanner.silence_ms,
-        "has_answers": framing.has_answers,
-        "separator": scanner.stamp_separator.encode("ascii"),
-        "n_separator": len(scanner.stamp_separator),
+        "silence_ms": preset.silence_ms,
+        "protocol": Protocol[preset.protocol.upper()],
+        "answers": Answers[preset.answers.upper()],
+        "label_field": preset.label_field,
+        "group": ord(preset.group_separator or "\0"),
+        "ask_ms": preset.ask_ms,
+        "alive_ms": preset.alive_ms,
+        "is_numbered": scanner.numbered,
         "stamp": Stamp[scanner.stamp.upper()],
         "stamp_digits": scanner.stamp_digits,
         "stamp_last": scanner.stamp_place == "last",
+        **_counted("separator", scanner.stamp_separator),
+        **{key: value for name in _MARKS for key, value in _counted(name, getattr(preset, name)).items()},
     }
+
+
+def _counted(name: str, text: str) -> dict[str, int | bytes]:
+    """A text and how many bytes it has."""
+    return {name: text.encode("ascii"), f"n_{name}": len(text)}
 
 
 # Tables

@@ -413,6 +413,24 @@ OUTPUT = np.dtype(
     ]
 )
 
+
+class Protocol(IntEnum):
+    """How the bytes of a scanner are packed."""
+
+    PLAIN = 0  # text between header and terminator
+    DMCC = 1  # the same, with reads in base64 (Cognex, extended mode)
+    SSI = 2  # packets with length and checksum that want an answer (Zebra)
+    MSGGET = 3  # packets with their length (Honeywell, decode header)
+
+
+class Answers(IntEnum):
+    """What comes between the labels in answer to commands, or without being asked, and is none."""
+
+    NONE = 0
+    SOPAS = 1  # sAN, sRA, sFA ... (SICK)
+    KEYENCE = 2  # OK,LON and ER,LOFF,31
+
+
 FRAMING = np.dtype(
     [
         ("header", "S4"),
@@ -423,7 +441,23 @@ FRAMING = np.dtype(
         ("n_terminator", "<u2"),
         ("frame_max", "<u2"),  # a longer frame is garbage
         ("silence_ms", "<u2"),  # half a frame followed by so much silence is garbage
-        ("has_answers", "<u2"),  # 1: command answers (sAN, sRA ...) come in frames too, and are no labels
+        ("protocol", "<u2"),  # Protocol
+        ("answers", "<u2"),  # Answers
+        ("code_separator", "S4"),  # between the codes of one telegram
+        ("n_code_separator", "<u2"),  # 0: a telegram is one code
+        ("field_separator", "S4"),  # between the fields of a code
+        ("n_field_separator", "<u2"),  # 0: a code is the label
+        ("label_field", "<u2"),  # which of them is the label, from 1
+        ("group", "<u2"),  # byte that stands for the group separator of GS1; 0: none does
+        ("greeting", "S48"),  # sent to it once it is connected
+        ("n_greeting", "<u2"),
+        ("ask", "S32"),  # sent to it every so often
+        ("n_ask", "<u2"),
+        ("ask_ms", "<u2"),
+        ("alive_ms", "<u2"),  # silent for so long it is gone; 0: it may be silent
+        ("is_numbered", "<u2"),  # 1: it is told the number of each trigger, and says it with the read
+        ("number_terminator", "S4"),
+        ("n_number_terminator", "<u2"),
         ("separator", "S4"),  # between the stamp and the rest
         ("n_separator", "<u2"),  # 0: there is none, and the stamp has so many digits always
         ("stamp", "<u2"),  # Stamp

@@ -48,7 +48,7 @@ _LOSS = {
     LinkFault.GARBAGE: "sent bytes that are no frames",
     LinkFault.STALLED: "takes no more bytes",
     LinkFault.REPLACED: "was connected anew",
-    LinkFault.SILENT: "answers nothing any more",
+    LinkFault.SILENT: "is silent for too long",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hubctl.core.layout import Preset
+from hubctl.core.presets import Preset
 from hubctl.sim.line import Line
 from hubctl.sim.modbus_devices import LOCALHOST
 

@@ -290,7 +290,7 @@ def test_framings_take_the_site_before_the_preset(tmp_path: Path) -> None:
         1,
         2,
     )
-    assert (framing["no_read"], framing["heartbeat"], framing["has_answers"]) == (b"NoRead", b"LIFE", 1)
+    assert (framing["no_read"], framing["heartbeat"], framing["answers"]) == (b"NoRead", b"LIFE", 1)
 
 
 @given(st.integers(0, 2_000_000), st.integers(10, 100_000))

@@ -17,7 +17,9 @@ C_TYPES = {
     "int64_t": "<i8",
     "char[4]": "S4",
     "char[16]": "S16",
+    "char[32]": "S32",
     "char[40]": "S40",
+    "char[48]": "S48",
     "char[56]": "S56",
 }
 STRUCTS = [
@@ -64,6 +66,8 @@ ENUMS = [
     ("_tables", "GaugeFormat", tables.GaugeFormat),
     ("_tables", "Policy", tables.Policy),
     ("_tables", "StepRule", tables.StepRule),
+    ("_tables", "Protocol", tables.Protocol),
+    ("_tables", "Answers", tables.Answers),
 ]
 # Cython's enums share one name space, so some of their names say more.
 PREFIXES = {
@@ -74,6 +78,8 @@ PREFIXES = {
     "Stamp": "STAMP_",
     "GaugeFormat": "GAUGE_",
     "StepRule": "STEP_",
+    "Protocol": "PROTOCOL_",
+    "Answers": "ANSWERS_",
 }
 RENAMED = {
     "UNEXPECTED_TRACK": "UNEXPECTED",

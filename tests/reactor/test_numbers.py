@@ -28,6 +28,6 @@ def test_refusals_are_numbered_alike() -> None:
 
 
 def test_frame_kinds_are_numbered_alike() -> None:
-    ours = c_enum("_framer.pxd", "EventKind")
+    ours = c_enum("_telegram.pxd", "EventKind")
     ours["NO_READ"] = ours.pop("NO_READ_TEXT")
     assert ours == {kind.name: kind.value for kind in FrameKind}

@@ -16,12 +16,12 @@ MS = 1_000_000
 LABEL = b"420941059405511899223197428490"
 
 
-def framer(header: bytes = b"\x02", terminator: bytes = b"\x03", has_answers: int = 0) -> ScannerFramer:
+def framer(header: bytes = b"\x02", terminator: bytes = b"\x03", answers: int = 0) -> ScannerFramer:
     row = np.zeros((), FRAMING)
     row["header"], row["n_header"] = header, len(header)
     row["terminator"], row["n_terminator"] = terminator, len(terminator)
     row["no_read"], row["heartbeat"] = b"NoRead", b"HB"
-    row["frame_max"], row["silence_ms"], row["has_answers"] = 64, 50, has_answers
+    row["frame_max"], row["silence_ms"], row["answers"] = 64, 50, answers
     return ScannerFramer(row)
 
 
@@ -104,7 +104,7 @@ def test_a_group_separator_belongs_to_a_label() -> None:
 
 def test_command_answers_are_no_labels_where_the_scanner_has_them() -> None:
     stream = b"\x02sAN mTCgateon 1\x03\x02sFA 1\x03\x02sRA DeviceIdent\x03\x02" + LABEL + b"\x03"
-    assert kinds(framer(has_answers=1).receive(stream, 0)) == ["ANSWER", "ANSWER", "ANSWER", "LABEL"]
+    assert kinds(framer(answers=1).receive(stream, 0)) == ["ANSWER", "ANSWER", "ANSWER", "LABEL"]
     assert kinds(framer().receive(stream, 0)) == ["LABEL"] * 4
 
 
