@@ -16,7 +16,7 @@ import numpy as np
 from hubctl._ask cimport COIL_ON, FC_READ_COILS, FC_WRITE_COIL, FC_WRITE_COILS, ask, write_one
 from hubctl._batch cimport Batch, batch_add
 from hubctl._image cimport image_take
-from hubctl._levels cimport forget_levels, is_to_be_set, level_answered
+from hubctl._levels cimport forget_levels, is_to_be_set, level_answered, set_level
 from hubctl._node cimport (
     session_ask, session_clear, session_connect, session_disconnect, session_free, session_make_safe, session_new, session_next_deadline,
     session_order, session_take,
@@ -718,6 +718,10 @@ cdef class ModbusMaster:
         """The earliest time after `now_ns` at which something is due, ns; 2**63 - 1: never."""
         return master_next_deadline(self.master, now_ns)
 
+    def set_level(self, kind: int, index: int, is_on: bool) -> None:
+        """An output that stays: a HOLD_INDUCT of an eye or a RUN_BELT of a belt."""
+        set_level(&self.wires.field, kind, index, is_on)
+
     def expect_fire(self, due_ns: int) -> None:
         """A coil may have to be written at `due_ns`; polls keep out of its way."""
         self.wires.field.fire_due_ns = due_ns
@@ -736,6 +740,11 @@ cdef class ModbusMaster:
     def settled(self) -> bool:
         """After `make_safe`: nothing more is to be done."""
         return bool(master_is_settled(self.master))
+
+    @property
+    def node_faults(self) -> list[tuple[int, int, int] | None]:
+        """For each node of the hub: the step that keeps it down, the exception by which it was answered, or the word."""
+        return self.wires.faults()
 
     @property
     def node_states(self) -> list[int]:

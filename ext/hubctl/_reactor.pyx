@@ -199,6 +199,10 @@ cdef class Reactor:
                 raise BufferError(f"the reactor's input ring is full at record {i}")
         hub_ring_bell(self.loop.bell_fd)
 
+    def node_faults(self) -> list[tuple[int, int, int] | None]:
+        """For each node: the step of its profile that keeps it down, the exception it was answered by, or the word."""
+        return self.wires.faults()
+
     def drain(self) -> np.ndarray:
         """Everything that was told since the last call, in order, shape (n,)."""
         cdef uint8_t[::1] memory

@@ -54,6 +54,14 @@ cdef class Wires:
         free(self.field.output_status)
         free(self.field.level_status)
 
+    def faults(self) -> list[tuple[int, int, int] | None]:
+        """For each node: the step that keeps it down, the exception by which it was answered, or the word that is another."""
+        cdef NodeStatus* s = self.field.node_status
+        return [
+            (s[i].fault - 1, s[i].fault_exception, s[i].fault_word) if s[i].fault else None
+            for i in range(self.field.n_nodes)
+        ]
+
     cdef _join(self):
         """Gives each poll its rows of signals and counters, which are sorted by poll."""
         cdef Field* f = &self.field

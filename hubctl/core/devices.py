@@ -60,6 +60,14 @@ def first_coil(node: Node) -> int:
     return profile.coils.at if profile and profile.coils else 0
 
 
+def shown_at(node: Node, space: Space, wire: int) -> int:
+    """Where a poll reads what is at an address: outputs may be shown elsewhere than they are written."""
+    profile = profile_of(node)
+    if space is not Space.COIL or profile is None or profile.coils is None:
+        return wire
+    return (wire + profile.coils.shown_by) % 0x10000
+
+
 def word_order(hub: Hub, belt: Belt) -> str:
     """Which register of a belt's counter comes first: as the hub file says, else as the node's profile does."""
     encoder = belt.encoder

@@ -25,6 +25,7 @@ from hubctl.core.devices import (
     pauses_of,
     pulse_row,
     sections_of,
+    shown_at,
     step_row,
     word_order,
 )
@@ -602,7 +603,7 @@ def _poll(hub: Hub, block: _Block) -> dict[str, int]:
     return {
         "node": block.node,
         "function": FUNCTION_23 if block.space is Space.EYE else block.space,
-        "address": block.first,
+        "address": shown_at(hub.nodes[block.node], block.space, block.first),
         "count": block.n_things,
         "period_ns": hub.nodes[block.node].period_ms * NS_PER_MS,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from hubctl._kernel import Kernel
 from hubctl._reactor import Reactor
+from hubctl.core.devices import fault_sentence
 from hubctl.core.events import Kind, LinkFault, Records
 from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout, compile_wiring, hub_names
@@ -61,6 +62,8 @@ class Service:
             self.lanes = LaneNames(tuple(lane.name for lane in site.plan.lanes), plan.version)
         self._connectors = [Connector(link, seed) for seed, link in enumerate(site.hub.links)]
         self._reactor = Reactor(Kernel(compile_layout(site.hub), plan), compile_wiring(site.hub))
+        self._hub = site.hub
+        self._faults = self._reactor.node_faults()
         self._tally = Tally(self.names.chutes)
         self._board = AlarmBoard(self.names)
         self._messages = [] if plan else ["no sort plan: every parcel goes to the end of its belt"]
@@ -87,8 +90,14 @@ class Service:
     def messages(self) -> list[str]:
         """What there is to say to a person since the last call."""
         said, self._messages = self._messages, []
-        said += self._board.messages()
+        said += self._board.messages() + self._node_faults()
         return said + [text for connector in self._connectors for text in connector.messages()]
+
+    def _node_faults(self) -> list[str]:
+        """Nodes that are not what their profile says, each time it is something else."""
+        before, self._faults = self._faults, self._reactor.node_faults()
+        news = zip(before, self._faults, strict=True)
+        return [fault_sentence(self._hub, *fault) for was, fault in news if fault and fault != was]
 
     def status(self) -> dict[str, Any]:
         """How things stand, as JSON types."""

@@ -24,17 +24,21 @@ import numpy.typing as npt
 
 from hubctl.core.address import Address
 from hubctl.core.config import ConfigError
-from hubctl.core.hubfile import Hub, Link
+from hubctl.core.devices import profile_of
+from hubctl.core.hubfile import Hub, Link, Node
 from hubctl.core.layout import framing_of
 from hubctl.core.plan import SortPlan
 from hubctl.core.preadvice import HEADER, PreAdvice
 from hubctl.core.site import load_site
 from hubctl.sim.arrivals import Arrivals, ArrivalsError, load_arrivals
+from hubctl.sim.device_twins import PLAIN, twin_of
 from hubctl.sim.faults import FaultError, Faults, parse_faults
 from hubctl.sim.hub import NS_PER_MS, make_world
 from hubctl.sim.live_devices import TwinDevice
+from hubctl.sim.live_nodes import TwinNodes, WiredBoard
 from hubctl.sim.matter import Happens, Outcome
 from hubctl.sim.modbus_devices import SerialNodes, TcpNodes, Units
+from hubctl.sim.modbus_twin import Twin
 from hubctl.sim.node_processes import (
     COUNTS_SPAN,
     HOST,
@@ -53,7 +57,7 @@ from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic, r
 from hubctl.sim.wheel_twins import WheelsTwin
 from hubctl.sim.wires import Wires
 
-Device = TcpNodes | SerialNodes | NodeProcess | TcpScanner | SerialScanner | TwinDevice
+Device = TcpNodes | SerialNodes | TwinNodes | NodeProcess | TcpScanner | SerialScanner | TwinDevice
 
 PARCELS_MAX = 100_000  # of one run: 8 hours of the demo
 NS_PER_S = 1_000_000_000
@@ -89,6 +93,8 @@ class LiveHub:
         native = [node.name for node in hub.nodes if node.link == link.name and node.firmware == "hubctl"]
         if native:
             return self._native(hub, native[0])
+        if any(node.link == link.name and node.profile is not None for node in hub.nodes):
+            return self._twins(hub, link)
         if link.kind == "modbus-rtu":
             return SerialNodes(self._units(hub, link))
         if link.kind in ("modbus-tcp", "modbus-rtu-tcp", "modbus-tls"):
@@ -134,6 +140,16 @@ class LiveHub:
         names = {node.unit: node.name for node in hub.nodes if node.link == link.name}
         images = {unit: self._wires.images[name] for unit, name in names.items()}
         return Units(images, self._refresh, lambda unit, coil, on: self._set_coil(names[unit], coil, on))
+
+    def _twins(self, hub: Hub, link: Link) -> TwinNodes:
+        """The nodes of a link of which one at least has a profile."""
+        twins = {node.unit: self._twin(node) for node in hub.nodes if node.link == link.name}
+        return TwinNodes(twins, link.kind, self._refresh)
+
+    def _twin(self, node: Node) -> Twin:
+        image = self._wires.images[node.name]
+        board = WiredBoard(image, lambda coil, on: self._set_coil(node.name, coil, on))
+        return twin_of(profile_of(node) or PLAIN, board)
 
     def _refresh(self) -> None:
         self._wires.set_travel(self.plant.travel_um(self.plant.catch_up()))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from hubctl.core.address import SIDES, Address, Space, parse_address
+from hubctl.core.devices import word_order
 from hubctl.core.hubfile import Belt, Hub
 from hubctl.core.layout import eyes_in_order
 from hubctl.sim.node_image import NodeImage
@@ -25,15 +26,15 @@ class Counter(NamedTuple):
     start_counts: int
 
     @classmethod
-    def of(cls, belt: Belt) -> Counter:
-        """The counter of a belt that has an encoder."""
+    def of(cls, belt: Belt, word_order: str | None = None) -> Counter:
+        """The counter of a belt that has an encoder; the word order is the encoder's unless it is told."""
         encoder = belt.encoder
         assert encoder is not None
         away_counts = WRAPS_AFTER_S * belt.speed_mm_s * encoder.counts_per_m // 1000
         return cls(
             parse_address(encoder.address),
             encoder.bits,
-            encoder.word_order == "low_first",
+            (word_order or encoder.word_order) == "low_first",
             encoder.counts_per_m,
             -away_counts % (1 << encoder.bits),
         )
@@ -61,7 +62,8 @@ class Wires:
         self._fulls = [_address(chute.full) for chute in hub.chutes]
         self._n_over = [0] * len(hub.chutes)
         self._n_full = [0] * len(hub.chutes)
-        self._counter = Counter.of(hub.belts[0]) if hub.belts[0].encoder else None
+        belt = hub.belts[0]
+        self._counter = Counter.of(belt, word_order(hub, belt)) if belt.encoder else None
         outputs = [_address(chute.output) for chute in hub.chutes]
         self._chute_of = {output: chute for chute, output in enumerate(outputs) if output is not None}
         self.images = {
@@ -102,6 +104,8 @@ class Wires:
     def set_coil(self, node: str, number: int, on: bool) -> int | None:
         """Switches a coil; the chute whose output has changed by that, or None."""
         address = Address(node, Space.COIL, number, None)
+        if self.images[node].read(Space.COIL, number, 1) is None:
+            return None  # nothing is wired there
         was = self.images[node].read(Space.COIL, number, 1)
         self.images[node].set_bit(address, on)
         return self._chute_of.get(address) if was != [int(on)] else None

@@ -217,3 +217,20 @@ def test_the_table_shows_what_matters() -> None:
     for part in ("belt 1:23", "143 inducted", "12,010 parcels/h", "38 in flight", "NO_READ", "4,252", "io1"):
         assert part in text
     assert text.index("C01") < text.index("END") < text.index("C02")
+
+
+@pytest.mark.slow
+def test_devices_of_several_makes_in_one_hub_sort_without_a_wrong_divert() -> None:
+    hub = ROOT / "tests" / "sim" / "hubs" / "mixed.toml"
+    told = subprocess.run(
+        [*COMMAND, "--hub", str(hub), "--seconds", "20", "--seed", "7", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    verdict = json.loads(told.stdout.splitlines()[-1])
+    assert {key: verdict[key] for key in MUST_BE_0} == dict.fromkeys(MUST_BE_0, 0)
+    assert verdict["by_disposition"]["SORTED"] >= 5
+    assert verdict["outputs_safe"]
