@@ -21,6 +21,7 @@ class LinkStatistics(NamedTuple):
     n_frames: int
     refusals: dict[str, int]
     round_trip: Spread
+    poll_lateness: Spread = ...
 
 class Statistics(NamedTuple):
     links: tuple[LinkStatistics, ...]

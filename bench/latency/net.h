@@ -68,7 +68,7 @@ static inline int listen_somewhere(void)
     struct sockaddr_in at = loopback(0);
     socklen_t n = sizeof at;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, n) < 0 || listen(fd, 4) < 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, n) < 0 || listen(fd, 128) < 0)
         die("listen");
     getsockname(fd, (struct sockaddr *)&at, &n);
     printf("port %d\n", ntohs(at.sin_port));

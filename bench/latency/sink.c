@@ -15,7 +15,7 @@ enum {
     N_REGISTERS = 256,
     BITS_MAX = 2000,
     REGISTERS_MAX = 125,
-    CONNECTIONS_MAX = 16,
+    CONNECTIONS_MAX = 128,
     HEADER = 7, /* transaction, protocol, length, unit */
     FRAME_MAX = 260,
     ILLEGAL_FUNCTION = 1,

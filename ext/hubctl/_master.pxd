@@ -43,6 +43,7 @@ cdef struct Master:
     int n_out
     uint8_t[4160] out      # bytes to be sent; the owner sends them and sets n_out to 0
     Histogram round_trip
+    Histogram poll_lateness  # of each poll, behind its schedule
     int64_t reply_ns       # smoothed time to an answer
     int64_t reply_spread_ns  # smoothed distance from it
 

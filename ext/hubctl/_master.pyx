@@ -358,7 +358,7 @@ cdef bint send_poll(Master* m, int64_t now_ns) noexcept nogil:
     if found < 0 or is_in_the_way(m, found, now_ns):
         return False
     poll = &m.field.polls[found]
-    schedule_next(poll, &m.field.poll_status[found], now_ns)
+    schedule_next(m, poll, &m.field.poll_status[found], now_ns)
     return ask(m, ACT_POLL, found, poll.node, poll.function, poll.address, poll.count, NULL, now_ns)
 
 

@@ -45,8 +45,9 @@ cdef inline void note_reply_time(Master* m, int64_t took_ns) noexcept nogil:
     m.reply_spread_ns += ((off_ns if off_ns > 0 else -off_ns) - m.reply_spread_ns) // 4
 
 
-cdef inline void schedule_next(const Poll* poll, PollStatus* status, int64_t now_ns) noexcept nogil:
+cdef inline void schedule_next(Master* m, const Poll* poll, PollStatus* status, int64_t now_ns) noexcept nogil:
     cdef int64_t period_ns = max(poll.period_ns, 1)
+    tally(&m.poll_lateness, now_ns - status.due_ns)
     status.waiting = True
     # Slots that have passed are skipped, and the schedule keeps its phase.
     status.due_ns += ((now_ns - status.due_ns) // period_ns + 1) * period_ns

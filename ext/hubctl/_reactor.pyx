@@ -53,6 +53,7 @@ class LinkStatistics(NamedTuple):
     n_frames: int  # replies accepted, or labels and no-reads
     refusals: dict[str, int]  # by kind; kinds that never came are left out
     round_trip: Spread  # Modbus: question to answer
+    poll_lateness: Spread = Spread(0, 0, 0, 0, 0)  # Modbus: polls behind their schedule
 
 
 class Statistics(NamedTuple):
@@ -290,6 +291,7 @@ cdef class Reactor:
             "n_frames": self.loop.links[<int>k].master.channel.n_accepted,
             "refusals": refusals,
             "round_trip": spread_of(&self.loop.links[<int>k].master.round_trip),
+            "poll_lateness": spread_of(&self.loop.links[<int>k].master.poll_lateness),
         }
 
 

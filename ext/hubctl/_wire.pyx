@@ -37,27 +37,42 @@ class LocalError(ValueError):
     """A request that Modbus does not allow; no byte of it leaves."""
 
 
-cdef uint16_t[256] CRC_TABLE
+# Of each byte, followed by 0 to 7 zero bytes: eight bytes of a frame then cost one step instead of eight.
+cdef uint16_t[8][256] CRC_TABLES
 
 
-cdef void fill_crc_table() noexcept nogil:
-    cdef int i, bit
+cdef void fill_crc_tables() noexcept nogil:
+    cdef int i, k
     cdef uint16_t crc
     for i in range(256):
         crc = <uint16_t>i
-        for bit in range(8):
+        for k in range(8):
             crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-        CRC_TABLE[i] = crc
+        CRC_TABLES[0][i] = crc
+    for i in range(256):
+        for k in range(1, 8):
+            crc = CRC_TABLES[k - 1][i]
+            CRC_TABLES[k][i] = (crc >> 8) ^ CRC_TABLES[0][crc & 0xFF]
 
 
-fill_crc_table()
+fill_crc_tables()
+
+
+cdef inline uint16_t crc_of_8(uint16_t crc, const uint8_t* at) noexcept nogil:
+    crc ^= at[0] | (at[1] << 8)
+    crc = CRC_TABLES[7][crc & 0xFF] ^ CRC_TABLES[6][crc >> 8] ^ CRC_TABLES[5][at[2]] ^ CRC_TABLES[4][at[3]]
+    return crc ^ CRC_TABLES[3][at[4]] ^ CRC_TABLES[2][at[5]] ^ CRC_TABLES[1][at[6]] ^ CRC_TABLES[0][at[7]]
 
 
 cdef uint16_t crc16(const uint8_t* data, int n) noexcept nogil:
     cdef uint16_t crc = 0xFFFF
-    cdef int i
-    for i in range(n):
-        crc = (crc >> 8) ^ CRC_TABLE[(crc ^ data[i]) & 0xFF]
+    cdef int i = 0
+    while i + 8 <= n:
+        crc = crc_of_8(crc, data + i)
+        i += 8
+    while i < n:
+        crc = (crc >> 8) ^ CRC_TABLES[0][(crc ^ data[i]) & 0xFF]
+        i += 1
     return crc
 
 

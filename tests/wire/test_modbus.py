@@ -60,6 +60,11 @@ def test_crc_of_the_catalogue_check_string() -> None:
     assert modbus_crc(b"123456789") == 0x4B37
 
 
+@given(data=st.binary(max_size=64))
+def test_crc_is_pymodbuss(data: bytes) -> None:
+    assert modbus_crc(data).to_bytes(2, "little") == FramerRTU.compute_CRC(data).to_bytes(2, "big")
+
+
 @pytest.mark.parametrize(
     ("frame", "wanted"),
     [
