@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +55,10 @@ def demo(
     stall: Annotated[
         int, typer.Option(min=0, max=2000, help="Stop the daemon every few seconds, for so many ms at most.")
     ] = 0,
+    unplug: Annotated[
+        list[str] | None,
+        typer.Option(help="Unplug a link for a while: LINK@SECOND:FOR, like io1@5:2. May be repeated."),
+    ] = None,
     qemu: Annotated[
         bool, typer.Option("--qemu", help="Run nodes with our firmware on boards that QEMU plays.")
     ] = False,
@@ -74,6 +78,7 @@ def demo(
         arrivals=_arrivals(arrivals, site, date),
         cpu=cpu,
         is_qemu=qemu,
+        unplugs=unplug or [],
         stall_ms=stall,
     )
     verdict = _performed(options) | {"seed": seed, "wall_s": round(time.monotonic() - began_s, 3)}
@@ -131,7 +136,14 @@ def _watched(running: Demo, options: Options) -> dict[str, Any]:
     verdict, final = running.finish()
     kept = {key: final[key] for key in FROM_THE_DAEMON}
     rate = round(verdict["inducted"] / verdict["belt_s"], 3)
+    kept |= _unplugged(options.unplugs, final)
     return verdict | kept | {"parcels_per_s": rate, "note": running.note}
+
+
+def _unplugged(unplugs: Sequence[str], final: dict[str, Any]) -> dict[str, Any]:
+    """Of each link that was unplugged, how often it was connected in all."""
+    names = [text.partition("@")[0] for text in unplugs]
+    return {"connections": {name: final["links"][name]["connections"] for name in names}} if names else {}
 
 
 @contextmanager

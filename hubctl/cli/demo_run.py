@@ -50,6 +50,7 @@ class Options:
     arrivals: Sequence[str]  # arguments of the simulated hub
     cpu: int | None
     is_qemu: bool = False  # nodes with our firmware run in QEMU
+    unplugs: Sequence[str] = ()  # links that are unplugged for a while
     stall_ms: int = 0  # the daemon is stopped every few seconds, for so long at most
 
 
@@ -104,6 +105,7 @@ class Demo:
         arguments += [] if options.plan is None else ["--plan", options.plan]
         arguments += ["--rate", str(options.parcels_per_hour), *options.arrivals]
         arguments += [f"--fault={fault}" for fault in options.faults]
+        arguments += [f"--unplug={unplug}" for unplug in options.unplugs]
         arguments += ["--qemu"] if options.is_qemu else []
         arguments += [] if options.seconds is None else ["--seconds", str(options.seconds)]
         files = ("--truth", self._file("truth.npz"), "--preadvice", self._file("preadvice.csv"))

@@ -54,6 +54,7 @@ from hubctl.sim.plant import Plant
 from hubctl.sim.scale_twins import Load, ScaleTwin
 from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
 from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic, rows_of
+from hubctl.sim.unplug import Unplug, UnplugError, parse_unplugs
 from hubctl.sim.wheel_twins import WheelsTwin
 from hubctl.sim.wires import Wires
 
@@ -228,6 +229,13 @@ class LiveHub:
         elif self._n_drops[link] == 0:
             self._do(device.plug())
 
+    def unplug_at(self, unplugs: list[Unplug]) -> None:
+        """From now on these links are unplugged, each when and for as long as it says."""
+        loop = asyncio.get_running_loop()
+        for unplug in unplugs:
+            loop.call_later(unplug.at_s, self.set_link, unplug.link, False)
+            loop.call_later(unplug.at_s + unplug.for_s, self.set_link, unplug.link, True)
+
     def _do(self, act: Any) -> None:
         task = asyncio.ensure_future(act)
         self._tasks.add(task)
@@ -327,11 +335,14 @@ def _say(thing: dict[str, Any]) -> None:
     print(json.dumps(thing), flush=True)
 
 
-async def _obey(live: LiveHub, reader: asyncio.StreamReader, began: asyncio.Event) -> None:
+async def _obey(
+    live: LiveHub, reader: asyncio.StreamReader, began: asyncio.Event, unplugs: list[Unplug]
+) -> None:
     """Follows the lines on standard input to their end."""
     while line := await reader.readline():
         if line == b"go\n":
             live.plant.begin()
+            live.unplug_at(unplugs)
             began.set()
         elif line == b"stop\n":
             live.plant.stop_inducting()
@@ -358,7 +369,7 @@ async def run(options: argparse.Namespace, hub: Hub, traffic: Traffic) -> None:
     loop, reader, began = asyncio.get_running_loop(), asyncio.StreamReader(), asyncio.Event()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     watching = asyncio.create_task(_watch(live, began, options.truth, traffic))
-    obeying = asyncio.create_task(_obey(live, reader, began))
+    obeying = asyncio.create_task(_obey(live, reader, began, _unplugs(options, hub)))
     loop.add_signal_handler(signal.SIGTERM, reader.feed_eof)
     gc.freeze()
     await asyncio.wait([watching, obeying], return_when=asyncio.FIRST_COMPLETED)
@@ -377,6 +388,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fault", action="append", default=[])
+    parser.add_argument("--unplug", action="append", default=[])
     parser.add_argument("--qemu", action="store_true")
     parser.add_argument("--arrivals", type=Path)
     parser.add_argument("--site")
@@ -403,6 +415,10 @@ def _prepared(options: argparse.Namespace) -> tuple[Hub, Traffic]:
     return hub, traffic
 
 
+def _unplugs(options: argparse.Namespace, hub: Hub) -> list[Unplug]:
+    return parse_unplugs(options.unplug, [link.name for link in hub.links])
+
+
 def check_bodies(hub: Hub, is_qemu: bool) -> None:
     """Whether there is what the hub's nodes with our firmware run on; NodesError if not."""
     is_native = any(node.firmware == "hubctl" for node in hub.nodes)
@@ -422,7 +438,8 @@ def main(arguments: list[str]) -> None:
     try:
         hub, traffic = _prepared(options)
         check_bodies(hub, options.qemu)
-    except (ArrivalsError, FaultError, NodesError, TrafficError, ConfigError) as error:
+        _unplugs(options, hub)
+    except (ArrivalsError, FaultError, NodesError, TrafficError, UnplugError, ConfigError) as error:
         _say({"error": str(error)})
         sys.exit(EXIT_REFUSED)
     asyncio.run(run(options, hub, traffic))

@@ -1,0 +1,84 @@
+"""The example hubs that mix makes of devices: each sorts without a wrong parcel, also while links are unplugged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hubctl.core.hubfile import packaged_names
+from hubctl.core.site import load_site
+from hubctl.sim.unplug import Unplug, UnplugError, parse_unplugs
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-c", "from hubctl.cli.main import main; main()", "demo", "--json")
+MUST_BE_0 = ("wrong_chute", "wrong_action", "unaccounted", "misreported", "invariants_broken", "records_lost")
+HUBS = ["shoes", "wheels", "lab"]
+UNPLUGS = {
+    "demo": [
+        "io1@2:2",
+        "io4@3:2",
+        "top@5:1",
+        "side@7:1",
+    ],  # Modbus TCP and RTU, scanners over TCP and on a line
+    "shoes": ["w1@2:2", "head@5:1", "dws@3:2", "side@7:1"],
+    "wheels": ["w1@2:2", "w2@3:1", "weigher@3:2", "top@6:1", "io@8:1"],
+    "lab": ["board@4:1", "reader@7:1"],
+}
+ON_A_LINE = {"io4", "side", "weigher", "board"}  # a serial port is not connected anew
+
+
+def verdict(*arguments: str) -> dict[str, Any]:
+    ended = subprocess.run([*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    told: dict[str, Any] = json.loads(ended.stdout)
+    assert {key: told[key] for key in MUST_BE_0} == dict.fromkeys(MUST_BE_0, 0)
+    assert told["outputs_safe"]
+    return told
+
+
+@pytest.mark.parametrize("hub", HUBS)
+def test_it_is_there_with_its_plan(hub: str) -> None:
+    assert hub in packaged_names()
+    assert load_site(hub).plan is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hub", HUBS)
+def test_it_sorts(hub: str) -> None:
+    told = verdict("--hub", hub, "--seconds", "20")
+    assert told["by_disposition"]["SORTED"] > told["inducted"] // 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hub", list(UNPLUGS))
+def test_unplugged_and_plugged_in_again_it_goes_on(hub: str) -> None:
+    options = [f"--unplug={text}" for text in UNPLUGS[hub]]
+    told = verdict("--hub", hub, "--seconds", "15", "--rate", "8000", *options)
+    assert told["by_disposition"]["SORTED"] > 0
+    for name, n in told["connections"].items():
+        assert n >= (1 if name in ON_A_LINE else 2)
+
+
+def test_what_is_to_be_unplugged_is_checked() -> None:
+    assert parse_unplugs(["b@3:1", "a@2:5"], ["a", "b"]) == [Unplug(0, 2, 5), Unplug(1, 3, 1)]
+    for text, said in (
+        ("a", "must be LINK@SECOND:FOR"),
+        ("a@2", "must be LINK@SECOND:FOR"),
+        ("top2@2:1", 'did you mean "top"'),
+        ("a@2:0", "for 1 at least"),
+    ):
+        with pytest.raises(UnplugError, match=said):
+            parse_unplugs([text], ["a", "top"])
+
+
+def test_a_link_that_is_not_there_is_refused_before_anything_runs() -> None:
+    ended = subprocess.run(
+        [*COMMAND, "--unplug", "nowhere@1:1"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "there is no link nowhere" in " ".join(ended.stderr.replace("│", " ").split())
