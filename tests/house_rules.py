@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "journal": {"core", "protocol", "journal"},
     "sim": {"core", "protocol", "io", "journal", "sim"},
     "daemon": {"core", "protocol", "io", "journal", "daemon"},
-    "cli": {"core", "protocol", "io", "journal", "sim", "daemon", "cli"},
+    "conform": {"core", "protocol", "conform"},
+    "cli": {"core", "protocol", "io", "journal", "conform", "sim", "daemon", "cli"},
     "hubs": set(),
     "profiles": set(),
     "": set(),
@@ -41,7 +42,7 @@ MAY_READ_CLOCK = (
     *("hubctl/sim/virtual.py", "ext/hubctl/_system.pxd", "ext/hubctl/_reactor.pyx", "ext/hubctl/_loop.p*"),
     *("bench/*", "tests/*", ".ci/*", "firmware_stubs/body_*"),
 )
-NEVER_OPENS = ("hubctl/core/*", "hubctl/protocol/*", "hubctl/journal/*")
+NEVER_OPENS = ("hubctl/core/*", "hubctl/protocol/*", "hubctl/journal/*", "hubctl/conform/*")
 OPENERS = {"asyncio", "select", "selectors", "socket", "socketserver", "ssl", "subprocess"}
 DICE = {"random", "secrets", "uuid"}
 WHOLE_NUMBERS = ("hubctl/core/*", "hubctl/sim/world.py", "hubctl/sim/draw.py", "hubctl/sim/faults.py")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from hubctl.cli.check import check
+from hubctl.cli.conform import conform
 from hubctl.cli.demo import demo
 from hubctl.cli.faultlink import faultlink
 from hubctl.cli.labels import app as labels_app
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("check")(check)
+app.command("conform")(conform)
 app.command("demo")(demo)
 app.command("faultlink")(faultlink)
 app.command("run")(run)

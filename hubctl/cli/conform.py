@@ -1,0 +1,149 @@
+"""`hubctl conform`: whether a device is what its profile says, check by check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubctl.cli.output import print_json
+
+if TYPE_CHECKING:
+    from hubctl.cli.targets import Target
+    from hubctl.conform.checks import Check, Finding, Line
+    from hubctl.core.hubfile import Link
+    from hubctl.core.profile import Profile
+    from hubctl.io.exchange import Exchange
+
+EXIT_FAILED = 1
+EXIT_NO_ANSWER = 2
+NS_PER_MS = 1_000_000
+DIAL_S = 0.01
+
+
+class TwinLine:
+    """The way to a twin: its time passes when it is told."""
+
+    def __init__(self, profile: Profile, *, rtu: bool) -> None:
+        from hubctl.sim.device_twins import twin_of
+        from hubctl.sim.modbus_twin import TwinFrames
+
+        self._twin = twin_of(profile)
+        self._frames = TwinFrames({1: self._twin}, rtu=rtu)
+        self._now_ns = 1000 * NS_PER_MS
+
+    def exchange(self, data: bytes, timeout_ms: int, is_enough: Callable[[bytes], bool]) -> bytes:
+        """What the twin answers; nothing comes later than at once."""
+        self._now_ns += NS_PER_MS
+        self._twin.advance(self._now_ns)
+        return self._frames.receive(data, self._now_ns)
+
+    def pause(self, ms: int) -> None:
+        """Time passes."""
+        self._now_ns += ms * NS_PER_MS
+        self._twin.advance(self._now_ns)
+
+
+def conform(
+    name: Annotated[str, typer.Argument(help="Profile: a name, or a TOML file.")],
+    link: Annotated[
+        str | None,
+        typer.Option(help="tcp://HOST:PORT or rtu+tcp://HOST:PORT; without a device, its twin is tried."),
+    ] = None,
+    port: Annotated[str | None, typer.Option(help="Serial port of the device.")] = None,
+    baud: Annotated[int, typer.Option(help="Of the serial port.")] = 9600,
+    parity: Annotated[str, typer.Option(help="Of the serial port: none, even or odd.")] = "none",
+    unit: Annotated[int, typer.Option(min=0, max=255, help="Modbus unit.")] = 1,
+    timeout_ms: Annotated[int, typer.Option(min=1, max=60_000, help="For each answer.")] = 1000,
+    outputs: Annotated[
+        bool, typer.Option("--outputs", help="Switch outputs and let the watchdog act: nothing may move.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
+) -> None:
+    """Check that a device does what its profile says; exit 1 if it does not, 2 if it cannot be reached."""
+    from hubctl.core.profile import resolve_profile
+
+    if link is not None and port is not None:
+        raise typer.BadParameter("name a link or a port, not both", param_hint="--port")
+    profile = resolve_profile(name)
+    target = _target(link or port, baud, parity, unit, timeout_ms)
+    with _line_to(target, profile) as line:
+        told = list(_told(_checks(profile, line, target, outputs or target is None), as_json))
+    failed = [finding for finding in told if not finding.passed]
+    if as_json:
+        print_json(
+            {"profile": profile.name, "passed": not failed, "checks": [each.as_dict() for each in told]}
+        )
+    else:
+        typer.echo(f"{len(told)} checks, {len(failed)} failed")
+    if failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _target(text: str | None, baud: int, parity: str, unit: int, timeout_ms: int) -> Target | None:
+    """The device that is meant; None: the twin."""
+    from hubctl.cli import targets
+
+    if text is None:
+        return None
+    line = targets.Line(baud, parity)
+    return targets.target_of(text, unit=unit, timeout_ms=timeout_ms, hub=None, line=line, keys=targets.Keys())
+
+
+def _checks(profile: Profile, line: Line, target: Target | None, with_outputs: bool) -> Iterator[Check]:
+    from hubctl.conform.modbus import Asker, modbus_checks
+
+    if target is None:
+        return modbus_checks(Asker(line, profile, rtu=False), with_outputs=with_outputs)
+    rtu = target.link.kind != "modbus-tcp"
+    asker = Asker(line, profile, rtu=rtu, unit=target.unit, timeout_ms=target.timeout_ms)
+    return modbus_checks(asker, with_outputs=with_outputs)
+
+
+def _told(checks: Iterator[Check], as_json: bool) -> Iterator[Finding]:
+    from hubctl.conform.checks import findings
+
+    for finding in findings(checks):
+        if not as_json:
+            typer.echo(f"{'pass' if finding.passed else 'FAIL'}  {finding.name}")
+            if not finding.passed:
+                typer.echo(f"      expected {finding.expected}; came {finding.came}")
+        yield finding
+
+
+@contextmanager
+def _line_to(target: Target | None, profile: Profile) -> Iterator[Line]:
+    if target is None:
+        yield TwinLine(profile, rtu=False)
+        return
+    try:
+        line = _dialled(target.link, target.timeout_ms)
+        try:
+            line.pause(profile.limits.settle_ms)
+            yield line
+        finally:
+            line.close()
+    except OSError as failure:
+        typer.echo(f"the device cannot be reached: {failure}", err=True)
+        raise typer.Exit(EXIT_NO_ANSWER) from None
+
+
+def _dialled(link: Link, timeout_ms: int) -> Exchange:
+    """A connection, within the time that an answer may take and a second more; OSError if there is none."""
+    from hubctl.io.exchange import Exchange
+    from hubctl.io.links import DialError, dial_of
+
+    dial = dial_of(link)
+    until_ns = time.monotonic_ns() + (timeout_ms + 1000) * NS_PER_MS
+    try:
+        dial.begin(time.monotonic_ns())
+        while (fd := dial.finish(time.monotonic_ns())) is None:
+            if time.monotonic_ns() > until_ns:
+                raise TimeoutError("it does not answer the connection")
+            time.sleep(DIAL_S)
+    except DialError as failure:
+        raise OSError(str(failure)) from None
+    return Exchange(fd)
