@@ -4,8 +4,9 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t
 from libc.string cimport memcpy, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from hubctl._framer cimport LABEL, FrameEvent, Framer, framer_init, framer_next, framer_received
+from hubctl._framer cimport Framer, framer_init, framer_next, framer_received
 from hubctl._tables cimport Framing
+from hubctl._telegram cimport LABEL, FrameEvent
 from hubctl._wire cimport (
     ACCEPTED, Channel, Reply, Request, channel_init, channel_next, channel_received, channel_room, channel_send, crc16,
 )

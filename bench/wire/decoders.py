@@ -59,14 +59,14 @@ def modbus_rate(module: Any, rtu: bool) -> float:
     return float(n_taken * 1000 / took_ns)
 
 
-def framer_rate(module: Any) -> float:
+def framer_rate(module: Any, n_bytes: int = N_BYTES) -> float:
     """MB a second of telegrams between STX and ETX."""
     from hubctl.core.layout import compile_wiring
     from hubctl.core.site import load_site
 
     framing = compile_wiring(load_site("station").hub).framings[:1]
     stream = TELEGRAM * (SEGMENT // len(TELEGRAM))
-    n_rounds = N_BYTES // len(stream)
+    n_rounds = n_bytes // len(stream)
     took_ns, n_labels = module.framer_ns(framing.view(np.uint8), np.frombuffer(stream, np.uint8), n_rounds)
     assert n_labels == n_rounds * (len(stream) // len(TELEGRAM)), "not every telegram was a label"
     return float(n_rounds * len(stream) * 1000 / took_ns)

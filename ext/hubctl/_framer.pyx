@@ -11,7 +11,7 @@ import numpy as np
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX
-from libc.string cimport memcmp, memset
+from libc.string cimport memchr, memcmp, memcpy, memset
 
 from hubctl._dmcc cimport dmcc_unwrap
 from hubctl._tables cimport N_PROTOCOLS, PROTOCOL_DMCC, PROTOCOL_MSGGET, PROTOCOL_SSI
@@ -156,11 +156,35 @@ cdef int take_outside(Framer* f, uint8_t byte, FrameEvent* event) noexcept nogil
     return tell(f, NOISE, event)
 
 
+cdef inline size_t until(const uint8_t* at, char byte, size_t n) noexcept nogil:
+    """How many come before the first such byte; all, if there is none."""
+    cdef const uint8_t* found = <const uint8_t*>memchr(at, <uint8_t>byte, n)
+    return n if found is NULL else found - at
+
+
+cdef size_t take_run(Framer* f, const uint8_t* at, size_t n) noexcept nogil:
+    """Takes at once what can neither end the frame nor begin another, nor is too long; how many bytes that was."""
+    cdef int n_terminator = f.framing.n_terminator
+    cdef int room = f.frame_max + n_terminator - 1 - f.n
+    if n_terminator == 0 or f.n_header_matched or room <= 0:
+        return 0
+    n = until(at, f.framing.terminator[n_terminator - 1], min(n, <size_t>room))
+    if f.restarts:
+        n = until(at, f.framing.header[0], n)
+    memcpy(f.buffer + f.n, at, n)
+    f.n += <int>n
+    return n
+
+
 cdef int framer_next(Framer* f, const uint8_t** at, const uint8_t* end, FrameEvent* event) noexcept nogil:
     cdef uint8_t byte
     if f.telegram.n_left != NOTHING and tell_next(f, event):
         return 1
     while at[0] < end:
+        if f.inside:
+            at[0] += take_run(f, at[0], end - at[0])
+            if at[0] == end:
+                return 0
         byte = at[0][0]
         at[0] += 1
         if f.inside:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 
+from wire.decoders import built, framer_rate
 from wire.ours import polling
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +43,14 @@ def test_a_device_that_is_not_there_spares_the_others() -> None:
     assert links[0].n_frames > 0
     assert links[0].refusals == {}
     assert [link.n_frames for link in (links[1], links[3], links[4])] == [0, 0, 0]
+
+
+@pytest.mark.slow
+def test_the_decoders_take_everything() -> None:
+    module = built()
+    assert module.modbus_ns(False, 10)[1] == 160
+    assert module.modbus_ns(True, 10)[1] == 10
+    assert framer_rate(module, 100_000) > 0
 
 
 def test_the_table_shows_every_column() -> None:
