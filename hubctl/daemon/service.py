@@ -101,7 +101,11 @@ class Service:
 
     def status(self) -> dict[str, Any]:
         """How things stand, as JSON types."""
-        return status_of(self._tally, self._board, self._reactor.statistics(), self.names)
+        standing = zip(self.names.nodes, self._reactor.node_faults(), strict=True)
+        faults = {name: fault_sentence(self._hub, *fault) for name, fault in standing if fault}
+        return status_of(self._tally, self._board, self._reactor.statistics(), self.names) | {
+            "node_faults": faults
+        }
 
     def stop(self, now_ns: int) -> tuple[bool, Records]:
         """Close every track, switch every coil off, end the reactor.
