@@ -13,6 +13,7 @@ cdef enum:
     HEAD_XOR = 0               # of the header `||`, which the framer has taken off
     LINE_MAX = 76
     N_DIGITS_MAX = 9
+    PADDING = 0x3D
 
 
 cdef inline int64_t take_number(const uint8_t* text, int n, int* at, uint8_t end) noexcept nogil:
@@ -64,9 +65,9 @@ cdef inline int value_of(uint8_t byte) noexcept nogil:
 
 
 cdef inline int padding_of(const uint8_t* text, int n) noexcept nogil:
-    if n < 2 or text[n - 1] != 0x3D:
+    if n < 2 or text[n - 1] != PADDING:
         return 0
-    return 2 if text[n - 2] == 0x3D else 1
+    return 2 if text[n - 2] == PADDING else 1
 
 
 cdef inline int decode_base64(const uint8_t* text, int n, uint8_t* to) noexcept nogil:
@@ -104,7 +105,7 @@ cdef inline int dmcc_unwrap(uint8_t* text, int* n) noexcept nogil:
         n[0] -= 1
     if status != STATUS_READ:
         return ANSWER
-    if n[0] - at == LINE_MAX:
+    if n[0] - at == LINE_MAX and text[n[0] - 1] != PADDING:
         return OVERLONG  # a line as long as that may go on
     n[0] = decode_base64(text + at, n[0] - at, text)
     return LABEL if n[0] >= 0 else MALFORMED

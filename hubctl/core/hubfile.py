@@ -229,6 +229,20 @@ class ScannerTcpLink(_TcpLink):
     kind: Literal["scanner-tcp"] = Field(description="what is spoken")
 
 
+class ScannerListenLink(Section):
+    """A scanner that connects to us over TCP."""
+
+    name: Name = Field(description="unique among links")
+    kind: Literal["scanner-listen"] = Field(description="what is spoken")
+    host: str = Field(
+        "0.0.0.0", min_length=1, max_length=255, description="our address for it; 0.0.0.0: every one we have"
+    )
+    port: int = Field(ge=1, le=65535, description="our TCP port, that the scanner is set to connect to")
+    peer: str = Field(
+        "", max_length=255, description="IP address it connects from; others are refused; empty: any"
+    )
+
+
 class ScannerSerialLink(_SerialLink):
     """A scanner on a serial line."""
 
@@ -263,6 +277,7 @@ Link: TypeAlias = Annotated[
     | ModbusRtuTcpLink
     | ModbusTlsLink
     | ScannerTcpLink
+    | ScannerListenLink
     | ScannerSerialLink
     | ScaleTcpLink
     | ScaleSerialLink

@@ -80,6 +80,7 @@ _LINK_KINDS = {
     "modbus-rtu-tcp": LinkKind.MODBUS_RTU_TCP,
     "modbus-tls": LinkKind.MODBUS_TCP,
     "scanner-tcp": LinkKind.SCANNER,
+    "scanner-listen": LinkKind.SCANNER,
     "scanner-serial": LinkKind.SCANNER,
     "scale-tcp": LinkKind.SCALE,
     "scale-serial": LinkKind.SCALE,

@@ -19,6 +19,7 @@ from hubctl.core.hubfile import (
     ModbusTcpLink,
     ModbusTlsLink,
     ScaleTcpLink,
+    ScannerListenLink,
     ScannerTcpLink,
     WheelTcpLink,
 )
@@ -40,6 +41,11 @@ _TCP_ADVICE = {
     errno.ETIMEDOUT: "does not answer; is it switched on, and is the network cable in?",
     errno.EHOSTUNREACH: "cannot be reached; check its address and the network",
     errno.ENETUNREACH: "cannot be reached; check its address and the network",
+}
+_LISTEN_ADVICE = {
+    errno.EADDRINUSE: "is taken by another program; end that one first, or set the device to another port",
+    errno.EADDRNOTAVAIL: "is no address of this computer; check host in the hub file",
+    errno.EACCES: "may not be listened at by this user; take a port above 1023",
 }
 _LOSS = {
     LinkFault.CLOSED: "closed the connection",
@@ -117,11 +123,52 @@ class TcpDial:
         raise DialError(_TCP_ADVICE.get(number, f"cannot be connected: {os.strerror(number)}"))
 
 
+class ListenDial:
+    """Waits for a device that connects to us. Whoever comes later is the device too: the one before is half open."""
+
+    def __init__(self, link: ScannerListenLink) -> None:
+        self.address = f"{link.host}:{link.port}"
+        self._link = link
+        self._listener: socket.socket | None = None
+
+    def begin(self, now_ns: int) -> None:
+        """Listen, unless it does."""
+        if self._listener is not None:
+            return
+        try:
+            self._listener = socket.create_server((self._link.host, self._link.port))
+            self._listener.setblocking(False)
+        except OSError as failure:
+            reason = _LISTEN_ADVICE.get(failure.errno or 0, f"cannot be listened at: {failure.strerror}")
+            raise DialError(reason) from None
+
+    def finish(self, now_ns: int) -> int | None:
+        """The descriptor of a device that has connected."""
+        if self._listener is None:
+            return None
+        try:
+            peer, address = self._listener.accept()
+        except OSError:
+            return None
+        if self._link.peer not in ("", address[0]):
+            peer.close()
+            return None
+        peer.setblocking(False)
+        _set_options(peer)
+        return peer.detach()
+
+    def give_up(self) -> None:
+        """Listen no more."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+
 class SerialDial:
     """Opens a serial port."""
 
     def __init__(self, link: Link) -> None:
-        assert not isinstance(link, ModbusTlsLink)
+        assert not isinstance(link, ModbusTlsLink | ScannerListenLink)
         assert not isinstance(link, TCP_LINKS)
         self.address = link.device
         self._link = link
@@ -147,6 +194,8 @@ def dial_of(link: Link) -> Dial:
         from hubctl.io.tls import TlsDial  # stands on this module, and few hubs need its library
 
         return TlsDial(link)
+    if isinstance(link, ScannerListenLink):
+        return ListenDial(link)
     if isinstance(link, TCP_LINKS):
         return TcpDial(link.host, link.port)
     return SerialDial(link)
@@ -193,7 +242,9 @@ class Connector:
     def advance(self, now_ns: int) -> int | None:
         """A newly connected, non-blocking descriptor for whoever takes it, or None."""
         self._note_steady(now_ns)
-        if self._is_connected or (not self._is_dialling and now_ns < self._retry_ns):
+        if self._is_connected:
+            return self._newcomer(now_ns)
+        if not self._is_dialling and now_ns < self._retry_ns:
             return None
         try:
             return self._tried(now_ns)
@@ -204,6 +255,8 @@ class Connector:
 
     def lost(self, fault: LinkFault, now_ns: int) -> None:
         """The connection handed out is gone."""
+        if fault is LinkFault.REPLACED and isinstance(self._dial, ListenDial):
+            return  # by a newcomer, who is here
         self._note_steady(now_ns)
         self._was_lost = True
         self._wait(now_ns)
@@ -227,11 +280,20 @@ class Connector:
         if not self._is_dialling:
             self._dial.begin(now_ns)
             self._is_dialling = True
+            if isinstance(self._dial, ListenDial) and not self._was_lost:
+                self._say("waits for it to connect", "")
         fd = self._dial.finish(now_ns)
         if fd is not None:
             self._is_dialling, self._is_connected, self._since_ns = False, True, now_ns
             if not self._was_lost:
                 self._say("is connected", "")
+        return fd
+
+    def _newcomer(self, now_ns: int) -> int | None:
+        """A device that connects to us while it seems to be connected: it has lost that connection, and we have not."""
+        fd = self._dial.finish(now_ns) if isinstance(self._dial, ListenDial) else None
+        if fd is not None:
+            self._since_ns = now_ns
         return fd
 
     def _note_steady(self, now_ns: int) -> None:

@@ -26,7 +26,6 @@ from hubctl.core.address import Address
 from hubctl.core.config import ConfigError
 from hubctl.core.devices import profile_of
 from hubctl.core.hubfile import Hub, Link, Node
-from hubctl.core.layout import framing_of
 from hubctl.core.plan import SortPlan
 from hubctl.core.preadvice import HEADER, PreAdvice
 from hubctl.core.site import load_site
@@ -34,7 +33,7 @@ from hubctl.sim.arrivals import Arrivals, ArrivalsError, load_arrivals
 from hubctl.sim.device_twins import PLAIN, twin_of
 from hubctl.sim.faults import FaultError, Faults, parse_faults
 from hubctl.sim.hub import NS_PER_MS, make_world
-from hubctl.sim.live_devices import TwinDevice
+from hubctl.sim.live_devices import CallingDevice, TwinDevice
 from hubctl.sim.live_nodes import TwinNodes, WiredBoard
 from hubctl.sim.matter import Happens, Outcome
 from hubctl.sim.modbus_devices import SerialNodes, TcpNodes, Units
@@ -52,13 +51,13 @@ from hubctl.sim.node_processes import (
 )
 from hubctl.sim.plant import Plant
 from hubctl.sim.scale_twins import Load, ScaleTwin
-from hubctl.sim.scanner_devices import SerialScanner, TcpScanner, Telegrams
+from hubctl.sim.scanner_twins import scanner_twin
 from hubctl.sim.traffic import UM_PER_MM, Traffic, TrafficError, make_traffic, rows_of
 from hubctl.sim.unplug import Unplug, UnplugError, parse_unplugs
 from hubctl.sim.wheel_twins import WheelsTwin
 from hubctl.sim.wires import Wires
 
-Device = TcpNodes | SerialNodes | TwinNodes | NodeProcess | TcpScanner | SerialScanner | TwinDevice
+Device = TcpNodes | SerialNodes | TwinNodes | NodeProcess | TwinDevice
 
 PARCELS_MAX = 100_000  # of one run: 8 hours of the demo
 NS_PER_S = 1_000_000_000
@@ -80,7 +79,8 @@ class LiveHub:
         self._wires = Wires(hub)
         self._nodes: list[NodeProcess] = []
         self._counts_per_m = 0
-        self._telegrams = [Telegrams(framing_of(scanner)) for scanner in hub.scanners]
+        self._scanners = [scanner_twin(scanner) for scanner in hub.scanners]
+        self._scanner_names = [scanner.link for scanner in hub.scanners]
         self._scales = {i: ScaleTwin(scale) for i, scale in enumerate(hub.scales) if scale.link is not None}
         self._scale_names = [scale.link for scale in hub.scales]
         self.devices = {link.name: self._device(hub, link) for link in hub.links}
@@ -105,8 +105,10 @@ class LiveHub:
         if link.kind in ("scale-tcp", "scale-serial"):
             twin = self._scales[self._scale_names.index(link.name)]
             return TwinDevice(twin, is_serial=link.kind == "scale-serial")
-        telegrams = self._telegrams[[scanner.link for scanner in hub.scanners].index(link.name)]
-        return TcpScanner(telegrams) if link.kind == "scanner-tcp" else SerialScanner(telegrams)
+        scanner = self._scanners[self._scanner_names.index(link.name)]
+        if link.kind == "scanner-listen":
+            return CallingDevice(scanner)
+        return TwinDevice(scanner, is_serial=link.kind == "scanner-serial")
 
     def _native(self, hub: Hub, name: str) -> NodeProcess:
         encoder = hub.belts[0].encoder
@@ -163,8 +165,6 @@ class LiveHub:
     async def open(self) -> dict[str, tuple[str, int] | str]:
         """Plugs everything in; the address of each link."""
         addresses = {name: await device.plug() for name, device in self.devices.items()}
-        for telegrams in self._telegrams:
-            telegrams.beat()
         self._wake()
         return addresses
 
@@ -186,8 +186,7 @@ class LiveHub:
         if kind == Happens.EYE:
             self._wires.set_eye(device, value)
         elif kind == Happens.TELEGRAM:
-            label = bytes(self._traffic.labels[row["parcel"]]) if value else None
-            self._telegrams[device].send(label, self._stamp(device, row))
+            self._read(device, row)
         elif kind == Happens.WEIGHED and device in self._scales:
             self._weigh(device, int(row["parcel"]))
         elif kind == Happens.CONFIRM:
@@ -198,6 +197,19 @@ class LiveHub:
             self.set_link(device, value)
         for node in self._nodes:
             node.tell_edges(self._ran_counts(int(row["t_ns"])))
+
+    def _read(self, scanner: int, row: Any) -> None:
+        """A scanner says what it made of a parcel."""
+        label = bytes(self._traffic.labels[row["parcel"]]) if row["value"] else None
+        now_ns = time.monotonic_ns()
+        delay_ns = int(self._traffic.reads[row["parcel"], scanner]["delay_ms"]) * NS_PER_MS
+        said = self._scanners[scanner].read(
+            label, now_ns, made_ns=now_ns - delay_ns, stamp=self._stamp(scanner, row)
+        )
+        device = self.devices[self._scanner_names[scanner]]
+        assert isinstance(device, TwinDevice)
+        device.say(said)
+        device.look()
 
     def _weigh(self, scale: int, p: int) -> None:
         """A parcel lies on a scale that speaks."""

@@ -6,6 +6,7 @@ A twin is bytes in and bytes out, with the time as an argument; here it is given
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from hubctl.sim.line import Line
 LOCALHOST = "127.0.0.1"
 NS_PER_S = 1_000_000_000
 NEVER_NS = 2**63 - 1
+CALLS_AGAIN_S = 0.1
 
 
 class Twin(Protocol):
@@ -111,3 +113,43 @@ class TwinDevice:
         if due_ns < NEVER_NS and self.listeners:
             wait_s = max(due_ns - now_ns, 0) / NS_PER_S
             self._alarm = asyncio.get_running_loop().call_later(wait_s, self.look)
+
+
+class CallingDevice(TwinDevice):
+    """A device that connects to whoever listens for it, again and again, on a port that was free."""
+
+    def __init__(self, twin: Twin) -> None:
+        super().__init__(twin, is_serial=False)
+        self._calling: asyncio.Task[None] | None = None
+
+    async def plug(self) -> tuple[str, int]:
+        """Calls; the address at which it wants to be heard."""
+        if self._address[1] == 0:
+            with socket.create_server(self._address) as listener:
+                self._address = listener.getsockname()
+        if self._calling is None:
+            self._calling = asyncio.create_task(self._call())
+        return self._address
+
+    async def unplug(self) -> None:
+        """Hangs up, and calls no more."""
+        if self._calling is not None:
+            self._calling.cancel()
+            self._calling = None
+        for listener in list(self.listeners):
+            listener.abort()
+
+    async def _call(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self.listeners:
+                await self._connect(loop)
+            await asyncio.sleep(CALLS_AGAIN_S)
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether somebody listened."""
+        try:
+            await loop.create_connection(lambda: _Listener(self), *self._address)
+        except OSError:
+            return False
+        return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import tty
 from collections.abc import Iterator
@@ -13,7 +14,13 @@ import pytest
 from rig import Serving, until
 
 from hubctl.core.events import LinkFault
-from hubctl.core.hubfile import ModbusRtuLink, ModbusTcpLink, ScannerSerialLink, ScannerTcpLink
+from hubctl.core.hubfile import (
+    ModbusRtuLink,
+    ModbusTcpLink,
+    ScannerListenLink,
+    ScannerSerialLink,
+    ScannerTcpLink,
+)
 from hubctl.io.links import CONNECT_NS_MAX, RETRY_NS_MAX, RETRY_NS_MIN, STEADY_NS, Connector, Jitter
 from hubctl.io.ports import PortError, open_port
 
@@ -188,3 +195,56 @@ def test_a_port_that_cannot_be_used_says_what_to_do(device: str, advice: str) ->
     (said,) = connector.messages()
     assert said.startswith(f"scanner side: {device} ")
     assert advice in said
+
+
+# A scanner that connects to us
+
+
+def listening(port: int, peer: str = "") -> Connector:
+    link = ScannerListenLink(name="top", kind="scanner-listen", host="127.0.0.1", port=port, peer=peer)
+    return Connector(link, seed=1)
+
+
+def test_a_scanner_that_connects_to_us_is_taken_and_a_newcomer_after_it() -> None:
+    port = free_port()
+    connector = listening(port)
+    assert connector.advance(0) is None
+    assert connector.messages() == [f"scanner top: 127.0.0.1:{port} waits for it to connect."]
+    with socket.create_connection(("127.0.0.1", port)):
+        first = advance_until_connected(connector)
+        assert not os.get_blocking(first)
+        assert connector.advance(1) is None
+        with socket.create_connection(("127.0.0.1", port)) as newcomer:
+            second = advance_until_connected(connector, 2)
+            connector.lost(LinkFault.REPLACED, 3)
+            assert connector.advance(4) is None
+            newcomer.sendall(b"label")
+            assert until(lambda: os.read(second, 9), "bytes of the newcomer") == b"label"
+    connector.lost(LinkFault.CLOSED, 5 * S)
+    connector.advance(8 * S)
+    with socket.create_connection(("127.0.0.1", port)):
+        for fd in (first, second, advance_until_connected(connector, 9 * S)):
+            os.close(fd)
+    connector.close()
+
+
+def test_only_the_scanner_that_is_named_may_connect_to_us() -> None:
+    port = free_port()
+    connector = listening(port, peer="192.0.2.7")
+    connector.advance(0)
+    with socket.create_connection(("127.0.0.1", port)) as stranger:
+        stranger.setblocking(False)
+
+        def is_refused() -> bool:
+            assert connector.advance(1) is None
+            return bool(select.select([stranger], [], [], 0)[0]) and stranger.recv(1) == b""
+
+        until(is_refused, "the refusal")
+    connector.close()
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        connector = listening(other.getsockname()[1])
+        assert connector.advance(0) is None
+        assert "is taken by another program" in connector.messages()[0]

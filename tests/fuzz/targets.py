@@ -1,0 +1,55 @@
+"""What is fuzzed: each decoder, with the module that throws bytes at it and the rows that it decodes by."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "wire"))
+
+
+class Target(NamedTuple):
+    """One decoder."""
+
+    module: str  # its .pyx beside this file
+    needs: tuple[str, ...]  # compiled modules of hubctl that it calls, in the order in which they load
+    keys: dict[str, Any]  # how it is set up
+
+
+def _scanner(preset: str, **keys: Any) -> Target:
+    return Target("scanner", ("_framer", "_dialogue"), {"preset": preset, **keys})
+
+
+TARGETS = {
+    **{
+        f"scanner-{preset}": _scanner(preset)
+        for preset in (
+            *("stx-etx", "line", "sick", "cognex", "cognex-extended", "datalogic", "keyence"),
+            *("zebra-ssi", "honeywell", "honeywell-header", "leuze", "hikrobot"),
+        )
+    },
+    "scanner-codes": _scanner(
+        "datalogic", code_separator=";", field_separator="!", label_field=2, group_separator="~"
+    ),
+    "scanner-stamps": _scanner(
+        *("sick",),
+        **{
+            "stamp": "trigger",
+            "trigger": "e",
+            "numbered": True,
+            "stamp_separator": ";",
+            "stamp_place": "last",
+        },
+        **{"code_separator": ";", "heartbeat": "HB", "ask": "\x02sRI0\x03", "ask_ms": 20, "alive_ms": 1500},
+    ),
+}
+
+
+def setting(name: str) -> bytes:
+    """What the module of a target is set up with."""
+    from spoken import framing
+
+    keys = dict(TARGETS[name].keys)
+    return framing(keys.pop("preset"), **keys).tobytes()
