@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ class Told(Talk):
         self.now_ns = 1000 * MS
         self.told: list[np.void] = []
         self.asked: list[bytes] = []
+        self.spoil: Callable[[bytes], bytes] = lambda answer: answer
         self.master.connect(self.now_ns)
 
     def round(self) -> list[np.void]:
@@ -92,7 +94,7 @@ class Told(Talk):
         self.twin.advance(self.now_ns)
         if sent:
             self.asked.append(sent[1:-2] if self.rtu else sent[7:])
-            answer = self.frames.receive(sent, self.now_ns)
+            answer = self.spoil(self.frames.receive(sent, self.now_ns))
             if answer:
                 self.master.receive(answer, self.now_ns)
         news = list(self.master.records())
@@ -159,6 +161,43 @@ def test_a_fire_reaches_the_output_it_is_for_and_is_over_after_its_hold(tmp_path
     assert talk.now_ns >= fired_ns + 195 * MS
     talk.rounds(200)
     assert talk.master.node_states == [UP]
+
+
+def one_bit_in(n: int) -> Callable[[bytes], bytes]:
+    """Turns one bit of every n-th answer, another one each time."""
+    seen = [0]
+
+    def spoil(answer: bytes) -> bytes:
+        seen[0] += bool(answer)
+        if not answer or seen[0] % n:
+            return answer
+        at = seen[0] // n * 13 % (8 * len(answer))
+        turned = answer[at // 8] ^ (1 << (at % 8))
+        return answer[: at // 8] + bytes([turned]) + answer[at // 8 + 1 :]
+
+    return spoil
+
+
+@pytest.mark.parametrize("profile", WITHOUT_NODES)
+def test_answers_with_a_turned_bit_are_never_believed_on_a_line(tmp_path: Path, profile: str) -> None:
+    talk = told_of(tmp_path, profile, rtu=True)
+    talk.spoil = one_bit_in(5)
+    talk.rounds(3000)
+    assert talk.master.node_faults == [None]  # what is wrong by its frame says nothing of the device
+    assert not any(talk.twin.outputs.values())
+    talk.spoil = lambda answer: answer
+    talk.until_up()
+
+
+@pytest.mark.parametrize("profile", WITHOUT_NODES)
+def test_answers_cut_short_are_never_believed(tmp_path: Path, profile: str) -> None:
+    talk = told_of(tmp_path, profile, rtu=True)
+    talk.spoil = lambda answer: answer[:-1]
+    talk.rounds(1000)
+    assert talk.master.node_states[0] != UP
+    assert len(set(talk.asked)) == 1  # it never gets beyond the first question
+    talk.spoil = lambda answer: answer
+    talk.until_up()
 
 
 # Watchdogs
