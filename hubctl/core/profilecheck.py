@@ -170,6 +170,8 @@ def _check_counters(profile: Profile, source: Source) -> None:
     for index, counter in enumerate(getattr(profile, "counters", ())):
         if not known(counter, "table", "number", "bits") or not known(profile, counter.table):
             continue
+        if not all(known(span, "first", "at", "n") for span in getattr(profile, counter.table)):
+            continue
         width = 1 if counter.bits == 16 else 2
         if profile.span_of(Space[counter.table.upper()], counter.number, width) is None:
             message = f"must be a number of the {counter.table} registers"

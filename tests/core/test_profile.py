@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hubctl.core.address import Space
-from hubctl.core.config import ConfigError
+from hubctl.core.config import ConfigError, Source
 from hubctl.core.profile import (
     Profile,
     load_profile,
@@ -18,6 +22,8 @@ from hubctl.core.profile import (
     step_words,
     word_of,
 )
+from hubctl.core.profilecheck import check_profile
+from hubctl.core.shape import read_shape
 from hubctl.protocol import registers
 
 PROFILE = """
@@ -160,6 +166,36 @@ def test_spans_that_overlap_are_refused(tmp_path: Path) -> None:
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(ConfigError, match="wago-750"):
         profile_path("wago-705")
+
+
+def places_in(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value."""
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in pairs:
+        yield (*path, key)
+        yield from places_in(value, (*path, key))
+
+
+def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """The same with one value another, or gone."""
+    copied = deepcopy(data)
+    inside = copied
+    for key in path[:-1]:
+        inside = inside[key]
+    if value is None:
+        del inside[path[-1]]
+    else:
+        inside[path[-1]] = value
+    return copied
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_whatever_is_wrong_in_a_profile_is_a_fault_and_no_accident(name: str) -> None:
+    data = tomllib.loads(profile_path(name).read_text())
+    for path in places_in(data):
+        for value in (None, -1, "x", [1], {}):
+            source = Source.of_data(Path("box.toml"), changed(data, path, value))
+            check_profile(read_shape(Profile, source), source)
 
 
 def test_our_nodes_profile_is_the_register_map() -> None:
