@@ -134,7 +134,7 @@ class MoxaTwin(Twin):
     def read(self, space: Space, wire: int, now_ns: int) -> int | None:
         """Words of all inputs and outputs beside the bits."""
         if (space, wire) == (I, 0x30):
-            return sum((self.board.shown(D, i) or 0) << i for i in range(8))
+            return (super().read(space, wire, now_ns) or 0) | self._inputs(8)
         if (space, wire) == (H, 0x20):
             return sum(int(self.outputs.get(i, False)) << i for i in range(8))
         return super().read(space, wire, now_ns)
@@ -165,7 +165,7 @@ class AdamTwin(Twin):
         if space is C and wire < 12:
             return super().read(D, wire, now_ns)
         if (space, wire) == (H, 300):
-            return sum((self.board.shown(D, i) or 0) << i for i in range(12))
+            return (super().read(space, wire, now_ns) or 0) | self._inputs(12)
         if (space, wire) == (H, 302):
             return sum(int(self.outputs.get(i, False)) << i for i in range(6))
         return super().read(space, wire, now_ns)
@@ -252,7 +252,7 @@ class ZqwlTwin(Twin):
     def read(self, space: Space, wire: int, now_ns: int) -> int | None:
         """Inputs and outputs as registers."""
         if space is H and self.DI_AT <= wire < self.DI_AT + 32:
-            return self.board.shown(D, wire - self.DI_AT) or 0
+            return (super().read(space, wire, now_ns) or 0) | (self.board.shown(D, wire - self.DI_AT) or 0)
         if space is H and self.DO_AT <= wire < self.DO_AT + 32:
             return int(self.outputs.get(wire - self.DO_AT, False))
         return super().read(space, wire, now_ns)

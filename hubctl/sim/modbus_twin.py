@@ -125,6 +125,10 @@ class Twin:
         for number in [number for number, on in self.outputs.items() if on]:
             self.switch(number, False)
 
+    def _inputs(self, n: int) -> int:
+        """Its inputs as one word, from the lowest bit on."""
+        return sum((self.board.shown(Space.DISCRETE, i) or 0) << i for i in range(n))
+
     def _number(self, space: Space, wire: int) -> int | None:
         """The hub file's number of an address on the wire."""
         for span in self.profile.spans(space):

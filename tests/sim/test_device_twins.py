@@ -148,6 +148,8 @@ def test_a_moxa_has_its_high_word_first_and_clears_counters_by_1_only() -> None:
     twin.board.inputs |= {(I, 16): 1, (I, 17): 2, (D, 0): 1}
     assert asked(twin, "0400100002") == "040400010002"
     assert asked(twin, "0400300001") == "04020001"
+    twin.board.inputs[I, 0x30] = 4  # wired as a bit of the word
+    assert asked(twin, "0400300001") == "04020005"
     assert asked(twin, "0501100000") == "8503"
     assert asked(twin, "050110ff00") == "050110ff00"
     assert bytes.fromhex(asked(twin, "041388000a"))[2:].startswith(b"E1212")
