@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from hubctl.core.events import RECORD
+from hubctl.core.events import RECORD, Kind
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.preadvice import load_preadvice
 from hubctl.core.site import Site
 from hubctl.sim.referee import Truth, judge
-from hubctl.sim.watch import new_watch, watch_record
+from hubctl.sim.watch import new_watch, watch_input, watch_record
 
 
 def live_verdict(
@@ -31,6 +31,8 @@ def live_verdict(
     layout = compile_layout(site.hub)
     watch = new_watch(layout)
     for record in records:
+        if record["kind"] == Kind.NODE:  # of an eye whose node was away nothing was to be had
+            watch_input(watch, record, record["t_ns"])
         watch_record(watch, record)
     with np.load(truth_file) as arrays:
         truth = Truth(*(arrays[name] for name in Truth._fields))
