@@ -11,7 +11,7 @@ from libc.string cimport memcmp, memcpy, memmove
 
 from hubctl._framer cimport FRAMER_MAX, Framer, framer_reset
 from hubctl._telegram cimport (
-    ANSWER, FrameEvent, GROUP_SEPARATOR, HALF_FRAME, MALFORMED, NOISE, NOTHING, OVERLONG, number_of, telegram_open,
+    ANSWER, FrameEvent, GROUP_SEPARATOR, HALF_FRAME, MALFORMED, NOISE, NOTHING, OVERLONG, is_upper, number_of, telegram_open,
 )
 
 cdef enum:
@@ -70,7 +70,7 @@ cdef inline int drop(Framer* f, int kind) noexcept nogil:
 
 
 cdef inline int take_first(Framer* f, uint8_t byte) noexcept nogil:
-    """A byte between frames."""
+    """A byte between frames. An answer to a menu command begins with its tag."""
     if byte == SYN:
         f.buffer[0] = byte
         f.n = 1
@@ -79,7 +79,7 @@ cdef inline int take_first(Framer* f, uint8_t byte) noexcept nogil:
     if f.noisy:
         return NOTHING
     f.noisy = True
-    return NOISE
+    return ANSWER if is_upper(byte) else NOISE
 
 
 cdef inline int check_head(Framer* f) noexcept nogil:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,31 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_NO_ANSWER = 2
 NS_PER_MS = 1_000_000
+TWIN_LABEL = b"SF1234567890123"
 DIAL_S = 0.01
+
+
+class TwinScannerLine:
+    """The way to a scanner's twin, past which a parcel comes whenever nothing is said to it."""
+
+    def __init__(self, name: str) -> None:
+        from hubctl.core.hubfile import Scanner
+        from hubctl.sim.scanner_twins import scanner_twin
+
+        place = {"name": "scanner", "belt": "belt", "at_mm": 0, "link": "link"}
+        self._twin = scanner_twin(Scanner.model_validate({**place, "preset": name}))
+        self._now_ns = 1000 * NS_PER_MS
+
+    def exchange(self, data: bytes, timeout_ms: int, is_enough: Callable[[bytes], bool]) -> bytes:
+        """What the twin answers, or says of the parcel."""
+        self._now_ns += timeout_ms * NS_PER_MS
+        if data:
+            return self._twin.receive(data, self._now_ns)
+        return self._twin.read(TWIN_LABEL, self._now_ns, made_ns=self._now_ns)
+
+    def pause(self, ms: int) -> None:
+        """Time passes."""
+        self._now_ns += ms * NS_PER_MS
 
 
 class TwinLine:
@@ -48,7 +73,7 @@ class TwinLine:
 
 
 def conform(
-    name: Annotated[str, typer.Argument(help="Profile: a name, or a TOML file.")],
+    name: Annotated[str, typer.Argument(help="Profile or scanner preset: a name; or a profile's TOML file.")],
     link: Annotated[
         str | None,
         typer.Option(help="tcp://HOST:PORT or rtu+tcp://HOST:PORT; without a device, its twin is tried."),
@@ -63,20 +88,36 @@ def conform(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
 ) -> None:
-    """Check that a device does what its profile says; exit 1 if it does not, 2 if it cannot be reached."""
+    """Check that a device does what its profile or preset says; exit 1 if it does not, 2 if it cannot be reached."""
+    from hubctl.core.presets import presets
     from hubctl.core.profile import resolve_profile
 
     if link is not None and port is not None:
         raise typer.BadParameter("name a link or a port, not both", param_hint="--port")
-    profile = resolve_profile(name)
     target = _target(link or port, baud, parity, unit, timeout_ms)
-    with _line_to(target, profile) as line:
+    if name in presets():
+        _conform_scanner(name, target, timeout_ms, as_json)
+        return
+    profile = resolve_profile(name)
+    with _line_to(target, profile.limits.settle_ms, partial(TwinLine, profile, rtu=False)) as line:
         told = list(_told(_checks(profile, line, target, outputs or target is None), as_json))
+    _conclude({"profile": profile.name}, told, as_json)
+
+
+def _conform_scanner(name: str, target: Target | None, timeout_ms: int, as_json: bool) -> None:
+    from hubctl.conform.scanner import Hearer, scanner_checks
+
+    if target is not None:
+        typer.echo("show the scanner a label whenever it is asked what it makes of a parcel", err=True)
+    with _line_to(target, 0, partial(TwinScannerLine, name)) as line:
+        told = list(_told(scanner_checks(Hearer(line, name, timeout_ms)), as_json))
+    _conclude({"preset": name}, told, as_json)
+
+
+def _conclude(subject: dict[str, str], told: list[Finding], as_json: bool) -> None:
     failed = [finding for finding in told if not finding.passed]
     if as_json:
-        print_json(
-            {"profile": profile.name, "passed": not failed, "checks": [each.as_dict() for each in told]}
-        )
+        print_json({**subject, "passed": not failed, "checks": [each.as_dict() for each in told]})
     else:
         typer.echo(f"{len(told)} checks, {len(failed)} failed")
     if failed:
@@ -115,14 +156,14 @@ def _told(checks: Iterator[Check], as_json: bool) -> Iterator[Finding]:
 
 
 @contextmanager
-def _line_to(target: Target | None, profile: Profile) -> Iterator[Line]:
+def _line_to(target: Target | None, settle_ms: int, twin: Callable[[], Line]) -> Iterator[Line]:
     if target is None:
-        yield TwinLine(profile, rtu=False)
+        yield twin()
         return
     try:
         line = _dialled(target.link, target.timeout_ms)
         try:
-            line.pause(profile.limits.settle_ms)
+            line.pause(settle_ms)
             yield line
         finally:
             line.close()

@@ -703,6 +703,12 @@ def _levels(hub: Hub) -> Iterator[dict[str, int]]:
             yield {"kind": Kind.RUN_BELT, "index": i, "node": nodes[belt.drive.node]} | drive_row(hub, belt)
 
 
+def framing_row(scanner: Scanner) -> np.void:
+    """The row of FRAMING of one scanner."""
+    row: np.void = _table([_framing(scanner)], tables.FRAMING)[0]
+    return row
+
+
 def _framing(scanner: Scanner) -> dict[str, int | bytes]:
     preset = framing_of(scanner)
     return {
