@@ -19,6 +19,7 @@ from hubctl._choice cimport bar, look_up, route, take_label
 from hubctl._identity cimport track_of
 from hubctl._lookup cimport Reading
 from hubctl._motion cimport planning_speed, travel
+from hubctl._pressed cimport know_by_label
 from hubctl._records cimport (
     ALARM_CLEARED,
     ALARM_RAISED,
@@ -193,6 +194,7 @@ cdef inline void take_certain(State* s, int32_t t, int n, const Record* input, c
         bar(s, t, AMBIGUOUS_READ)
         return
     track.label_by |= <uint32_t>1 << n
+    know_by_label(track, reading.identity)
     if not is_shared(s, t, n, reading.identity):
         take_label(s, t, input, reading)
 

@@ -271,7 +271,8 @@ cdef inline void be_first_measured(State* s, int32_t t, int e, int64_t length_co
     cdef Track* track = &s.tracks[t]
     s.eyes[e].is_measured = True
     measure(s, t, length_counts)
-    track.marks &= ~UNPROVED
+    if track.missed_eye == e:
+        track.marks &= ~UNPROVED
     if track.marks & STRAY:
         if not realign(s, track.ahead, t, e):
             lose_displaced(s, t, e)

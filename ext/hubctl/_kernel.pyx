@@ -403,6 +403,7 @@ cdef void make_ready(State* s) noexcept nogil:
         s.eyes[i].last = NOBODY
         s.eyes[i].whole_counts = NO_COUNTS
         s.eyes[i].owed_counts = NO_COUNTS
+        s.eyes[i].jam_counts = NO_COUNTS
     for i in range(s.head.n_scanners):
         s.scanners[i].near = NOBODY
     for i in range(s.head.n_scales):

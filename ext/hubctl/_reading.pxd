@@ -8,7 +8,7 @@ from hubctl._choice cimport bar, close_where_sent, hold_label, route
 from hubctl._doubt cimport blur, is_in_doubt, is_wild, n_owed, note_wild, take_certain, take_doubtful, understand
 from hubctl._identity cimport track_of_parcel
 from hubctl._lookup cimport Reading
-from hubctl._motion cimport counts_at, planning_speed, shown, travel
+from hubctl._motion cimport counts_at, is_followed, planning_speed, shown, travel
 from hubctl._opening cimport open_track, say_opened
 from hubctl._records cimport (
     AMBIGUOUS_READ,
@@ -279,6 +279,9 @@ cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nog
             read_by_place(s, n, input, counts)
         else:
             say_unplaced(s, n, input, UNEXPECTED)
+        return
+    if not is_followed(s, scanner.belt):
+        read_of_nobody(s, n, input)
         return
     counts = counts_at(s, scanner.belt, input.t_ns - scanner.latency_ns)
     if is_numbered(scanner, input) and s.scanners[n].is_in_step:

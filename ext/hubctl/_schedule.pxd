@@ -37,6 +37,7 @@ from hubctl._jam cimport note_chute_eye
 from hubctl._motion cimport NS_PER_S, at_speed, is_followed, planning_speed, shown, time_of, travel, was_blind
 from hubctl._order cimport join_chute_queue, leave_plans
 from hubctl._paddle cimport divert_failed, divert_worked, drop_divert, expect_home, is_ready, plan_divert
+from hubctl._pressed cimport may_be_another, is_pressed
 from hubctl._records cimport (
     CHUTE_FULL,
     COMMITTED,
@@ -91,13 +92,15 @@ cdef inline int64_t length_at_most(const State* s, const Track* track) noexcept 
 
 
 cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts, int64_t hold_ns) noexcept nogil:
-    """Whether no neighbour reaches into the belt that the paddle sweeps around the parcel's centre."""
+    """Whether no neighbour reaches into the belt that the paddle sweeps around the parcel's centre, so far as eyes show."""
     cdef const Track* track = &s.tracks[t]
     cdef int64_t held = travel(planning_speed(s, track.belt), hold_ns // 2)
     cdef int64_t centre = track.origin_counts + track.length_counts // 2
     cdef const Track* other
     if clear_counts < held:
         clear_counts = held
+    if is_pressed(s, t):
+        return False
     if track.ahead != NOBODY:
         other = &s.tracks[track.ahead]
         if other.origin_counts + length_at_most(s, other) > centre - clear_counts:
@@ -106,6 +109,12 @@ cdef inline bint has_room_beside(const State* s, int32_t t, int64_t clear_counts
         if s.tracks[track.behind].origin_counts < centre + clear_counts:
             return False
     return True
+
+
+cdef inline bint runs(const State* s, const Track* track) noexcept nogil:
+    """Whether a track's belt is at speed, and the belt that its exit leads onto: there who comes next lies on it."""
+    cdef uint16_t beyond = s.chute_table[track.exit].to_belt
+    return at_speed(s, track.belt) and (beyond == NO_INDEX or at_speed(s, beyond))
 
 
 cdef inline uint16_t place_refusal(const State* s, int32_t t, const Diverter* diverter) noexcept nogil:
@@ -132,9 +141,9 @@ cdef inline uint16_t commit_refusal(const State* s, int32_t t) noexcept nogil:
         return CHUTE_FULL
     if has_missed_its_wave(s, track):
         return WAVE_MISSED
-    if not is_followed(s, track.belt) or not at_speed(s, track.belt) or is_in_doubt(s, track):
+    if not is_followed(s, track.belt) or not runs(s, track) or is_in_doubt(s, track):
         return NOT_AT_SPEED
-    if track.length_counts < 0:
+    if track.length_counts < 0 or may_be_another(track):
         return MISSED_WINDOW
     if s.belt_table[track.belt].kind == STATION:
         return NONE
@@ -241,7 +250,7 @@ cdef inline uint16_t fire_refusal(const State* s, int32_t t, int64_t due_ns) noe
         return reason
     if not is_followed(s, track.belt):
         return MISSED_WINDOW
-    if not at_speed(s, track.belt) or is_in_doubt(s, track):
+    if not runs(s, track) or is_in_doubt(s, track):
         return NOT_AT_SPEED
     if s.now_ns > due_ns + diverter.void_ns:
         return MISSED_WINDOW

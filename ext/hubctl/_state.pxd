@@ -15,6 +15,8 @@ cdef enum:
     NOBODY = -1
     N_SAMPLES = 16            # encoder samples kept for the speed
     N_STANDING_EDGES = 4      # blocked eyes, each another than before, while the counts stand: they are frozen
+    N_STEPS = 3               # parcels in a row that an eye sees where they should be, after it missed N_ASTRAY: it is in step
+    N_ASTRAY = 2
     N_BLIND = 4               # parcels in a row that an eye missed and the next one saw: it is blind
     N_CHATTERS = 5            # gaps and blips at an eye, never N_CALM parcels without one in between: it chatters
     N_CALM = 4
@@ -56,6 +58,7 @@ cdef enum TrackMark:
     UNPROVED = 256       # the last eye did not see it: it is lost, or the eye is blind
     ARMED = 512          # its node was told of its divert, and has not said what became of it
     SUSPECT = 1024       # a stray that lies where another track was lost: it may be that one
+    MAY_BE_ANOTHER = 4096  # it came by an eye that a jam covered, or that had just missed several: it may be one behind it
     NOT_TOLD = 2048      # its node is told of its divert no sooner than at the commit, unless something changes
 
 cdef struct Load:
@@ -244,6 +247,8 @@ cdef struct EyeState:
     int32_t under             # the track whose leading edge blocked it
     int64_t blocked_counts
     int32_t blocked           # by the last edge
+    int32_t n_missed          # parcels in a row that it did not see
+    int32_t n_steps_owed      # to see where they should be, before it is in step again
     int32_t n_unseen          # parcels in a row that it missed and the next eye saw
     int32_t blind             # EYE_BLIND is raised
     int32_t jammed            # JAM is raised: blocked for longer than any parcel takes
@@ -254,6 +259,7 @@ cdef struct EyeState:
     int64_t run_counts        # and how far it has run since the sighting before
     int64_t due_counts        # a doubt ends here
     int64_t whole_counts      # a parcel was seen too short: edges before this are of its parts
+    int64_t jam_counts        # of its belt, when its last jam began, or ended; NO_COUNTS: there was none
     int64_t owed_counts       # end eye: a track was closed by a blip, and is still to come here; NO_COUNTS: none
     int32_t doubt             # FootprintDoubt
     int32_t is_fresh          # the last edge was a trailing one that could be placed

@@ -24,6 +24,7 @@ from hubctl._motion cimport can_have_run, counts_at, is_timed, shown, take_count
 from hubctl._opening cimport induct, open_stray
 from hubctl._order cimport clear_timer, due_in_slot, leave_plans
 from hubctl._paddle cimport divert_failed, plan_divert
+from hubctl._pressed cimport fall_out_of_step, keep_step, meet_stranger
 from hubctl._realign cimport realign
 from hubctl._records cimport (
     DIVERT_FAILED,
@@ -51,6 +52,7 @@ from hubctl._state cimport (
     ROOM_MIN,
     ROUTED,
     SLOT_SHIFT,
+    STRAY,
     UNPROVED,
     BeltState,
     State,
@@ -81,6 +83,8 @@ cdef inline bint is_beyond_divert(const State* s, int32_t t, int e) noexcept nog
 cdef inline void note_unseen(State* s, int32_t t, int e) noexcept nogil:
     say_unseen(s, t, e)
     disprove_counter(s, s.tracks[t].belt)
+    if not s.tracks[t].marks & STRAY:
+        fall_out_of_step(s, e)
 
 
 cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
@@ -122,6 +126,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     s.eyes[e].error_counts = error_counts
     s.eyes[e].run_counts = s.eye_table[e].at_counts - track.seen_counts
     prove_counter(s, track)
+    keep_step(s, track, e)
     track.seen_counts = s.eye_table[e].at_counts
     s.eyes[e].came_over = track.marks & COMES_OVER
     track.marks &= ~NOT_TOLD
@@ -187,6 +192,7 @@ cdef inline void find_stray(State* s, int e, int64_t counts, bint is_part) noexc
     """Somebody whom the eye does not expect, or a part of what it has just seen."""
     cdef int32_t behind = s.eyes[e].expected
     disprove_counter(s, s.eye_table[e].belt)
+    meet_stranger(s, e)
     s.eyes[e].under = open_stray(s, e, counts, behind, MULTI_PARCEL if is_part else UNEXPECTED)
     s.eyes[e].is_opener = True
 

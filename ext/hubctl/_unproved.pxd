@@ -18,7 +18,20 @@ from hubctl._induct cimport ask_hold
 from hubctl._machine cimport halt, release
 from hubctl._order cimport leave_plans, next_expected
 from hubctl._records cimport ALARM_EYE_BLIND, ALARM_JAM, LOST, LOST_PARCEL, MISSED_WINDOW, NO_INDEX, Record
-from hubctl._state cimport COMES_OVER, FIRED_TRACK, HOLD_FOR_JAM, N_BLIND, NOBODY, ON_BELT, STRAY, SUSPECT, UNPROVED, State, Track
+from hubctl._state cimport (
+    COMES_OVER,
+    FIRED_TRACK,
+    HOLD_FOR_JAM,
+    MAY_BE_ANOTHER,
+    N_BLIND,
+    NOBODY,
+    ON_BELT,
+    STRAY,
+    SUSPECT,
+    UNPROVED,
+    State,
+    Track,
+)
 from hubctl._tables cimport INDUCT
 from hubctl._transfer cimport first_eye_from
 from hubctl._window cimport earliest, expected_counts
@@ -102,11 +115,15 @@ cdef inline void unprove(State* s, int32_t t, int e) noexcept nogil:
     pass_eye(s, t, e)
     s.tracks[t].marks |= UNPROVED
     s.tracks[t].missed_eye = e
+    if is_covered(s, t, e):
+        s.tracks[t].marks |= MAY_BE_ANOTHER
     arm_timer(s, t)
 
 
 cdef inline void blame(State* s, int e) noexcept nogil:
-    """Eye `e` missed a parcel that the next one sees."""
+    """Eye `e` missed a parcel that the next one sees: it is the eye that is not well, and nobody out of step."""
+    s.eyes[e].n_missed = 0
+    s.eyes[e].n_steps_owed = 0
     s.eyes[e].n_unseen += 1
     if s.eyes[e].n_unseen >= N_BLIND:
         say_alarm(s, &s.eyes[e].blind, True, ALARM_EYE_BLIND, e)
@@ -163,6 +180,7 @@ cdef inline void set_jammed(State* s, int e, bint is_so) noexcept nogil:
     if s.eyes[e].jammed == is_so:
         return
     say_alarm(s, &s.eyes[e].jammed, is_so, ALARM_JAM, e)
+    s.eyes[e].jam_counts = s.belts[b].counts
     s.drives[b].n_jams += 1 if is_so else -1
     ask_hold(s, b, HOLD_FOR_JAM, s.drives[b].n_jams > 0)
     if s.belt_table[b].stop_on_jam and is_so:

@@ -120,11 +120,21 @@ def see(w: World, p: int, eye: int, t_ns: int) -> None:
 
 @jitable
 def _look_ahead(w: World, p: int, ahead: int, eye: int, travel_um: int) -> None:
+    """Beside who is just ahead another may lie that reaches further back."""
+    beside = w.progress[ahead]["as_one"]
+    if not _joins(w, p, ahead, eye, travel_um) and beside >= 0:
+        _joins(w, p, beside, eye, travel_um)
+
+
+@jitable
+def _joins(w: World, p: int, ahead: int, eye: int, travel_um: int) -> bool:
     lead_um = place_of(w, ahead, travel_um) - w.core[0]["eyes_um"][eye]
-    if lead_um - w.parcels[ahead]["length_um"] <= w.core[0]["debounce_um"][eye]:
-        w.progress[p]["joint_um"] = lead_um + w.progress[ahead]["joint_um"]
-        if w.progress[p]["as_one"] != ahead:
-            _take_for_one(w, p, ahead, eye)
+    if lead_um - w.parcels[ahead]["length_um"] > w.core[0]["debounce_um"][eye]:
+        return False
+    w.progress[p]["joint_um"] = lead_um + w.progress[ahead]["joint_um"]
+    if w.progress[p]["as_one"] != ahead:
+        _take_for_one(w, p, ahead, eye)
+    return True
 
 
 @seldom

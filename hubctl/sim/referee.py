@@ -17,10 +17,11 @@ import numpy.typing as npt
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.matter import AS_ONE, TAKEN_OFF, Cause, Mishap
-from hubctl.sim.undetectable import JOIN_NS_MAX, Diverted, undetectable
+from hubctl.sim.undetectable import JOIN_NS_MAX, Diverted, Undetectable, undetectable
 from hubctl.sim.watch import INVARIANTS, Watch
 
 FLIGHT_NS_MAX = 2_000_000_000  # from a fire to the paddle taking the parcel
+STILL_OUT_NS = 50_000_000  # two fires further apart than a hold and this have two movements of the paddle
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -99,22 +100,25 @@ def _names(enum: Any, values: Any) -> dict[str, int]:
     return {enum(int(number)).name: int(count) for number, count in zip(numbers, counts, strict=True)}
 
 
-def _own_fire(fires: Records, taken: Any, moved_ns: Any, found: Ints, track_of: Mapping[int, int]) -> Ints:
+def _own_fire(fires: Records, taken: Any, hold_ns: Any, found: Ints, track_of: Mapping[int, int]) -> Ints:
     """The same fires, but a parcel's own where the paddle was still out for another one to the same chute."""
+    if len(fires) == 0:
+        return found
     pairs = zip(fires["parcel"].tolist(), fires["chute"].tolist(), strict=True)
     last = {pair: k for k, pair in enumerate(pairs)}
     wanted = [(track_of.get(row, 0), chute) for row, chute in taken[["parcel", "chute"]].tolist()]
     own = np.array([last.get(pair, -1) for pair in wanted], np.int64)
-    since_ns = taken["t_ns"] - (fires["t_ns"][own] if len(fires) else 0)
-    is_own = (own >= 0) & (since_ns >= 0) & (since_ns <= moved_ns + FLIGHT_NS_MAX)
+    before_ns = fires["t_ns"][found] - fires["t_ns"][own]
+    is_own = (own >= 0) & (found >= 0) & (np.abs(before_ns) <= hold_ns + STILL_OUT_NS)
     return np.where(is_own, own, found)
 
 
 def _diverted(layout: Layout, truth: Truth, fires: Records, parcel_of: Mapping[int, int]) -> Diverted:
     taken = truth.taken[truth.taken["cause"] == Cause.FIRED]
-    moved_ns = layout.diverters["latency_ns"][layout.chutes["diverter"][taken["chute"]]]
-    found = _fire_of_divert(fires, taken["chute"], taken["t_ns"] - moved_ns)
-    found = _own_fire(fires, taken, moved_ns, found, {row: track for track, row in parcel_of.items()})
+    diverters = layout.diverters[layout.chutes["diverter"][taken["chute"]]]
+    found = _fire_of_divert(fires, taken["chute"], taken["t_ns"] - diverters["latency_ns"])
+    track_of = {row: track for track, row in parcel_of.items()}
+    found = _own_fire(fires, taken, diverters["hold_ns"], found, track_of)
     tracks = np.array([int(fires["parcel"][k]) if k >= 0 else 0 for k in found], np.int64)
     meant = [parcel_of.get(track, -1) for track in tracks.tolist()]
     fired_ns = fires["t_ns"][found] if len(fires) else np.zeros(len(taken), np.int64)
@@ -134,6 +138,12 @@ def _wished(
     wishes = truth.mishaps[truth.mishaps["kind"] == Mishap.CHANGE]
     wished = set(zip(wishes["parcel"].tolist(), wishes["device"].tolist(), strict=True))
     return np.array([pair in wished for pair in zip(rows.tolist(), chutes.tolist(), strict=True)], np.bool_)
+
+
+def _pass_for_one(diverted: Diverted, excused: Undetectable) -> Bools:
+    """Whether an eye took a parcel and the neighbour that its paddle met for one."""
+    rows, neighbours = diverted.taken["parcel"], diverted.taken["neighbour"]
+    return np.asarray((neighbours >= 0) & (excused.one[rows] == excused.one[neighbours]))
 
 
 def _hit(
@@ -222,7 +232,10 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
     kinds = (
         ("wrong_chute", ends & ~fits & ~excused.is_other),
         ("wrong_action", is_other & ~excused.is_other & ~(excused.is_of_block & (fits | ~ends))),
-        ("hit_neighbour", _hit(layout, truth, diverted, tracks.is_tracked)),
+        (
+            "hit_neighbour",
+            _hit(layout, truth, diverted, tracks.is_tracked) & ~_pass_for_one(diverted, excused),
+        ),
     )
     wrong = [
         Wrong(what, tracks.track_of.get(int(row["parcel"]), 0), int(row["t_ns"]))

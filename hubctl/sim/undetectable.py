@@ -22,6 +22,7 @@ Bools = npt.NDArray[np.bool_]
 
 JOIN_NS_MAX = 64_000_000  # an eye's edge and its parcel are no further apart: half the least spacing
 UM_PER_M = 1_000_000
+MEASURED_UM = 20_000  # a length is measured to so much: two looks at an eye, two counts
 
 
 class Diverted(NamedTuple):
@@ -62,20 +63,22 @@ def undetectable(
     put_on = parcels["put_um"][rows] >= 0
     taken_off = progress["landed"][meant] == TAKEN_OFF
     block = _roots(as_one, len(parcels))
-    one = _roots(as_one[_may_be_one(layout, as_one)], len(parcels))
+    one = _roots(as_one[_may_be_one(layout, parcels, as_one)], len(parcels))
     is_unseen = (taken["moved"] != Moved.NO) & (taken["seen_ns"] > diverted.fired_ns)
     is_other = (put_on & taken_off) | (one[rows] == one[meant]) | is_unseen
     is_other |= taken["moved"] == Moved.UNSEEN
-    is_other |= _is_double(layout, parcels, diverted, seen)
+    is_other |= _is_double(layout, parcels, as_one, diverted, seen)
     is_other |= in_anothers_place(layout, parcels, progress, taken, meant)
     known = (meant >= 0) & (meant != rows)
     return Undetectable(known & is_other, known & (block[rows] == block[meant]), one)
 
 
-def _may_be_one(layout: Layout, as_one: npt.NDArray[Any]) -> Bools:
-    """Whether what an eye took for one was no longer than a parcel may be."""
+def _may_be_one(layout: Layout, parcels: npt.NDArray[Any], as_one: npt.NDArray[Any]) -> Bools:
+    """Whether what an eye took for one was no longer than a parcel may be, as an eye measures it."""
     belts = layout.belts[layout.eyes["belt"][as_one["eye"]]]
-    return np.asarray(as_one["whole_um"] <= belts["parcel_counts_max"] * UM_PER_M // belts["counts_per_m"])
+    most_um = belts["parcel_counts_max"] * UM_PER_M // belts["counts_per_m"] + MEASURED_UM
+    pair_um = parcels["length_um"][as_one["parcel"]] + parcels["length_um"][as_one["ahead"]]
+    return np.asarray((as_one["whole_um"] <= most_um) | (pair_um <= most_um))
 
 
 def _roots(as_one: npt.NDArray[Any], n: int) -> Ints:
@@ -90,18 +93,35 @@ def _roots(as_one: npt.NDArray[Any], n: int) -> Ints:
             return root
 
 
-def _is_double(layout: Layout, parcels: npt.NDArray[Any], diverted: Diverted, seen: Records) -> Bools:
-    """Whether the taken one, moved out of its place, came to its last eye as and when the other should have."""
+def _is_double(
+    layout: Layout, parcels: npt.NDArray[Any], as_one: npt.NDArray[Any], diverted: Diverted, seen: Records
+) -> Bools:
+    """Whether the taken one, moved out of its place or put on, came to its last eye as and when the other should have.
+
+    With those that it touches it may look as long as that one, and then they came when the first of them did.
+    """
     taken = diverted.taken
     found = np.zeros(len(taken), np.bool_)
-    for k in np.flatnonzero((diverted.meant >= 0) & (taken["moved"] == Moved.SEEN)):
+    moved = (taken["moved"] == Moved.SEEN) | (parcels["put_um"][taken["parcel"]] >= 0)
+    for k in np.flatnonzero((diverted.meant >= 0) & moved):
+        eye = layout.eyes[taken["seen_eye"][k]]
+        belt = layout.belts[eye["belt"]]
+        um_per_count = UM_PER_M // belt["counts_per_m"]
+        wanted_um = parcels["length_um"][diverted.meant[k]]
+        looks_um = _looks(parcels, as_one, taken[k])
         sights = seen[(seen["parcel"] == diverted.tracks[k]) & (seen["device"] == taken["seen_eye"][k])]
-        is_when = np.abs(sights["t_ns"] - taken["seen_ns"][k]) <= JOIN_NS_MAX
-        found[k] = is_when.any() and _is_as_long(layout, parcels, taken[k], diverted.meant[k])
+        early_ns = taken["seen_ns"][k] - sights["t_ns"]
+        long_ns = looks_um.max() * 1_000_000_000 // (belt["speed_counts_s_min"] * um_per_count)
+        is_when = (early_ns >= -JOIN_NS_MAX) & (
+            early_ns <= JOIN_NS_MAX + (long_ns if len(looks_um) > 1 else 0)
+        )
+        is_as_long = np.abs(looks_um - wanted_um) <= eye["length_window_counts"] * um_per_count
+        found[k] = is_when.any() and is_as_long.any()
     return found
 
 
-def _is_as_long(layout: Layout, parcels: npt.NDArray[Any], taken: Any, meant: int) -> bool:
-    eye = layout.eyes[taken["seen_eye"]]
-    window_um = eye["length_window_counts"] * UM_PER_M // layout.belts["counts_per_m"][eye["belt"]]
-    return bool(abs(parcels["length_um"][taken["parcel"]] - parcels["length_um"][meant]) <= window_um)
+def _looks(parcels: npt.NDArray[Any], as_one: npt.NDArray[Any], taken: Any) -> Ints:
+    """As how long a parcel may have looked to an eye: alone, or as one with others."""
+    row, root = taken["parcel"], _roots(as_one, len(parcels))
+    wholes = as_one["whole_um"][root[as_one["parcel"]] == root[row]]
+    return np.concatenate([[parcels["length_um"][row]], wholes]).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from any_input import any_input
@@ -44,21 +45,21 @@ class Line:
     def __init__(self) -> None:
         self.kernel = kernel("limits")
         self.now_ms = 0
-        self.later: dict[int, dict[str, Any]] = {}
+        self.later: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
 
     def run(self, until_ms: int) -> None:
         while self.now_ms < until_ms:
             self.now_ms += 10
             self._obey(self.tell({"kind": Kind.ENCODER, "counts": self.now_ms}))
-            if self.now_ms in self.later:
-                self.tell({**self.later[self.now_ms], "t_ns": self.now_ms * MS})
+            for row in self.later.pop(self.now_ms, []):
+                self.tell(row)
 
     def _obey(self, said: Records) -> None:
         """Fires, and 350 ms later the parcel is in its chute."""
         for fire in said[said["kind"] == Kind.FIRE_OUTPUT]:
             chute = {"chute": fire["chute"]}
             self.tell({"kind": Kind.FIRE_RESULT, **chute, "seq": fire["seq"], "reason": Reason.OK})
-            self.later[self.now_ms + 350] = {"kind": Kind.CONFIRM, **chute, "value": 1}
+            self.later[self.now_ms + 350].append({"kind": Kind.CONFIRM, **chute, "value": 1})
 
     def tell(self, row: dict[str, Any]) -> Records:
         return self.kernel.step(self.now_ms * MS, records({**row, "t_ns": self.now_ms * MS}))
@@ -68,8 +69,8 @@ class Line:
         self.run(-(-self.now_ms // 10) * 10)
         for value, run_ms in ((1, 200), (0, 350)):
             edge = {"kind": Kind.EYE, "value": value}
-            self.later[self.now_ms + 1300] = {**edge, "device": 1}
-            self.later[self.now_ms + 2900] = {**edge, "device": 2}
+            self.later[self.now_ms + 1300].append({**edge, "device": 1})
+            self.later[self.now_ms + 2900].append({**edge, "device": 2})
             self.tell({**edge, "counts": self.now_ms, "flags": Flag.LATCHED})
             self.run(self.now_ms + run_ms)
         return self.tell(read(0, label(zip_code, serial), self.now_ms * MS))

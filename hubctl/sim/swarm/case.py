@@ -29,7 +29,6 @@ CALM_SEEDS = 8  # one seed of so many has no faults at all
 MUST_BE_0 = (*BAD, "in_flight", "evidence_lost", "places_kept", "harmed")
 ALL_FAULTS = tuple(field.name for field in fields(Faults))
 ASKED_FOR = (
-    "jam",
     "encoder_stops",
     "two_carriers",
 )  # on by name only: not every parcel comes through them well yet
