@@ -22,7 +22,15 @@ def _scanner(preset: str, **keys: Any) -> Target:
     return Target("scanner", ("_framer", "_dialogue"), {"preset": preset, **keys})
 
 
+def _scale(preset: str) -> Target:
+    return Target("gauge", ("_gauge",), {"preset": preset})
+
+
 TARGETS = {
+    **{
+        f"scale-{preset}": _scale(preset)
+        for preset in ("mt-sics", "toledo", "sick-master-data", "cubiscan", "csv")
+    },
     **{
         f"scanner-{preset}": _scanner(preset)
         for preset in (
@@ -49,7 +57,23 @@ TARGETS = {
 
 def setting(name: str) -> bytes:
     """What the module of a target is set up with."""
+    keys = dict(TARGETS[name].keys)
+    if TARGETS[name].module == "gauge":
+        return _gauging(**keys)
     from spoken import framing
 
-    keys = dict(TARGETS[name].keys)
     return framing(keys.pop("preset"), **keys).tobytes()
+
+
+def _gauging(**keys: Any) -> bytes:
+    """A row of GAUGING."""
+    import numpy as np
+
+    from hubctl.core.gauging import gauging_of
+    from hubctl.core.hubfile import Scale
+    from hubctl.core.tables import GAUGING
+
+    row = np.zeros((), GAUGING)
+    for key, value in gauging_of(Scale(name="s", belt="b", at_mm=0, **keys)).items():
+        row[key] = value
+    return row.tobytes()
