@@ -1,0 +1,188 @@
+"""The planner out of sample: each day's plan is made from the days before it, and judged on the day.
+
+    python bench/planner.py --volumes FILE --sites S1=20,S2=12,S3=24 --first 2024-12-08 [--forecast FILE]
+    python bench/planner.py               a small generated site, some seconds
+
+`bench/README.md` says what the columns mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# The parts are beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from machine import command, machine
+
+from hubctl.core.forecast import scenarios
+from hubctl.core.planmaker import Effort, Task, make_groups, mend_groups, warm_up
+from hubctl.core.planmeasure import NOBODY, bound, busiest, by_volume
+from hubctl.core.volumes import N_SLOTS, Ints, Preknown, Unit, Volumes, load_forecast, load_volumes
+
+N_PAST = 7
+LIMIT_S = 10
+NS_PER_S = 1_000_000_000
+SMALL = date(2031, 5, 8)
+COLUMNS = ("site", "groups", "ratio", "kept", "changes", "by volume", "below %", "plan s", "mend ms")
+
+
+class BenchError(Exception):
+    """There is nothing to measure."""
+
+
+class Case(NamedTuple):
+    """A site with its chute groups."""
+
+    volumes: Volumes
+    preknown: Preknown | None
+    n_groups: int
+
+
+class Day(NamedTuple):
+    """What became of one day."""
+
+    bound: int
+    made: int
+    kept: int
+    by_volume: int
+    n_changes: int
+    plan_ns: int
+    mend_ns: int
+
+
+def arguments() -> argparse.Namespace:
+    """The options given."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--volumes", type=Path, help="CSV of ten-minute volumes; none: a generated site")
+    parser.add_argument("--forecast", type=Path, help="CSV of what was known beforehand")
+    parser.add_argument("--sites", default="", help="with their numbers of groups, like S1=20,S2=12")
+    parser.add_argument("--first", type=date.fromisoformat, default=SMALL, help="the first day judged")
+    parser.add_argument("--days", type=int, default=7, help="how many")
+    parser.add_argument("--give", type=int, default=10, help="per mille of peak to give for fewer changes")
+    parser.add_argument("--json", action="store_true", help="one object instead of the table")
+    return parser.parse_args()
+
+
+def generated_site() -> Volumes:
+    """Twenty lanes with an early and a late departure, fourteen days."""
+    dice = np.random.default_rng(1)
+    units = tuple(Unit(f"T{k:02}", wave) for k in range(20) for wave in ("0700", "1900"))
+    days = tuple(SMALL + timedelta(days=k - N_PAST) for k in range(2 * N_PAST))
+    parcels = np.zeros((len(days), len(units), N_SLOTS), np.int64)
+    for k, unit in enumerate(units):
+        last, shape = unit.departs_min // 10, np.arange(18) * (1 + k % 4) + 9
+        for day in range(len(days)):
+            parcels[day, k, last - 18 : last] = dice.poisson(9000 // (k // 2 + 8) * shape / shape.sum())
+    return Volumes("T", units, days, parcels)
+
+
+def cases(options: argparse.Namespace) -> list[Case]:
+    """The sites asked for."""
+    if options.volumes is None:
+        return [Case(generated_site(), None, 6)]
+    pairs = [pair.partition("=")[::2] for pair in options.sites.split(",") if pair]
+    if not pairs:
+        raise BenchError("--volumes needs --sites, like S1=20,S2=12")
+    return [
+        Case(
+            load_volumes(options.volumes, site),
+            load_forecast(options.forecast, site) if options.forecast else None,
+            int(n),
+        )
+        for site, n in pairs
+    ]
+
+
+def limited() -> Effort:
+    """So long as a person waits."""
+    begun_ns = perf_counter_ns()
+    return Effort(lambda: (perf_counter_ns() - begun_ns) * 1000 // (LIMIT_S * NS_PER_S))
+
+
+def timed(work: Callable[[], Ints]) -> tuple[Ints, int]:
+    """What it makes, and ns."""
+    begun_ns = perf_counter_ns()
+    return work(), perf_counter_ns() - begun_ns
+
+
+def judged(case: Case, day: date, before: Ints, give: int) -> tuple[Day, Ints]:
+    """One day, and the plan that was kept from the day before it as far as was good."""
+    volumes, n = case.volumes, case.n_groups
+    truth = volumes.on(day)
+    if truth is None:
+        raise BenchError(f"site {volumes.site} has no day {day}")
+
+    def planned(earlier: Ints) -> Ints:
+        days = scenarios(volumes, day, n_days=N_PAST, preknown=case.preknown)
+        metres = np.zeros((len(volumes.units), n), np.int64)
+        return make_groups(Task(volumes.units, days, n, metres, earlier, give), limited())
+
+    made, plan_ns = timed(lambda: planned(np.full(len(volumes.units), NOBODY, np.int64)))
+    kept = planned(before) if (before != NOBODY).all() else made
+    plain = by_volume(volumes.before(day, N_PAST).sum(axis=(0, 2)), n)
+    peaks = [int(busiest(truth, group, n)) for group in (made, kept, plain)]
+    n_changes = int(((kept != before) & (before != NOBODY)).sum())
+    return Day(int(bound(truth, n)), *peaks, n_changes, plan_ns, mend_ns(case, day, made)), kept
+
+
+def mend_ns(case: Case, day: date, group: Ints) -> int:
+    """How long the plan without its busiest group takes, the past days being at hand."""
+    n = case.n_groups
+    days = scenarios(case.volumes, day, n_days=N_PAST, preknown=case.preknown)
+    is_open = np.ones(n, np.uint8)
+    is_open[np.bincount(group, weights=days.sum(axis=(1, 2)), minlength=n).argmax()] = 0
+    task = Task(case.volumes.units, days, n, np.zeros((len(group), n), np.int64), group)
+    return timed(lambda: mend_groups(task, is_open))[1]
+
+
+def row(case: Case, first: date, n_days: int, give: int) -> dict[str, Any]:
+    """All days of a site."""
+    before = np.full(len(case.volumes.units), NOBODY, np.int64)
+    found: list[Day] = []
+    for k in range(n_days):
+        day, before = judged(case, first + timedelta(days=k), before, give)
+        found.append(day)
+    least, plain = sum(day.bound for day in found), sum(day.by_volume for day in found)
+    made, kept = sum(day.made for day in found), sum(day.kept for day in found)
+    figures = (
+        case.volumes.site,
+        case.n_groups,
+        round(made / least, 3),
+        round(kept / least, 3),
+        round(sum(day.n_changes for day in found) / max(n_days - 1, 1), 1),
+        round(plain / least, 3),
+        round(100 - 100 * max(made, kept) / plain, 1),
+        round(max(day.plan_ns for day in found) / NS_PER_S, 1),
+        round(max(day.mend_ns for day in found) / 1_000_000),
+    )
+    return dict(zip(COLUMNS, figures, strict=True))
+
+
+def main() -> None:
+    """Measure every site, and print it."""
+    options = arguments()
+    warm_up()
+    rows = [row(case, options.first, options.days, options.give) for case in cases(options)]
+    if options.json:
+        print(json.dumps({"machine": machine(), "command": command(), "sites": rows}))
+        return
+    print(f"{machine()}\n{command()}\n")
+    print("".join(f"{name:>11}" for name in COLUMNS))
+    for found in rows:
+        print("".join(f"{found[name]:>11}" for name in COLUMNS))
+
+
+if __name__ == "__main__":
+    main()
