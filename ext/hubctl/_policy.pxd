@@ -17,12 +17,14 @@ cdef enum:
 
 
 cdef inline int64_t way_counts(const State* s, const Track* track, int exit) noexcept nogil:
-    """Belt from a track's leading edge to an exit of its belt; what it has passed is furthest."""
+    """Belt from a track's leading edge to an exit of its belt; what its middle has passed is furthest."""
     cdef int d = s.chute_table[exit].diverter
     cdef int64_t at = s.belt_table[track.belt].length_counts if d == NO_INDEX else s.diverter_table[d].at_counts
     cdef int64_t way = track.origin_counts + at - s.belts[track.belt].counts
     if is_loop(s, track.belt):
         way = middle_comes(s, track, at) - s.belts[track.belt].counts
+    elif way < 0 and track.length_counts > 0 and way + track.length_counts // 2 >= 0:
+        way = 0
     return way if way >= 0 else way + FAR_COUNTS
 
 
