@@ -11,6 +11,7 @@ import typer
 
 from hubctl.cli.output import print_json
 from hubctl.cli.plan_make import make
+from hubctl.cli.plan_try import try_plans
 
 if TYPE_CHECKING:
     from hubctl.core.coverage import Coverage
@@ -220,3 +221,4 @@ def _print_changes(changes: list[Change]) -> None:
 
 
 app.command("make")(make)
+app.command("try")(try_plans)

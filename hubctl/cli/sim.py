@@ -44,7 +44,7 @@ def sim(
     """Run a hub in virtual time; exit 1 if a parcel went wrong. The same seed gives the same bytes."""
     from hubctl.core.site import load_site
 
-    chances = _faults([*(faults or []), *(more or [])])
+    chances = parsed_faults([*(faults or []), *(more or [])])
     volumes = _arrivals(arrivals, site, date)
     n = parcels if parcels is not None or volumes is not None else N_PARCELS
     verdict = _run(load_site(file, plan), n, rate, seed, chances, volumes, closed)
@@ -56,7 +56,8 @@ def sim(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _faults(settings: list[str]) -> Faults:
+def parsed_faults(settings: list[str]) -> Faults:
+    """The chances that settings like no_read=0.05 say."""
     from hubctl.sim.faults import FaultError, Faults, parse_faults
 
     try:
@@ -98,7 +99,7 @@ def _run(
         )
     except TrafficError as error:
         raise typer.BadParameter(str(error)) from None
-    with _progress(len(traffic.parcels)) as (say, advance):
+    with progress_bar(len(traffic.parcels)) as (say, advance):
         say("compiling (once on a machine, about 20 s)")
         compiled_loop()
         say("running")
@@ -108,7 +109,7 @@ def _run(
 
 
 @contextmanager
-def _progress(n: int) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
+def progress_bar(n: int | None) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
     """A bar on standard error when a person watches: what is done, and how many parcels have come."""
     if not sys.stderr.isatty():
         yield (lambda text: None), (lambda n_entered: None)

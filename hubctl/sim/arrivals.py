@@ -66,7 +66,8 @@ def _table(day: list[dict[str, str]], file: Path) -> tuple[npt.NDArray[np.int64]
     return volumes[:, order], tuple(dests[k] for k in order)
 
 
-def _lengths_mm(file: Path) -> npt.NDArray[np.int64]:
+def lengths_beside(file: Path) -> npt.NDArray[np.int64]:
+    """Real lengths from the file that may lie beside the volumes, mm; empty if there is none."""
     dims = file.parent / DIMS_FILE
     if not dims.exists():
         return np.zeros(0, np.int64)
@@ -86,7 +87,7 @@ def load_arrivals(file: Path, site: str, date: str) -> Arrivals:
     volumes, dests = _table(_day(_rows(file), file, site, date), file)
     if volumes.sum() == 0:
         raise ArrivalsError(f"{file}: site {site} had no parcels on {date}")
-    lengths_mm = _lengths_mm(file)
+    lengths_mm = lengths_beside(file)
     sizes = f"lengths from {DIMS_FILE}" if len(lengths_mm) else "generated lengths"
     note = f"{volumes.sum():,} parcels of {site} on {date} to {len(dests)} destinations, {sizes}"
     return Arrivals(volumes, dests, lengths_mm, note)
