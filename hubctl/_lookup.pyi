@@ -4,6 +4,8 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from hubctl._advice import AdviceTable
+
 FORMS_MAX: Final[int]
 PARTNERS: Final[str]
 HOME: Final[str]
@@ -18,7 +20,11 @@ class LaneTable:
         prefixes: Sequence[tuple[str, str, int]],
         labels: npt.NDArray[np.bytes_] | None = None,
         lanes: npt.NDArray[np.int32] | None = None,
+        advice: AdviceTable | None = None,
+        n_keys_max: int = 0,
     ) -> Self: ...
+    def need_customs(self, rows: Sequence[int]) -> None: ...
+    def set_key_lanes(self, first: int, lanes: npt.NDArray[np.int32]) -> None: ...
     def resolve(self, text: bytes) -> tuple[int, int, int, int, int]: ...
     def resolve_many(
         self, texts: npt.NDArray[np.bytes_]

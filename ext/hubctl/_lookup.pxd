@@ -2,19 +2,14 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 
+from hubctl._advice cimport AdviceTable
+
 cdef enum:
     LENGTH_MAX = 56
     N_NAMESPACES_MAX = 32
     N_ROWS_MAX = 16384      # accepted forms of a site
+    ADVICE = N_NAMESPACES_MAX   # namespace of single labels, beside those of prefixes
     BLOCK = 16              # labels whose entries are fetched together
-
-cdef packed struct Entry:
-    uint64_t key          # hash of (namespace, prefix length, text); 0 is an empty slot
-    uint64_t check        # a second, independent hash: unknown never becomes a guess
-    int32_t lane
-    uint16_t flags        # reserved for what the host says of a label
-    uint16_t reserved
-    uint64_t reserved2
 
 cdef struct Reading:
     uint16_t format       # index in hubctl.core.labels.FORMATS of the format that fits best
@@ -25,8 +20,11 @@ cdef struct Reading:
     uint64_t identity     # hash of the number in the label: equal for two labels of one parcel; 0: BAD_LABEL
 
 cdef class LaneTable:
-    """Formats, prefixes and pre-advice of one plan, immutable once built."""
+    """Formats and rules of one plan, immutable once built, and the pre-advice, which changes."""
     cdef dict _spaces     # number of each namespace
+    cdef int _advise(self, AdviceTable advice, object n_keys_max) except -1
+    cdef object _advice   # the labels that the host tells of, kept
+    cdef object _key_lanes
     cdef void* _tables    # what `resolve` takes; lives as long as the LaneTable
 
 # Classifies `n` bytes of text and finds their lane. Any bytes will do; spaces, controls and an AIM identifier

@@ -3,13 +3,12 @@
 The classifier asks all forms at once: for each position and symbol it holds the set of forms that admit it,
 as bits in order of priority; a label's forms are what is left when the sets of its characters are intersected.
 
-Text is normalised first: spaces, controls and an AIM identifier are left out, lower case becomes upper case,
-and 64 symbols remain, from space to underscore.
+Text is normalised first (`_text.pxd`). What the plan says of a label goes before what the host has advised.
 """
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -26,34 +25,28 @@ from hubctl._forms cimport (
     CHECK_NONE,
     FIRST_SYMBOL,
     N_SYMBOLS,
-    RAW_MAX,
     STRUCTURE_ELEMENTS,
     STRUCTURE_MAXICODE,
-    TEXT_MARGIN,
     VERDICT_BAD,
     Form,
     Text,
     check_character,
-    is_digit,
     issuer_known,
     verdict,
 )
-from hubctl._slots cimport Digest, Slots, digest, enter, first_slot, found, free_slots, make_slots, prefetch
+from hubctl._advice cimport AdviceTable
+from hubctl._advised cimport CUSTOMS_AT, CUSTOMS_CLEARED, CUSTOMS_MASK, CUSTOMS_NONE, Advised, home_of, look_in
+from hubctl._slots cimport Digest, Entry, Slots, digest, enter, first_slot, found, free_slots, make_slots, prefetch
+from hubctl._text cimport n_identifier, normalise_into
 
 cdef extern from "string.h":
     size_t strnlen(const char* text, size_t n_max) noexcept nogil
 
 cdef extern from *:
-    """
-    #define HUB_EACH_BYTE 0x0101010101010101ULL
-    """
-    uint64_t EACH "HUB_EACH_BYTE"   # one in each of eight bytes
     int lowest_bit "__builtin_ctzll" (uint64_t bits) noexcept nogil
     int n_leading_zeros "__builtin_clzll" (uint64_t bits) noexcept nogil
 
 cdef enum:
-    STRANGE = 0x80
-    LABELS = N_NAMESPACES_MAX   # namespace of exact labels, beside those of prefixes
     KEY_ROOM = 128          # of a destination or a partner's service, with a margin
     WORD = 64
 
@@ -86,6 +79,7 @@ cdef struct Tables:
     uint64_t[N_NAMESPACES_MAX] prefix_lengths     # bit n: some rule has a prefix of n characters
     uint16_t* spaces        # namespace of each form's key
     Form* forms
+    uint8_t* needs_customs  # of each form: 1: what is not cleared is held
     int n_forms
     int[3] structured       # the best form of each structure; -1: none is accepted
     int partners            # numbers of namespaces; -1: no rule has it
@@ -93,80 +87,10 @@ cdef struct Tables:
     int abroad
     int us
     int germany
-    Slots labels            # what the host told of labels, and the plan
+    Slots labels            # what the plan says of labels
+    const Advised* advised  # what the host has told of labels; NULL: nothing
+    const int32_t* advised_lanes  # by the number of their destination's key; -1: the plan has no lane for it
     Slots prefixes
-
-
-# Text
-
-cdef inline bint is_letter(char c) noexcept nogil:
-    return c'A' <= c <= c'Z' or c'a' <= c <= c'z'
-
-
-cdef inline int n_identifier(const char* text, int n) noexcept nogil:
-    """Length of the AIM identifier at the front, such as `]C1`."""
-    if n < 3 or text[0] != c']' or not is_letter(text[1]):
-        return 0
-    return 3 if is_digit(text[2]) or is_letter(text[2]) else 0
-
-
-cdef uint8_t[256] UPPER     # 0: left out; STRANGE: no label has it
-
-cdef void fill_upper() noexcept:
-    cdef int c
-    for c in range(256):
-        UPPER[c] = 0 if c <= FIRST_SYMBOL else <uint8_t>c if c < FIRST_SYMBOL + N_SYMBOLS else STRANGE
-    for c in range(c'a', c'z' + 1):
-        UPPER[c] = <uint8_t>(c - 32)
-
-fill_upper()
-
-
-cdef inline void end_text(Text* out, int n) noexcept nogil:
-    """A text's length, and the zeros behind it."""
-    cdef uint64_t zeros = 0
-    memcpy(out.chars + n, &zeros, TEXT_MARGIN)
-    out.n = n
-
-
-cdef inline uint64_t strange_in(uint64_t word) noexcept nogil:
-    """Not 0 if one of eight bytes is no symbol as labels have them: none of `!` to `_`."""
-    return (word | (word - EACH * (FIRST_SYMBOL + 1)) | (word + EACH * 0x20)) & EACH * STRANGE
-
-
-cdef inline bint copy_plain(const char* raw, int n, Text* out) noexcept nogil:
-    """Copies a text of 8 to LENGTH_MAX bytes, eight at a time; False: there is something to leave out or to change."""
-    cdef uint64_t word, strange = 0
-    cdef int at
-    for at in range(0, n - 7, 8):
-        memcpy(&word, raw + at, 8)
-        memcpy(out.chars + at, &word, 8)
-        strange |= strange_in(word)
-    memcpy(&word, raw + n - 8, 8)
-    memcpy(out.chars + n - 8, &word, 8)
-    end_text(out, n)
-    return (strange | strange_in(word)) == 0 and raw[0] != c']'
-
-
-cdef bint copy_upper(const char* raw, int n_raw, Text* out) noexcept nogil:
-    cdef int i, n = 0
-    cdef uint8_t c, strange = 0
-    if n_raw > RAW_MAX:
-        return False
-    for i in range(n_identifier(raw, n_raw), n_raw):
-        c = UPPER[<uint8_t>raw[i]]
-        strange |= c
-        out.chars[n] = <char>c
-        n += c != 0
-    end_text(out, n)
-    return strange < STRANGE and n <= LENGTH_MAX
-
-
-cdef inline bint normalise_into(const char* raw, int n_raw, Text* out) noexcept nogil:
-    """False: some byte is no symbol, or there are too many."""
-    if 8 <= n_raw <= LENGTH_MAX and copy_plain(raw, n_raw, out):
-        return True
-    return copy_upper(raw, n_raw, out)
 
 
 # Classification
@@ -207,13 +131,22 @@ cdef inline bint has_number(const Form* form) noexcept nogil:
 
 
 cdef inline const Entry* by_label(const Tables* tables, const Asked* asked) noexcept nogil:
-    """What the host said of this label, or of the number in it."""
+    """What the plan says of this label, or of the number in it."""
     cdef const Entry* entry = NULL
     if tables.labels.n_entries == 0:
         return NULL
     if has_number(&tables.forms[asked.row]):
         entry = found(&tables.labels, asked.label)
     return entry if entry != NULL else found(&tables.labels, asked.number)
+
+
+cdef inline bint is_advised(const Tables* tables, const Asked* asked, uint64_t* told) noexcept nogil:
+    """Whether the host has told of this label, or of the number in it, and what."""
+    if tables.advised == NULL:
+        return False
+    if has_number(&tables.forms[asked.row]) and look_in(tables.advised, asked.label, told):
+        return True
+    return look_in(tables.advised, asked.number, told)
 
 
 cdef inline const Entry* by_prefix(const Tables* tables, int space, const char* key, int n) noexcept nogil:
@@ -266,11 +199,11 @@ cdef inline const Entry* by_partner(const Tables* tables, const Form* form, cons
     return by_prefix(tables, tables.partners, key, form.n_partner + form.service_n)
 
 
-cdef inline void set_lane(Reading* out, const Entry* entry) noexcept nogil:
-    if entry == NULL or entry.lane < 0:
+cdef inline void set_lane(Reading* out, int32_t lane) noexcept nogil:
+    if lane < 0:
         out.reason = _records.NO_LANE
         return
-    out.lane = entry.lane
+    out.lane = lane
     out.reason = _records.OK
 
 
@@ -283,13 +216,27 @@ cdef inline void key_of(const Tables* tables, const Asked* asked, Key* key) noex
         key_in(tables, asked.row, &asked.text, key)
 
 
+cdef inline bint is_held_by_customs(bint needs_customs, uint64_t told) noexcept nogil:
+    """Only what customs have cleared goes on, and what they have no business with: no word is no clearance."""
+    cdef int word = told >> CUSTOMS_AT & CUSTOMS_MASK
+    return word != CUSTOMS_CLEARED and (word != CUSTOMS_NONE or needs_customs)
+
+
 cdef inline void find_lane(const Tables* tables, const Asked* asked, Reading* out) noexcept nogil:
-    """By what the host advised, else by the destination in the label, else by its carrier and service."""
+    """By what the plan says of the label, or the host told, else by its destination, else by its carrier and service."""
     cdef const Form* form = &tables.forms[asked.row]
     cdef const Entry* entry = by_label(tables, asked)
+    cdef uint64_t told = 0
+    cdef bint was_told = is_advised(tables, asked, &told)
     cdef Key key
+    if is_held_by_customs(tables.needs_customs[asked.row], told):
+        out.reason = _records.HELD
+        return
     if entry != NULL:
-        set_lane(out, entry)
+        set_lane(out, entry.lane)
+        return
+    if was_told:
+        set_lane(out, tables.advised_lanes[<uint32_t>told])
         return
     key_of(tables, asked, &key)
     if key.n and key.space >= 0:
@@ -297,7 +244,7 @@ cdef inline void find_lane(const Tables* tables, const Asked* asked, Reading* ou
     if entry == NULL:
         entry = by_partner(tables, form, &asked.told.number if form.structure else &asked.text)
     if entry != NULL or key.n:
-        set_lane(out, entry)
+        set_lane(out, entry.lane if entry != NULL else -1)
     else:
         out.reason = _records.NO_DATA
 
@@ -324,13 +271,13 @@ cdef inline void take_digests(const Tables* tables, Asked* asked) noexcept nogil
     cdef const Form* form = &tables.forms[asked.row]
     cdef const Text* text = &asked.text
     if form.structure:
-        asked.number = digest(LABELS, asked.told.number.chars, asked.told.number.n)
+        asked.number = digest(ADVICE, asked.told.number.chars, asked.told.number.n)
     else:
         asked.number = digest(
-            LABELS, text.chars + form.number_from, form.number_n if form.number_n else text.n
+            ADVICE, text.chars + form.number_from, form.number_n if form.number_n else text.n
         )
-    if has_number(form) and tables.labels.n_entries:
-        asked.label = digest(LABELS, text.chars, text.n)
+    if has_number(form):
+        asked.label = digest(ADVICE, text.chars, text.n)
 
 
 cdef inline void ask(const Tables* tables, const char* text, int n, Asked* asked) noexcept nogil:
@@ -362,13 +309,20 @@ cdef void resolve(const void* tables, const char* text, int n, Reading* out) noe
     settle(<const Tables*>tables, &asked, out)
 
 
+cdef inline void hurry_for(const Tables* tables, Digest label) noexcept nogil:
+    if tables.advised != NULL:
+        prefetch(home_of(tables.advised, label))
+    if tables.labels.n_entries:
+        prefetch(first_slot(&tables.labels, label))
+
+
 cdef inline void hurry(const Tables* tables, const Asked* asked) noexcept nogil:
     """Fetches what will be looked at, so that many labels wait for memory together."""
-    if asked.row < 0 or tables.labels.n_entries == 0:
+    if asked.row < 0:
         return
-    prefetch(first_slot(&tables.labels, asked.number))
+    hurry_for(tables, asked.number)
     if has_number(&tables.forms[asked.row]):
-        prefetch(first_slot(&tables.labels, asked.label))
+        hurry_for(tables, asked.label)
 
 
 cdef void resolve_block(const void* of, const char* texts, int64_t size, int n, Reading* out) noexcept nogil:
@@ -428,7 +382,7 @@ cdef Py_ssize_t put_labels(Tables* tables, const char* texts, const int32_t[::1]
     for i in range(lanes.shape[0]):
         if not normalise_into(texts + LENGTH_MAX * i, LENGTH_MAX, &text) or text.n == 0:
             return i
-        enter(&tables.labels, digest(LABELS, text.chars, text.n), lanes[i])
+        enter(&tables.labels, digest(ADVICE, text.chars, text.n), lanes[i])
     return -1
 
 
@@ -477,6 +431,7 @@ cdef int put_forms(Tables* tables, dict spaces, formats) except -1:
     tables.n_forms = <int>forms.shape[0]
     tables.forms = <Form*>room(tables.n_forms, sizeof(Form))
     tables.spaces = <uint16_t*>room(tables.n_forms, sizeof(uint16_t))
+    tables.needs_customs = <uint8_t*>room(tables.n_forms, 1)
     for i in range(tables.n_forms):
         put_form(tables, spaces, &forms[i], i, formats["space"][i].decode())
     for i in range(1, LENGTH_MAX + 1):
@@ -535,9 +490,13 @@ cdef class LaneTable:
     prefixes : sequence of (namespace, prefix, lane)
         Rules by destination: the longest prefix of a key wins; an empty one takes the whole namespace.
     labels : bytes array of at most 56, shape (n_labels,), optional
-        Labels, or the numbers in them, that the host has told a lane for.
+        Labels, or the numbers in them, that have a lane of their own.
     lanes : int32 array, shape (n_labels,), optional
-        Their lanes; -1: advised, but the plan has no lane. Of a label given twice the last counts.
+        Their lanes; -1: no service. Of a label given twice the last counts.
+    advice : AdviceTable, optional
+        What the host tells of labels; it may change afterwards.
+    n_keys_max : int
+        How many destination keys the advice may have.
 
     Raises
     ------
@@ -552,7 +511,7 @@ cdef class LaneTable:
     (1, 7)
     """
 
-    def __cinit__(self, formats, prefixes, labels=None, lanes=None):
+    def __cinit__(self, formats, prefixes, labels=None, lanes=None, AdviceTable advice=None, n_keys_max=0):
         if labels is not None:
             _check_lanes(labels, lanes)
         self._tables = room(1, sizeof(Tables))
@@ -568,6 +527,31 @@ cdef class LaneTable:
         if labels is not None:
             put_advice(tables, labels, lanes)
         name_spaces(tables, self._spaces)
+        if advice is not None:
+            self._advise(advice, n_keys_max)
+
+    cdef int _advise(self, AdviceTable advice, n_keys_max) except -1:
+        """Every key that the advice may have has no lane until it is told."""
+        cdef Tables* tables = <Tables*>self._tables
+        self._advice = advice
+        self._key_lanes = np.full(n_keys_max, -1, np.int32)
+        tables.advised_lanes = <const int32_t*><uintptr_t>self._key_lanes.ctypes.data
+        tables.advised = &advice.advised
+        return 0
+
+    def need_customs(self, rows not None):
+        """Labels of some forms, by row of `formats`, are held until customs have cleared them."""
+        cdef Tables* tables = <Tables*>self._tables
+        for row in rows:
+            if not 0 <= row < tables.n_forms:
+                raise ValueError(f"form {row}: must be 0 to {tables.n_forms - 1}")
+            tables.needs_customs[<int>row] = 1
+
+    def set_key_lanes(self, int64_t first, lanes not None):
+        """The lanes of advised keys from a number on; told before any label is advised with one of them."""
+        if self._advice is None or not 0 <= first <= len(self._key_lanes) - len(lanes):
+            raise ValueError(f"keys {first} to {first + len(lanes)}: this table has {0 if self._advice is None else len(self._key_lanes)}")
+        self._key_lanes[first:first + len(lanes)] = lanes
 
     def __dealloc__(self):
         cdef Tables* tables = <Tables*>self._tables
@@ -579,6 +563,7 @@ cdef class LaneTable:
             free(tables.sets[i].forms)
         free(tables.forms)
         free(tables.spaces)
+        free(tables.needs_customs)
         free_slots(&tables.labels)
         free_slots(&tables.prefixes)
         free(tables)

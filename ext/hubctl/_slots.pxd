@@ -4,11 +4,9 @@ A text itself is not kept. Two texts of one key and one check among ten million 
 becomes a guess.
 """
 
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
-
-from hubctl._lookup cimport Entry
 
 cdef extern from *:
     """
@@ -34,6 +32,13 @@ cdef extern from *:
     uint64_t hub_fold(uint64_t a, uint64_t b) noexcept nogil
     void* hub_table(size_t n_bytes) noexcept nogil
     void prefetch "__builtin_prefetch" (const void* address) noexcept nogil
+
+cdef packed struct Entry:
+    uint64_t key          # hash of (namespace, prefix length, text); 0 is an empty slot
+    uint64_t check        # a second, independent hash: unknown never becomes a guess
+    int32_t lane
+    uint32_t reserved
+    uint64_t reserved2
 
 cdef struct Digest:
     uint64_t key
@@ -72,7 +77,7 @@ cdef inline uint64_t scrambled(uint64_t h) noexcept nogil:
 
 
 cdef inline Digest digest(int space, const char* text, int n) noexcept nogil:
-    """Two independent hashes of a namespace and a text, which has a margin; the key is never 0."""
+    """Two independent hashes of a namespace and a text, which has a margin; the key is neither 0 nor 1."""
     cdef Digest out
     cdef uint64_t word, a = <uint64_t>0x9E3779B97F4A7C15 ^ <uint64_t>(space << 8 | n)
     cdef uint64_t b = <uint64_t>0xC2B2AE3D27D4EB4F + <uint64_t>(space << 8 | n)
@@ -83,7 +88,7 @@ cdef inline Digest digest(int space, const char* text, int n) noexcept nogil:
         b = scrambled(b ^ word)
         at += 8
     a = hub_fold(a ^ <uint64_t>0x589965CC75374CC3, <uint64_t>0x1D8E4E27C47D124F)
-    out.key = a if a else 1
+    out.key = a if a > 1 else 2
     out.check = scrambled(b)
     return out
 

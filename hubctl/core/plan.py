@@ -25,7 +25,7 @@ from hubctl.core.hubfile import PLAN_SUFFIX, Hub, Name, packaged_path
 from hubctl.core.keys import LABEL, parse_keys
 from hubctl.core.plancheck import check_plan
 from hubctl.core.planrules import Row, read_tables, rules_of
-from hubctl.core.preadvice import PreAdvice, lanes_of
+from hubctl.core.preadvice import N_KEYS_MAX, AdviceBook, Notice, PreAdvice
 from hubctl.core.shape import Section, read_shape
 from hubctl.core.tables import CompiledPlan
 
@@ -257,7 +257,11 @@ def resolve_plan(name_or_path: str, hub: Hub | None = None) -> SortPlan:
 
 
 def compile_plan(
-    plan: SortPlan, hub: Hub, preadvice: PreAdvice | None = None, *, clock_offset_ns: int = 0
+    plan: SortPlan,
+    hub: Hub,
+    preadvice: PreAdvice | Notice | AdviceBook | None = None,
+    *,
+    clock_offset_ns: int = 0,
 ) -> CompiledPlan:
     """The tables the kernel decides by.
 
@@ -266,8 +270,8 @@ def compile_plan(
     plan : SortPlan
     hub : Hub
         A checked hub.
-    preadvice : PreAdvice, optional
-        Labels whose destination was told beforehand.
+    preadvice : PreAdvice, Notice or AdviceBook, optional
+        Labels whose destination was told beforehand; a book may change afterwards.
     clock_offset_ns : int
         The wall clock less the kernel's, ns: waves that depart at a date and time are told by it.
 
@@ -312,8 +316,8 @@ def _keyed_lanes(plan: SortPlan) -> list[tuple[str, str, int]]:
     ]
 
 
-def lane_table(plan: SortPlan, preadvice: PreAdvice | None = None) -> LaneTable:
-    """The table that finds the lanes of a plan's labels."""
+def lane_table(plan: SortPlan, preadvice: PreAdvice | Notice | AdviceBook | None = None) -> LaneTable:
+    """The table that finds the lanes of a plan's labels; the plan's word goes before the host's."""
     formats, rows = plan.catalogue.compile(plan.labels.accept), _keyed_lanes(plan)
     prefixes = [row for row in rows if row[0] != LABEL]
     exact = [row for row in rows if row[0] == LABEL]
@@ -321,11 +325,10 @@ def lane_table(plan: SortPlan, preadvice: PreAdvice | None = None) -> LaneTable:
     lanes = np.array([lane for *_, lane in exact], np.int32)
     if preadvice is None:
         return LaneTable(formats, prefixes, labels, lanes)
-    advised = lanes_of(preadvice, LaneTable(formats, prefixes))
-    # Of a label that is given twice the last counts: the plan's word goes before the host's.
-    return LaneTable(
-        formats, prefixes, np.concatenate([preadvice.labels, labels]), np.concatenate([advised, lanes])
-    )
+    book = preadvice if isinstance(preadvice, AdviceBook) else AdviceBook.of(preadvice)
+    table = LaneTable(formats, prefixes, labels, lanes, book.table, N_KEYS_MAX)
+    book.serve(table)
+    return table
 
 
 def _listed(plan: SortPlan, labels: LaneTable) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint16]]:

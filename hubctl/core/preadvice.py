@@ -1,46 +1,66 @@
-"""Pre-advice: what the host told of parcels before they came, one destination key a label."""
+"""Pre-advice: what the host told of parcels before they came: a destination, and the word of customs.
+
+An advice book holds it for tens of millions of labels in 32 bytes each, whatever plan is in force: of each label
+stands the number of its destination's key, and each plan has a lane for each key. So a plan is swapped without
+touching the labels, and labels come and go while parcels are sorted.
+"""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from hubctl._lookup import LaneTable, normalise
+from hubctl._advice import ENDS_MAX, AdviceTable, are_labels, split_lines
+from hubctl._lookup import LaneTable
 from hubctl.core.config import ConfigError, Fault
 from hubctl.core.events import TEXT_MAX
 
 HEADER = ["label", "key"]
+MORE = ["customs", "expires"]  # columns that may follow
 KEY_MAX = 56
+N_KEYS_MAX = 1 << 18
+N_CHUNK = 1 << 22  # bytes of a file that are looked at together
+S_PER_HOUR = 3600
+DATE_SIZE = 10  # characters of a date without a time
+PARQUET = ".parquet"
+
+Texts = npt.NDArray[np.bytes_]
+
+
+class Customs(IntEnum):
+    """What customs said of a parcel."""
+
+    NONE = 0
+    ADVISED = 1  # they know of it, and have not decided
+    CLEARED = 2
+    HELD = 3
+    SEIZED = 4
+
+
+CUSTOMS_WORDS = {word.name.lower() if word else "": int(word) for word in Customs}
 
 
 class PreAdvice(NamedTuple):
     """Labels and their destinations; of a label given twice the last counts."""
 
-    labels: npt.NDArray[np.bytes_]  # S56, shape (n,)
-    keys: npt.NDArray[np.bytes_]  # S56, shape (n,): b"zip:10003"
+    labels: Texts  # S56, shape (n,)
+    keys: Texts  # S56, shape (n,): b"zip:10003"
 
 
-def load_preadvice(file: Path) -> PreAdvice:
-    """Read a CSV file with the columns `label` and `key`.
+class Notice(NamedTuple):
+    """Labels, their destinations, and what else may be told of them."""
 
-    Raises
-    ------
-    ConfigError
-        With every line that is not a label and a key.
-    """
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError([_fault(file, 1, "", f"cannot be read: {error}")]) from None
-    faults = list(_faults(file, rows))
-    if faults:
-        raise ConfigError(faults)
-    return pre_advised(rows[1:])
+    labels: Texts
+    keys: Texts
+    customs: npt.NDArray[np.uint8] | None = None  # Customs, shape (n,); None: nothing was said
+    ends_h: npt.NDArray[np.uint32] | None = None  # last hour since 1970 in which it counts; 0: no end
 
 
 def pre_advised(rows: list[list[str]]) -> PreAdvice:
@@ -49,34 +69,269 @@ def pre_advised(rows: list[list[str]]) -> PreAdvice:
     return PreAdvice(labels, np.array([row[1] for row in rows], f"S{KEY_MAX}"))
 
 
-def lanes_of(preadvice: PreAdvice, table: LaneTable) -> npt.NDArray[np.int32]:
-    """Lane of each pre-advised label by its key's longest prefix; -1 where the plan has none."""
-    if len(preadvice.keys) == 0:  # numpy's partition refuses an empty array
-        return np.zeros(0, np.int32)
-    keys, places = np.unique(preadvice.keys, return_inverse=True)
-    parts = np.char.partition(keys, b":")
+class AdviceBook:
+    """What was told of labels, for every plan that is in force now or may come.
+
+    Parameters
+    ----------
+    n_labels_max : int
+        At most so many labels at once.
+
+    Examples
+    --------
+    >>> book = AdviceBook(100)
+    >>> book.tell(pre_advised([["SF1023574470215", "county:440106"]]))
+    1
+    >>> len(book), book.remove(np.array([b"SF1023574470215"])), len(book)
+    (1, 1, 0)
+    """
+
+    def __init__(self, n_labels_max: int) -> None:
+        self.table = AdviceTable(max(n_labels_max, 1))
+        self._numbers: dict[bytes, int] = {}
+        self._plans: list[LaneTable] = []
+
+    @classmethod
+    def of(cls, preadvice: PreAdvice | Notice) -> AdviceBook:
+        """A book of just this pre-advice."""
+        book = cls(len(preadvice.labels))
+        book.tell(preadvice)
+        return book
+
+    def __len__(self) -> int:
+        """Labels that it has."""
+        return len(self.table)
+
+    def tell(self, preadvice: PreAdvice | Notice) -> int:
+        """Tells of labels, instead of what was told of them before.
+
+        Returns
+        -------
+        int
+            How many were taken, from the first on: fewer than there are when there is no room for the next.
+
+        Raises
+        ------
+        ValueError
+            An impossible label, or more different keys than N_KEYS_MAX; nothing is taken.
+        """
+        labels, keys, customs, ends_h = Notice(*preadvice)
+        return self.table.put(np.ascontiguousarray(labels), self._numbered(keys), customs, ends_h)
+
+    def remove(self, labels: Texts) -> int:
+        """How many of some labels had been told of; they no longer are."""
+        return self.table.remove(np.ascontiguousarray(labels))
+
+    def expire(self, now_s: int) -> int:
+        """How many labels had ended before a time, in seconds since 1970; they are taken out."""
+        return self.table.expire(now_s // S_PER_HOUR)
+
+    def serve(self, plan: LaneTable) -> None:
+        """Gives a plan's table a lane for each key, now and whenever a key comes; made with `table` and N_KEYS_MAX."""
+        plan.set_key_lanes(0, lanes_of(_texts(list(self._numbers)), plan))
+        self._plans.append(plan)
+
+    def leave(self, plan: LaneTable) -> None:
+        """A plan's table is used no more."""
+        self._plans = [one for one in self._plans if one is not plan]
+
+    def _numbered(self, keys: Texts) -> npt.NDArray[np.uint32]:
+        """The number of each key; plans know a new one's lane before any label has it."""
+        unique, places = _unique(keys)
+        new = [key for key in unique if key not in self._numbers]
+        first = len(self._numbers)
+        if first + len(new) > N_KEYS_MAX:
+            raise ValueError(f"{first + len(new)} different keys: must be {N_KEYS_MAX} or fewer")
+        for plan in self._plans:
+            plan.set_key_lanes(first, lanes_of(_texts(new), plan))
+        self._numbers.update((key, first + at) for at, key in enumerate(new))
+        numbers = np.array([self._numbers[key] for key in unique], np.uint32)
+        return numbers[places]
+
+
+def _unique(keys: Texts) -> tuple[list[bytes], npt.NDArray[np.intp]]:
+    """Different keys, and which of them each is: by a dictionary, since sorting long texts takes ten times as long."""
+    numbers: dict[bytes, int] = {}
+    places = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys.tolist()), np.intp, len(keys))
+    return list(numbers), places
+
+
+def _texts(keys: Sequence[bytes]) -> Texts:
+    return np.array(keys, f"S{KEY_MAX}")
+
+
+def lanes_of(keys: Texts, table: LaneTable) -> npt.NDArray[np.int32]:
+    """Lane of each destination key by its longest prefix; -1 where the plan has none."""
     lanes = np.full(len(keys), -1, np.int32)
+    if len(keys) == 0:  # numpy's partition refuses an empty array
+        return lanes
+    parts = np.char.partition(keys, b":")
     for namespace in np.unique(parts[:, 0]):
         chosen = parts[:, 0] == namespace
         lanes[chosen] = table.lanes_of_keys(namespace.decode(), parts[chosen, 2])
-    found: npt.NDArray[np.int32] = lanes[places]
-    return found
+    return lanes
 
 
-def _faults(file: Path, rows: list[list[str]]) -> list[Fault]:
-    if rows[:1] != [HEADER]:
-        return [_fault(file, 1, ",".join(rows[0]) if rows else "", "the first line must be label,key")]
-    bad = ((line, row) for line, row in enumerate(rows[1:], 2) if not _is_advice(row))
-    return [
-        _fault(file, line, ",".join(row), "must be a label and a key such as zip:10003") for line, row in bad
+# Files
+
+
+class _Rows(NamedTuple):
+    """Some rows of a file, and where the first stands."""
+
+    file: Path
+    line: int
+    columns: Sequence[str]
+    fields: Texts  # S56, shape (n, n_columns)
+    is_bad: npt.NDArray[np.bool_]
+
+
+def load_preadvice(file: Path) -> Notice:
+    """Read a CSV or Parquet file with the columns `label` and `key`, and perhaps `customs` and `expires`.
+
+    Raises
+    ------
+    ConfigError
+        With every line that is not a label and a key, or holds another word.
+    """
+    faults: list[Fault] = []
+    parts = [_notice(rows, faults) for rows in _rows_of(file)]
+    if faults:
+        raise ConfigError(faults)
+    return _joined(parts)
+
+
+def read_preadvice(stream: IO[bytes], name: str) -> Iterator[Notice]:
+    """As `load_preadvice` for CSV lines as they come, part by part.
+
+    Raises
+    ------
+    ConfigError
+        With the faults of one part; those before it were told.
+    """
+    for rows in _csv_rows(stream, Path(name)):
+        faults: list[Fault] = []
+        notice = _notice(rows, faults)
+        if faults:
+            raise ConfigError(faults)
+        yield notice
+
+
+def _rows_of(file: Path) -> list[_Rows]:
+    try:
+        if file.suffix == PARQUET:
+            return list(_parquet_rows(file))
+        with file.open("rb") as stream:
+            return list(_csv_rows(stream, file))
+    except (OSError, UnicodeDecodeError, csv.Error, ImportError) as error:
+        raise ConfigError([_fault(file, 1, "", f"cannot be read: {error}")]) from None
+
+
+def _csv_rows(stream: IO[bytes], file: Path) -> Iterator[_Rows]:
+    columns = stream.readline().decode().strip().split(",")
+    if columns != [*HEADER, *(name for name in MORE if name in columns)]:
+        message = f"the first line must be {','.join(HEADER)}, and perhaps {','.join(MORE)}"
+        raise ConfigError([_fault(file, 1, ",".join(columns), message)])
+    line = 2
+    while chunk := b"".join(stream.readlines(N_CHUNK)):
+        fields, is_bad = _split(chunk, len(columns))
+        yield _Rows(file, line, columns, fields, is_bad)
+        line += len(fields)
+
+
+def _split(chunk: bytes, n_columns: int) -> tuple[Texts, npt.NDArray[np.bool_]]:
+    """The fields of whole lines; those of a chunk with a quotation mark by the slower reader that knows them."""
+    if b'"' not in chunk:
+        return split_lines(chunk, n_columns)
+    rows = list(csv.reader(chunk.decode().splitlines()))
+    is_bad = [len(row) != n_columns or any(len(text) > TEXT_MAX for text in row) for row in rows]
+    texts = [
+        [b""] * n_columns if bad else [text.encode() for text in row]
+        for row, bad in zip(rows, is_bad, strict=True)
     ]
+    return np.array(texts, f"S{TEXT_MAX}").reshape(-1, n_columns), np.array(is_bad)
 
 
-def _is_advice(row: list[str]) -> bool:
-    if len(row) != 2 or not normalise(row[0].encode()):
-        return False
-    namespace, colon, key = row[1].partition(":")
-    return bool(namespace and colon and key) and row[1].isascii() and len(row[1]) <= KEY_MAX
+def _parquet_rows(file: Path) -> Iterator[_Rows]:
+    """Row groups of a Parquet file; it needs pyarrow, which is an extra."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(file) as whole:
+        columns = [*HEADER, *(name for name in MORE if name in whole.schema_arrow.names)]
+        missing = [name for name in HEADER if name not in whole.schema_arrow.names]
+        if missing:
+            raise ConfigError([_fault(file, 1, ",".join(missing), "there is no such column")])
+        line = 1
+        for batch in whole.iter_batches(columns=columns):
+            texts = [[str(v or "").encode() for v in batch.column(name).to_pylist()] for name in columns]
+            is_bad = np.array([any(len(text) > TEXT_MAX for text in row) for row in zip(*texts, strict=True)])
+            fields = np.array(texts, f"S{TEXT_MAX}").reshape(len(columns), -1).T
+            yield _Rows(file, line, columns, fields, is_bad.astype(np.bool_))
+            line += len(fields)
+
+
+def _notice(rows: _Rows, faults: list[Fault]) -> Notice:
+    """What some rows tell; faults are noted."""
+    labels, keys = (np.ascontiguousarray(rows.fields[:, at]) for at in (0, 1))
+    known_keys, places = _unique(keys)
+    is_key = np.array([_is_key(key) for key in known_keys], np.bool_)
+    _note(
+        rows,
+        ~are_labels(labels) | ~is_key[places] | rows.is_bad,
+        "must be a label and a key such as zip:10003",
+        faults,
+    )
+    more = {name: _words(rows, name, faults) for name in rows.columns[len(HEADER) :]}
+    return Notice(labels, keys, more.get("customs"), more.get("expires"))
+
+
+def _is_key(key: bytes) -> bool:
+    namespace, colon, prefix = key.partition(b":")
+    return bool(namespace and colon and prefix) and key.isascii()
+
+
+def _words(rows: _Rows, name: str, faults: list[Fault]) -> Any:
+    """The numbers of a column's words."""
+    words, places = _unique(np.ascontiguousarray(rows.fields[:, rows.columns.index(name)]))
+    number, message, dtype = _MEANINGS[name]
+    numbers = [number(word.decode("utf-8", "replace")) for word in words]
+    is_bad = np.array([one is None for one in numbers], np.bool_)
+    _note(rows, is_bad[places] & ~rows.is_bad, message, faults)
+    return np.array([one or 0 for one in numbers], dtype)[places]
+
+
+def _customs(word: str) -> int | None:
+    return CUSTOMS_WORDS.get(word)
+
+
+def _hour(word: str) -> int | None:
+    """The hour since 1970 in which a local date (its last) or time lies; 0 for none."""
+    try:
+        at = datetime.fromisoformat(word) if word else datetime.fromtimestamp(0)
+    except ValueError:
+        return None
+    hour = int(at.timestamp()) // S_PER_HOUR + (23 if len(word) == DATE_SIZE else 0)
+    return 0 if not word else hour if 0 < hour <= ENDS_MAX else None
+
+
+_MEANINGS: dict[str, tuple[Callable[[str], int | None], str, Any]] = {
+    "customs": (_customs, f"must be one of {', '.join(filter(None, CUSTOMS_WORDS))}, or empty", np.uint8),
+    "expires": (_hour, "must be a date or a date and time, like 2026-11-30, or empty", np.uint32),
+}
+
+
+def _note(rows: _Rows, is_bad: npt.NDArray[np.bool_], message: str, faults: list[Fault]) -> None:
+    for at in np.flatnonzero(is_bad).tolist():
+        shown = ",".join(text.decode("utf-8", "replace") for text in rows.fields[at])
+        faults.append(_fault(rows.file, rows.line + at, shown, message))
+
+
+def _joined(parts: Sequence[Notice]) -> Notice:
+    if not parts:
+        return Notice(*pre_advised([]))
+    columns = [
+        None if parts[0][at] is None else np.concatenate([part[at] for part in parts]) for at in range(4)
+    ]
+    return Notice(*columns)
 
 
 def _fault(file: Path, line: int, value: str, message: str) -> Fault:
