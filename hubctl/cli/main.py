@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
+from hubctl.cli.bench import app as bench_app
 from hubctl.cli.check import check
 from hubctl.cli.conform import conform
 from hubctl.cli.demo import demo
@@ -35,6 +36,7 @@ app.command("run")(run)
 app.command("sim")(sim)
 app.command("tell")(tell)
 app.command("swarm")(swarm)
+app.add_typer(bench_app, name="bench")
 app.add_typer(labels_app, name="labels")
 app.add_typer(modbus_app, name="modbus")
 app.add_typer(plan_app, name="plan")
