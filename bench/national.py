@@ -3,9 +3,9 @@
     python bench/national.py                      20 million decisions, 5 million advised labels, about two minutes
     python bench/national.py --decisions 1000000 --labels 100000
 
-DuckDB and Polars, one thread each, do the join alone: label to lane, once by the label's text and once by a 64-bit number.
-zen-engine evaluates a decision table with one row a county rule. All of them come with `pip install '.[bench]'`; one that is
-absent is left out and named. `bench/README.md` says what the figures mean.
+DuckDB and Polars, one thread each, do the join alone: label to lane, once by the label's text, once by a number.
+zen-engine evaluates a decision table with one row a county rule. All of them come with `pip install '.[bench]'`; one
+that is absent is left out and named. `bench/README.md` says what the figures mean.
 """
 
 from __future__ import annotations
@@ -120,9 +120,13 @@ def time_polars(work: Work) -> dict[str, float]:
     found = {}
     for name, (known, asked) in tables.items():
         left = polars.DataFrame({"label": polars.Series(_column(asked))})
-        right = polars.DataFrame({"label": polars.Series(_column(known)), "lane": work.lanes.astype(np.int64)})
+        right = polars.DataFrame(
+            {"label": polars.Series(_column(known)), "lane": work.lanes.astype(np.int64)}
+        )
         found[f"polars_{name}_ns"] = timed(
-            lambda left=left, right=right: left.join(right, on="label")["lane"].sum(), work.expected, len(asked)
+            lambda left=left, right=right: left.join(right, on="label")["lane"].sum(),
+            work.expected,
+            len(asked),
         )
     return found
 
@@ -131,13 +135,26 @@ def time_zen(work: Work) -> dict[str, float]:
     """A decision table with a row for each rule of the plan by county; the destination is known already."""
     import zen
 
-    rules = [(key.prefix, rule.lane) for key, rule in keyed_rules(nation(1).plan).items() if key.namespace == "county"]
-    columns = [{"id": "i", "name": "county", "field": "county"}], [{"id": "o", "name": "lane", "field": "lane"}]
+    rules = [
+        (key.prefix, rule.lane)
+        for key, rule in keyed_rules(nation(1).plan).items()
+        if key.namespace == "county"
+    ]
+    columns = (
+        [{"id": "i", "name": "county", "field": "county"}],
+        [{"id": "o", "name": "lane", "field": "lane"}],
+    )
     rows = [{"_id": prefix, "i": f"startsWith($, '{prefix}')", "o": f"'{lane}'"} for prefix, lane in rules]
     table = {"hitPolicy": "first", "inputs": columns[0], "outputs": columns[1], "rules": rows}
     nodes = [
         {"id": "in", "type": "inputNode", "name": "in", "position": {"x": 0, "y": 0}},
-        {"id": "table", "type": "decisionTableNode", "name": "t", "position": {"x": 1, "y": 0}, "content": table},
+        {
+            "id": "table",
+            "type": "decisionTableNode",
+            "name": "t",
+            "position": {"x": 1, "y": 0},
+            "content": table,
+        },
         {"id": "out", "type": "outputNode", "name": "out", "position": {"x": 2, "y": 0}},
     ]
     edges = [
@@ -178,8 +195,8 @@ def printed(found: dict[str, Any]) -> str:
     ]
     for name in ("duckdb_number", "duckdb_text", "polars_number", "polars_text", "zen"):
         if f"{name}_ns" in found:
-            ns = found[f"{name}_ns"]
-            lines.append(f"{name.replace('_', ' by ') + ('' if name == 'zen' else ', join'):22}{ns:10.1f} ns   {ns / own:,.2f} times ours")
+            ns, what = found[f"{name}_ns"], name.replace("_", ", join by ")
+            lines.append(f"{what:22}{ns:10.1f} ns   {ns / own:,.2f} times ours")
     return "\n".join([*lines, *(f"absent: {name}" for name in found["absent"])])
 
 

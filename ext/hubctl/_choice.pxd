@@ -31,6 +31,7 @@ from hubctl._records cimport (
     CLOSING,
     DECIDED,
     FAULT,
+    HELD,
     LATE_READ,
     MAX_LAPS,
     MISSED_WINDOW,
@@ -687,6 +688,11 @@ cdef inline bint is_better(const Reading* known, const Reading* reading) noexcep
     return reading.priority < known.priority
 
 
+cdef inline bint is_held_by_customs(const Track* track) noexcept nogil:
+    """Whether customs have not cleared the label held: no other label on the parcel gets round that."""
+    return track.reason == HELD and track.lane < 0
+
+
 cdef inline uint16_t weigh(const State* s, const Track* track, const Reading* reading) noexcept nogil:
     """What a label does beside the one held: OK takes its place, MULTI_LABEL bars the parcel, NONE changes nothing."""
     cdef Reading known = held(s, track)
@@ -694,6 +700,8 @@ cdef inline uint16_t weigh(const State* s, const Track* track, const Reading* re
         return OK
     if known.identity == reading.identity:
         return OK if track.plan == 0 and s.plan.version else NONE
+    if is_held_by_customs(track) or reading.reason == HELD:
+        return NONE if is_held_by_customs(track) else OK
     if are_rivals(&known, reading):
         return MULTI_LABEL
     return OK if is_better(&known, reading) else NONE

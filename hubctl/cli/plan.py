@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 EXIT_FELL_THROUGH = 1
+EXIT_REFUSED = 1
+PATIENCE_S = 120.0  # a large plan is read, checked and compiled meanwhile
 GAPS_SHOWN_MAX = 40
 NS_PER_MS = 1_000_000
 
@@ -30,6 +32,9 @@ PlanFile = Annotated[
     str, typer.Argument(metavar="PLAN", help="Sort plan, or the name of a packaged one: demo.")
 ]
 HubOption = Annotated[str | None, typer.Option("--hub", help="Hub file; by default the plan's neighbour.")]
+ControlSocket = Annotated[
+    Path, typer.Argument(metavar="SOCKET", help="Of the running hub: `hubctl run --control SOCKET`.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One object on standard output.")]
 
 
@@ -222,3 +227,38 @@ def _print_changes(changes: list[Change]) -> None:
 
 app.command("make")(make)
 app.command("try")(try_plans)
+
+
+@app.command("activate")
+def activate(control: ControlSocket, file: PlanFile, as_json: JsonOption = False) -> None:
+    """Put a plan into force on a running hub; with a fault (exit 2) the plan before stays in force."""
+    from hubctl.core.plan import plan_path
+
+    _put_into_force(control, ["plan", "activate", str(plan_path(file).resolve())], as_json)
+
+
+@app.command("rollback")
+def rollback(control: ControlSocket, as_json: JsonOption = False) -> None:
+    """Put the plan before into force again, one step; exit code 1 if there is none."""
+    _put_into_force(control, ["plan", "rollback"], as_json)
+
+
+def _put_into_force(control: Path, words: list[str], as_json: bool) -> None:
+    from hubctl.cli.tell import asked
+    from hubctl.core.config import ConfigError, Fault
+
+    answer = asked(control, words, PATIENCE_S)
+    if "faults" in answer:
+        raise ConfigError(Fault(**fault) for fault in answer["faults"])
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(_sentence(answer), err="error" in answer)
+    if "error" in answer:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _sentence(answer: dict[str, Any]) -> str:
+    if "error" in answer:
+        return str(answer["error"])
+    return "plan {name}, version {version}, is in force: {n_lanes} lanes".format(**answer["plan"])

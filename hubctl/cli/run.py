@@ -23,7 +23,8 @@ def run(
     file: Annotated[str, typer.Argument(help="Hub file, or the name of an example: station.")],
     plan: Annotated[str | None, typer.Option(help="Sort plan; by default the hub file's neighbour.")] = None,
     preadvice: Annotated[
-        Path | None, typer.Option(help="CSV of labels and keys that the host told beforehand.")
+        Path | None,
+        typer.Option(help="CSV or Parquet file of labels and keys that the host told beforehand."),
     ] = None,
     cpu: Annotated[int | None, typer.Option(min=0, help="Run the reactor on this CPU alone.")] = None,
     records: Annotated[Path | None, typer.Option(help="Append every record to this file.")] = None,
@@ -72,7 +73,7 @@ def _outlets(line: StatisticsLine, records: Path | None, status_fd: int | None) 
 def _control(path: Path, service: Service) -> Control:
     from hubctl.daemon.control import Control
 
-    return Control(path, service.names, service.post, service.lanes)
+    return Control(path, service.names, service.post, desk=service.desk)
 
 
 def _opened(option: str, make: Callable[[], T]) -> T:

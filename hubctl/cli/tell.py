@@ -11,25 +11,27 @@ from typing import Annotated, Any
 import typer
 
 from hubctl.cli.output import JSON_OPTION, print_json
-from hubctl.core.telling import QUESTIONS, USAGE
+from hubctl.core.telling import DESK_USAGE, QUESTIONS, USAGE
 
 EXIT_REFUSED = 1
 PATIENCE_S = 5.0
-ANSWER_MAX = 65536
+ANSWER_MAX = 262_144
 
 
 def tell(
     control: Annotated[
         Path, typer.Argument(help="Socket of the running hub: `hubctl run --control SOCKET`.")
     ],
-    words: Annotated[list[str], typer.Argument(help="One of: " + "; ".join(USAGE.values()) + ".")],
+    words: Annotated[
+        list[str], typer.Argument(help="One of: " + "; ".join([*USAGE.values(), *DESK_USAGE.values()]) + ".")
+    ],
     as_json: Annotated[bool, typer.Option(JSON_OPTION, help="The answer as one object.")] = False,
 ) -> None:
     """Tell a running hub something, and print what became of it; exit code 1 if it was refused."""
     if words == [QUESTIONS]:
         _print_questions(control, as_json)
         return
-    answer = _asked(control, words)
+    answer = asked(control, words)
     if as_json:
         print_json(answer)
     else:
@@ -51,10 +53,10 @@ def _print_questions(control: Path, as_json: bool) -> None:
             sys.stdout.flush()
 
 
-def _told(control: Path, words: list[str]) -> socket.socket:
+def _told(control: Path, words: list[str], patience_s: float = PATIENCE_S) -> socket.socket:
     """A connection to the hub, which has been told some words."""
     peer = socket.socket(socket.AF_UNIX)
-    peer.settimeout(PATIENCE_S)
+    peer.settimeout(patience_s)
     try:
         peer.connect(str(control))
         peer.sendall(json.dumps({"tell": words}).encode() + b"\n")
@@ -64,8 +66,9 @@ def _told(control: Path, words: list[str]) -> socket.socket:
     return peer
 
 
-def _asked(control: Path, words: list[str]) -> dict[str, Any]:
-    with _told(control, words) as peer:
+def asked(control: Path, words: list[str], patience_s: float = PATIENCE_S) -> dict[str, Any]:
+    """What a running hub answers to some words."""
+    with _told(control, words, patience_s) as peer:
         try:
             line = peer.makefile("rb").readline(ANSWER_MAX)
         except OSError as failure:
@@ -86,4 +89,6 @@ def _sentence(answer: dict[str, Any]) -> str:
     if "answer" in answer:
         told = answer["answer"]
         return f"parcel {told['parcel']}: {told['kind'].lower()}, {told['reason']}"
+    if "faults" in answer:
+        return f"refused: {answer['n_faults']} faults; `hubctl plan activate` tells them"
     return str(answer.get("error") or "told")

@@ -211,7 +211,11 @@ class Assigner:
         return self._kernel
 
     def assign_labels(
-        self, labels: npt.NDArray[np.bytes_], times_ns: npt.NDArray[np.int64], inputs: Records = NO_INPUTS
+        self,
+        labels: npt.NDArray[np.bytes_],
+        times_ns: npt.NDArray[np.int64],
+        inputs: Records = NO_INPUTS,
+        out: Table | None = None,
     ) -> Table:
         """Where the parcels with some labels go.
 
@@ -223,6 +227,8 @@ class Assigner:
             When each is read, by the clock that the plan was compiled for.
         inputs : Records, rising in `t_ns`, optional
             What people do meanwhile: chutes that are closed, or opened because they have been emptied.
+        out : ASSIGNMENT array, shape (n,), contiguous, optional
+            Where to write; a new array by default.
 
         Returns
         -------
@@ -233,7 +239,7 @@ class Assigner:
         ValueError
             Arrays of other shapes, or times that do not rise.
         """
-        batches, found = self._batch(labels, "S", times_ns)
+        batches, found = self._batch(labels, "S", times_ns, out)
         self._go(batches, times_ns, inputs)
         return found
 
@@ -268,10 +274,14 @@ class Assigner:
             raise ValueError("inputs: their times must rise")
         _loops()[0](self._addresses, batches, times_ns, inputs, self._said)
 
-    def _batch(self, given: Any, kind: str, times_ns: npt.NDArray[np.int64]) -> tuple[Table, Table]:
+    def _batch(
+        self, given: Any, kind: str, times_ns: npt.NDArray[np.int64], out: Table | None = None
+    ) -> tuple[Table, Table]:
         """Where everything lies, and room for what is found."""
         _check(given, times_ns, kind)
-        found = np.zeros(len(times_ns), ASSIGNMENT)
+        found = np.zeros(len(times_ns), ASSIGNMENT) if out is None else out
+        if found.shape != times_ns.shape or found.dtype != ASSIGNMENT or not found.flags.c_contiguous:
+            raise ValueError(f"out of {found.dtype}, {found.shape}: must be ASSIGNMENT, {times_ns.shape}")
         batches = np.zeros(1, BATCH)
         batches["labels" if kind == "S" else "lanes"] = given.ctypes.data
         batches["label_size"] = given.itemsize if kind == "S" else 0

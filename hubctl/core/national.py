@@ -1,4 +1,4 @@
-"""A nation's parcels for the benchmark: labels that the host has advised, asked for in any order, at a hub of 300 chutes.
+"""A nation's parcels for the benchmark: labels that the host has advised, in any order, at a hub of 300 chutes.
 
 Everything follows from numbers: the same sizes give the same labels, destinations, order and decisions.
 """
@@ -55,7 +55,11 @@ def nation(n_labels: int) -> Nation:
 def destinations(plan: SortPlan) -> Texts:
     """Keys of counties under every rule that has some."""
     prefixes = sorted(key.prefix for key in keyed_rules(plan) if key == Key("county", key.prefix))
-    keys = [f"county:{prefix}{no:0{6 - len(prefix)}}" for prefix in prefixes for no in range(1, N_KEYS_OF_RULE + 1)]
+    keys = [
+        f"county:{prefix}{no:0{6 - len(prefix)}}"
+        for prefix in prefixes
+        for no in range(1, N_KEYS_OF_RULE + 1)
+    ]
     return np.array([key.encode() for key in keys])
 
 
@@ -82,7 +86,9 @@ def parcels(nation: Nation, n_parcels: int) -> Iterator[tuple[Texts, npt.NDArray
     for first in range(0, n_parcels, N_CHUNK):
         n = min(N_CHUNK, n_parcels - first)
         labels = nation.labels[scattered(first, n, len(nation.labels))]
-        labels[::UNKNOWN_EVERY] = nation.unknown[np.arange(len(labels[::UNKNOWN_EVERY])) % len(nation.unknown)]
+        labels[::UNKNOWN_EVERY] = nation.unknown[
+            np.arange(len(labels[::UNKNOWN_EVERY])) % len(nation.unknown)
+        ]
         yield labels, (first + np.arange(n, dtype=np.int64)) * GAP_NS
 
 

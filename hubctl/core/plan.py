@@ -21,6 +21,7 @@ from hubctl.core.catalogue import BUILT_IN, Catalogue, load_packs
 from hubctl.core.chains import N_CHUTES_OF_LANE_MAX, N_GROUPS_MAX, compile_chains
 from hubctl.core.config import ConfigError, Source
 from hubctl.core.events import TEXT_MAX, Reason
+from hubctl.core.formats import Forms
 from hubctl.core.hubfile import PLAN_SUFFIX, Hub, Name, packaged_path
 from hubctl.core.keys import LABEL, parse_keys
 from hubctl.core.plancheck import check_plan
@@ -49,6 +50,11 @@ class Labels(Section):
         None,
         min_length=1,
         description="label packs of partners beside this file: a file, or a directory of them",
+    )
+    customs: list[str] = Field(
+        default=[],
+        max_length=20_000,
+        description="of those accepted, formats whose parcels are HELD until customs have cleared them",
     )
 
 
@@ -324,11 +330,19 @@ def lane_table(plan: SortPlan, preadvice: PreAdvice | Notice | AdviceBook | None
     labels = np.array([label for _, label, _ in exact], f"S{TEXT_MAX}")
     lanes = np.array([lane for *_, lane in exact], np.int32)
     if preadvice is None:
-        return LaneTable(formats, prefixes, labels, lanes)
-    book = preadvice if isinstance(preadvice, AdviceBook) else AdviceBook.of(preadvice)
-    table = LaneTable(formats, prefixes, labels, lanes, book.table, N_KEYS_MAX)
-    book.serve(table)
+        table = LaneTable(formats, prefixes, labels, lanes)
+    else:
+        book = preadvice if isinstance(preadvice, AdviceBook) else AdviceBook.of(preadvice)
+        table = LaneTable(formats, prefixes, labels, lanes, book.table, N_KEYS_MAX)
+        book.serve(table)
+    table.need_customs(_rows_of(plan, formats).tolist())
     return table
+
+
+def _rows_of(plan: SortPlan, formats: Forms) -> npt.NDArray[np.intp]:
+    """The forms of the formats that need customs' clearance."""
+    names = plan.catalogue.accepted(plan.labels.customs)
+    return np.flatnonzero(np.isin(formats["format"], [plan.catalogue.index[name] for name in names]))
 
 
 def _listed(plan: SortPlan, labels: LaneTable) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint16]]:

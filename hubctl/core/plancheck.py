@@ -57,6 +57,9 @@ def _check_formats(plan: SortPlan, source: Source) -> None:
         elif seen & set(formats):
             source.add(("labels", "accept", index), "is accepted already")
         seen.update(formats)
+    for index, name in enumerate(plan.labels.customs if known(plan.labels, "customs") else ()):
+        if not set(plan.catalogue.accepted([name])) <= seen:
+            source.add(("labels", "customs", index), "is not accepted", nearest(name, plan.labels.accept))
     if len(source.faults) == n_faults:
         _check_forms(plan, source)
 

@@ -196,7 +196,7 @@ def load_preadvice(file: Path) -> Notice:
     faults: list[Fault] = []
     parts = [_notice(rows, faults) for rows in _rows_of(file)]
     if faults:
-        raise ConfigError(faults)
+        raise ConfigError(sorted(faults, key=lambda fault: fault.line))
     return _joined(parts)
 
 
@@ -273,10 +273,10 @@ def _notice(rows: _Rows, faults: list[Fault]) -> Notice:
     """What some rows tell; faults are noted."""
     labels, keys = (np.ascontiguousarray(rows.fields[:, at]) for at in (0, 1))
     known_keys, places = _unique(keys)
-    is_key = np.array([_is_key(key) for key in known_keys], np.bool_)
+    are_keys = np.array([is_key(key) for key in known_keys], np.bool_)
     _note(
         rows,
-        ~are_labels(labels) | ~is_key[places] | rows.is_bad,
+        ~are_labels(labels) | ~are_keys[places] | rows.is_bad,
         "must be a label and a key such as zip:10003",
         faults,
     )
@@ -284,9 +284,10 @@ def _notice(rows: _Rows, faults: list[Fault]) -> Notice:
     return Notice(labels, keys, more.get("customs"), more.get("expires"))
 
 
-def _is_key(key: bytes) -> bool:
+def is_key(key: bytes) -> bool:
+    """Whether a text is a destination key such as `zip:10003`."""
     namespace, colon, prefix = key.partition(b":")
-    return bool(namespace and colon and prefix) and key.isascii()
+    return bool(namespace and colon and prefix) and key.isascii() and len(key) <= KEY_MAX
 
 
 def _words(rows: _Rows, name: str, faults: list[Fault]) -> Any:
@@ -328,10 +329,12 @@ def _note(rows: _Rows, is_bad: npt.NDArray[np.bool_], message: str, faults: list
 def _joined(parts: Sequence[Notice]) -> Notice:
     if not parts:
         return Notice(*pre_advised([]))
-    columns = [
-        None if parts[0][at] is None else np.concatenate([part[at] for part in parts]) for at in range(4)
-    ]
-    return Notice(*columns)
+    columns: list[Any] = [list(column) for column in zip(*parts, strict=True)]
+    return Notice(*(_whole(column) for column in columns))
+
+
+def _whole(column: list[Any]) -> Any:
+    return None if column[0] is None else np.concatenate(column)
 
 
 def _fault(file: Path, line: int, value: str, message: str) -> Fault:

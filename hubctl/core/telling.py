@@ -42,6 +42,12 @@ USAGE = {
     "answer": "answer QUESTION lane|chute NAME, answer QUESTION " + "|".join(NOWHERE_WORDS),
     QUESTIONS: QUESTIONS,
 }
+# Not told to the kernel either: what the daemon's plan desk does.
+DESK_USAGE = {
+    "plan": "plan activate FILE, plan rollback",
+    "advise": "advise LABEL KEY [advised|cleared|held|seized]",
+    "forget": "forget LABEL",
+}
 
 
 class TellError(ValueError):

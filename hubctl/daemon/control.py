@@ -1,7 +1,8 @@
 """The operator's socket: words in, one a line as JSON, and what became of each back, one a line.
 
 A Unix socket that only its owner may open. A line is `{"tell": ["chute", "C12", "closed"]}`; its answer is
-`{"told": "..."}`, `{"answer": {...}}` with the kernel's record, or `{"error": "..."}`. Nothing here waits.
+`{"told": "..."}`, `{"answer": {...}}` with the kernel's record, `{"faults": [...]}` of a plan, or `{"error": "..."}`.
+Nothing here waits, but reading and compiling a plan takes its time; meanwhile the reactor sorts on.
 
 Who says `{"tell": ["questions"]}` is sent what the host is asked from then on, as `{"question": {...}}`.
 """
@@ -17,7 +18,8 @@ from typing import Any
 
 from hubctl.core.events import Flag, Kind, Reason, Records
 from hubctl.core.layout import HubNames
-from hubctl.core.telling import NO_LANES, QUESTIONS, LaneNames, TellError, Wish, wish_of
+from hubctl.core.telling import DESK_USAGE, NO_LANES, QUESTIONS, LaneNames, TellError, Wish, wish_of
+from hubctl.daemon.desk import PlanDesk
 
 N_CLIENTS_MAX = 16
 LINE_MAX = 4096
@@ -68,7 +70,9 @@ class Control:
     post : callable
         Takes the inputs; `Service.post`.
     lanes : LaneNames
-        Of the plan that the hub runs by.
+        Of the plan that the hub runs by, if there is no desk.
+    desk : PlanDesk, optional
+        Of the hub: plans and pre-advice may be told too.
 
     Raises
     ------
@@ -77,12 +81,18 @@ class Control:
     """
 
     def __init__(
-        self, path: Path, names: HubNames, post: Callable[[Records], None], lanes: LaneNames = NO_LANES
+        self,
+        path: Path,
+        names: HubNames,
+        post: Callable[[Records], None],
+        lanes: LaneNames = NO_LANES,
+        desk: PlanDesk | None = None,
     ) -> None:
         self._path = path
         self._names = names
         self._post = post
         self._lanes = lanes
+        self._desk = desk
         self._seq = 0
         self._clients: list[_Client] = []
         self._listener = _listener(path)
@@ -131,7 +141,10 @@ class Control:
             if words == [QUESTIONS]:
                 client.is_asked = True
                 return client.say({"told": QUESTIONS})
-            wish = wish_of(words, self._names, self._seq, self._lanes)
+            if self._desk is not None and words[:1] and words[0] in DESK_USAGE:
+                return client.say(self._desk.do(words))
+            lanes = self._lanes if self._desk is None else self._desk.lanes
+            wish = wish_of(words, self._names, self._seq, lanes)
             self._post(wish.inputs)
         except (TellError, BufferError) as failure:
             return client.say({"error": str(failure)})

@@ -10,23 +10,30 @@ from hubctl._kernel import Kernel
 from hubctl._reactor import Reactor
 from hubctl.core.devices import fault_sentence
 from hubctl.core.events import Kind, LinkFault, Records
-from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout, compile_wiring, hub_names
-from hubctl.core.plan import SortPlan, compile_plan
-from hubctl.core.preadvice import PreAdvice
+from hubctl.core.preadvice import AdviceBook, Notice, PreAdvice
 from hubctl.core.site import Site
-from hubctl.core.tables import CompiledPlan
-from hubctl.core.telling import NO_LANES, LaneNames
 from hubctl.daemon.alarms import AlarmBoard
+from hubctl.daemon.desk import PlanDesk
 from hubctl.daemon.status import Tally, status_of
 from hubctl.io.links import Connector
 
 STOP_S_MAX = 2.0
+N_LABELS_MAX = 1_000_000  # advised at once, unless more are told at the start
 
 
-def _compiled(plan: SortPlan, hub: Hub, preadvice: PreAdvice | None) -> CompiledPlan:
-    """The plan by the clocks of now: departures are told by the one on the wall, the kernel goes by the other."""
-    return compile_plan(plan, hub, preadvice, clock_offset_ns=time.time_ns() - time.monotonic_ns())
+def _clock_offset_ns() -> int:
+    """Departures are told by the clock on the wall, the kernel goes by another."""
+    return time.time_ns() - time.monotonic_ns()
+
+
+def _book(preadvice: PreAdvice | Notice | None) -> AdviceBook:
+    """Room for as many labels again as are told at the start."""
+    n_labels = 0 if preadvice is None else len(preadvice.labels)
+    book = AdviceBook(max(N_LABELS_MAX, 2 * n_labels))
+    if preadvice is not None:
+        book.tell(preadvice)
+    return book
 
 
 class Service:
@@ -36,8 +43,8 @@ class Service:
     ----------
     site : Site
         The checked hub file and its plan; without one every parcel goes to the belt's end.
-    preadvice : PreAdvice, optional
-        Destinations told beforehand.
+    preadvice : PreAdvice or Notice, optional
+        What was told of labels beforehand.
 
     Raises
     ------
@@ -54,16 +61,15 @@ class Service:
         service.stop()
     """
 
-    def __init__(self, site: Site, preadvice: PreAdvice | None = None) -> None:
-        plan = None if site.plan is None else _compiled(site.plan, site.hub, preadvice)
+    def __init__(self, site: Site, preadvice: PreAdvice | Notice | None = None) -> None:
+        self.desk = PlanDesk(site.hub, site.plan, _book(preadvice), _clock_offset_ns)
+        plan = self.desk.plan
         self.names = hub_names(site.hub)
-        self.lanes = NO_LANES
-        if site.plan is not None and plan is not None:
-            self.lanes = LaneNames(tuple(lane.name for lane in site.plan.lanes), plan.version)
         self._connectors = [Connector(link, seed) for seed, link in enumerate(site.hub.links)]
         self._reactor = Reactor(Kernel(compile_layout(site.hub), plan), compile_wiring(site.hub))
         self._hub = site.hub
         self._faults = self._reactor.node_faults()
+        self.desk.hand_to(self._reactor.swap_plan)
         self._tally = Tally(self.names.chutes)
         self._board = AlarmBoard(self.names)
         self._messages = [] if plan else ["no sort plan: every parcel goes to the end of its belt"]
