@@ -145,7 +145,7 @@ def rows(found: Table) -> list[tuple[int, int, int, int]]:
     labels,
     closed,
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_batch_is_decided_as_the_kernel_decides(
     rooms: list[dict[str, Any]], lanes: list[Any], departures: list[list[int]], parcels: Any, closings: Any
 ) -> None:
