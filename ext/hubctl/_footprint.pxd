@@ -48,6 +48,7 @@ from hubctl._state cimport (
     Track,
     say,
 )
+from hubctl._standing cimport disprove_counter, prove_counter
 from hubctl._tables cimport INDUCT
 from hubctl._unproved cimport eye_after, lose_displaced, pass_eye, prove, recall, resume
 from hubctl._window cimport earliest, expected_counts, is_in_window, latest, say_seen, window_for
@@ -175,6 +176,7 @@ cdef inline void disown(State* s, int32_t t, int e, int64_t length_counts) noexc
     """What passed in the place of track `t` has another length: `t` is lost, and a stranger is on the belt."""
     cdef int32_t behind = s.tracks[t].behind
     cdef int64_t counts = s.eyes[e].blocked_counts
+    disprove_counter(s, s.eye_table[e].belt)
     close_track(s, t, LOST, LOST_PARCEL)
     t = open_stray(s, e, counts, behind, UNEXPECTED)
     if t != NOBODY:
@@ -285,6 +287,7 @@ cdef inline void be_first_measured(State* s, int32_t t, int e, int64_t length_co
 
 cdef inline void be_as_long(State* s, int32_t t, int e) noexcept nogil:
     """The footprint has track `t`'s length."""
+    prove_counter(s, t, e)
     note_error(s, e)
     note_clean(s, e)
     if may_be_two(s, t) and s.eyes[e].n_pieces > 1:

@@ -267,6 +267,7 @@ cdef struct EyeState:
     int32_t n_pieces          # and so many pieces as long as a parcel
     int32_t is_measured       # its footprint gave the track's length
     int32_t is_opener         # its footprint opened the track
+    int32_t may_prove         # its footprint may be a proof that the counter is right
     int32_t came_over         # no eye of this belt had seen the track before
     int32_t n_chatters
     int32_t n_clean           # footprints without a gap since

@@ -39,7 +39,7 @@ from hubctl._records cimport (
 from hubctl._riding cimport reach_ride_point
 from hubctl._schedule cimport commit, conclude_fired, reach_commit_point, tell_ahead
 from hubctl._stamps cimport trigger_scanners
-from hubctl._standing cimport disprove_counter, prove_counter
+from hubctl._standing cimport disprove_counter, was_seen_before
 from hubctl._state cimport (
     ARMED,
     COMES_OVER,
@@ -125,7 +125,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     say_seen(s, t, e, counts, error_counts, window_for(s, t, e, error_counts))
     s.eyes[e].error_counts = error_counts
     s.eyes[e].run_counts = s.eye_table[e].at_counts - track.seen_counts
-    prove_counter(s, track)
+    s.eyes[e].may_prove = was_seen_before(s, track)
     keep_step(s, track, e)
     track.seen_counts = s.eye_table[e].at_counts
     s.eyes[e].came_over = track.marks & COMES_OVER

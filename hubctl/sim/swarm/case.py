@@ -89,8 +89,8 @@ def faults_of(case: Case) -> Faults:
     if drawn.one("calm", 0, CALM_SEEDS - 1) == 0:
         return NONE
     names = set(case.faults)
-    if names <= set(FAULT_NAMES) and is_loop(case.seed):
-        names &= set(LOOP_NAMES)
+    if is_loop(case.seed):
+        names &= {*LOOP_NAMES, *ASKED_FOR}
     return Faults(**{name: _chance(drawn, name) if name in names else 0 for name in ALL_FAULTS})
 
 
