@@ -141,7 +141,7 @@ def test_scanners_frame_labels_and_no_reads_as_the_hub_file_says() -> None:
     async def story(rig: Rig) -> None:
         reader, writer = await asyncio.open_connection(*rig.addresses["top"])
         far = os.open(rig.addresses["side"], os.O_RDWR | os.O_NOCTTY)
-        await until(lambda: _is_heard(rig, 0))
+        await until(lambda: _is_heard(rig))
         rig.live.plant.begin()
         assert await reader.readuntil(b"\x03") == b"\x02LABEL0\x03"
         assert await reader.readuntil(b"\x03") == b"\x02NoRead\x03"
@@ -154,8 +154,8 @@ def test_scanners_frame_labels_and_no_reads_as_the_hub_file_says() -> None:
     with_rig(story, traffic)
 
 
-async def _is_heard(rig: Rig, scanner: int) -> bool:
-    return bool(rig.live._telegrams[scanner].listeners)
+async def _is_heard(rig: Rig) -> bool:
+    return bool(rig.live.devices["top"].listeners)
 
 
 def _read(fd: int, n_bytes: int) -> bytes:
@@ -228,7 +228,7 @@ def test_a_dropped_tcp_link_refuses_until_it_is_back_on_the_same_port() -> None:
 def test_a_dropped_scanner_refuses_until_it_is_back() -> None:
     async def story(rig: Rig) -> None:
         reader, writer = await asyncio.open_connection(*rig.addresses["top"])
-        await until(lambda: _is_heard(rig, 0))
+        await until(lambda: _is_heard(rig))
         rig.live.set_link(LINKS["top"], False)
         assert await reader.read() == b""
         writer.close()
