@@ -1,6 +1,6 @@
 """The Modbus master of one link: which request goes next, and what its reply means to the hub."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 from hubctl._batch cimport Batch
 from hubctl._histogram cimport Histogram
@@ -24,6 +24,14 @@ cdef enum Action:
     ACT_LEVEL = 6
     ACT_STEP = 7
     ACT_KEEP = 8
+    ACT_TOGETHER = 9
+
+# Coils of one node that are written by one request.
+cdef struct Group:
+    int node
+    int first
+    int count              # 0: none are under way
+    uint64_t on            # which of them go on, the first one lowest
 
 cdef struct Master:
     Field* field
@@ -46,6 +54,7 @@ cdef struct Master:
     Histogram poll_lateness  # of each poll, behind its schedule
     int64_t reply_ns       # smoothed time to an answer
     int64_t reply_spread_ns  # smoothed distance from it
+    Group group
 
 cdef Master* master_new(Field* field, int link) noexcept nogil
 cdef void master_free(Master* m) noexcept nogil

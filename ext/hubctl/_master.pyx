@@ -21,6 +21,7 @@ from hubctl._node cimport (
     session_ask, session_clear, session_connect, session_disconnect, session_free, session_make_safe, session_new, session_next_deadline,
     session_order, session_take,
 )
+from hubctl._outputs cimport activate, forget_idle, tell_fire
 from hubctl._polls cimport (
     earliest_poll, forget_images, has_all_images, is_in_the_way, later, most_overdue, note_reply_time, schedule_next,
 )
@@ -28,6 +29,7 @@ from hubctl._records cimport FIRE_RESULT, MISSED_WINDOW, NODE, NODE_DOWN, OK, Re
 from hubctl._steps cimport (
     begin_steps, begin_stop_steps, has_steps, is_of_step, is_still_right, send_any_keep, send_any_step, step_answered,
 )
+from hubctl._together cimport gather, is_off_due, is_to_go_off, mark_off, pack, take_fires
 from hubctl._tables cimport MODBUS_RTU, MODBUS_RTU_TCP, Level, Output, Poll
 from hubctl._wire cimport (
     ACCEPTED, FRAME_MAX, NO_TAG, Reply, channel_expire, channel_init, channel_next, channel_next_deadline,
@@ -53,29 +55,6 @@ cdef inline int shown_at(const Master* m, int node, int coil) noexcept nogil:
 
 
 # Outputs
-
-
-cdef void activate(Master* m, int chute, int phase, int64_t due_ns) noexcept nogil:
-    cdef OutputStatus* output = &m.field.output_status[chute]
-    if not output.listed:
-        m.active[m.n_active] = <uint16_t>chute
-        m.n_active += 1
-        output.listed = True
-    output.phase = phase
-    output.due_ns = due_ns
-
-
-cdef void forget_idle(Master* m) noexcept nogil:
-    cdef int i = 0
-    cdef OutputStatus* output
-    while i < m.n_active:
-        output = &m.field.output_status[m.active[i]]
-        if output.phase == IDLE:
-            output.listed = False
-            m.n_active -= 1
-            m.active[i] = m.active[m.n_active]
-        else:
-            i += 1
 
 
 cdef bint send_off(Master* m, int64_t now_ns) noexcept nogil:
@@ -144,17 +123,6 @@ cdef bint send_level(Master* m, int64_t now_ns) noexcept nogil:
 # Fires
 
 
-cdef void tell_fire(const Record* command, int reason, int64_t t_ns, Batch* batch) noexcept nogil:
-    cdef Record* row = batch_add(batch, FIRE_RESULT, t_ns)
-    row.parcel = command.parcel
-    row.seq = command.seq
-    row.plan = command.plan
-    row.device = command.device
-    row.chute = command.chute
-    row.due_ns = command.due_ns
-    row.reason = reason
-
-
 cdef inline bint is_up(const Master* m, int node) noexcept nogil:
     return m.field.node_status[node].state == UP
 
@@ -214,6 +182,38 @@ cdef bint send_fire(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
         return write_coil(m, ACT_ON, chute, wired.pulse_coil, wired.pulse_value, now_ns)
     activate(m, chute, HOLDING, now_ns + wired.hold_ns)
     return write_coil(m, ACT_ON, chute, wired.coil, COIL_ON, now_ns)
+
+
+# Several coils at once
+
+
+cdef bint send_together(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
+    """One request for the first coil that is due and those beside it that are due too; with none beside it, nothing."""
+    cdef uint8_t[8] data
+    cdef int i
+    if not m.field.links[m.link].together or m.group.count or m.n_active + m.n_fires < 2:
+        return False
+    for i in range(m.n_active):
+        if is_off_due(m, m.active[i], now_ns):
+            gather(m, m.active[i], now_ns, &m.group)
+            break
+    if m.group.count < 2 and m.n_fires:
+        gather(m, m.fires[0].chute, now_ns, &m.group)
+    if m.group.count < 2:
+        m.group.count = 0
+        return False
+    mark_off(m)
+    take_fires(m, now_ns, batch)
+    pack(&m.group, data)
+    return ask(m, ACT_TOGETHER, 0, m.group.node, FC_WRITE_COILS, m.group.first, m.group.count, data, now_ns)
+
+
+cdef void together_answered(Master* m, bint confirmed) noexcept nogil:
+    cdef int i
+    for i in range(m.n_active):
+        if is_to_go_off(m, &m.group, m.active[i]):
+            off_answered(m, m.active[i], confirmed)
+    m.group.count = 0
 
 
 # Nodes
@@ -380,6 +380,8 @@ cdef int node_of(const Master* m, int action, int index) noexcept nogil:
         return m.field.polls[index].node
     if action == ACT_LEVEL:
         return m.field.levels[index].node
+    if action == ACT_TOGETHER:
+        return m.group.node
     return index if action >= ACT_CLEAR else m.field.outputs[index].node
 
 
@@ -388,7 +390,7 @@ cdef void settle_request(Master* m, int action, int index) noexcept nogil:
         m.field.poll_status[index].waiting = False
     elif action == ACT_LEVEL:
         m.field.level_status[index].waiting = False
-    elif action >= ACT_CLEAR:
+    elif action == ACT_CLEAR or action == ACT_VERIFY:
         m.field.node_status[index].waiting = False
 
 
@@ -405,6 +407,8 @@ cdef void answered(Master* m, int action, int index, const Reply* reply, int64_t
         clear_answered(m, index, now_ns)
     elif action == ACT_VERIFY:
         verify_answered(m, index, reply, now_ns, batch)
+    elif action == ACT_TOGETHER:
+        together_answered(m, True)
 
 
 cdef void take_step(Master* m, int action, int node, const Reply* reply, int64_t now_ns, Batch* batch) noexcept nogil:
@@ -440,6 +444,8 @@ cdef void digest(Master* m, const Reply* reply, int64_t now_ns, Batch* batch) no
         off_answered(m, index, False)
     elif action == ACT_CHECK:
         check_answered(m, index, reply)
+    elif action == ACT_TOGETHER:
+        together_answered(m, False)
     elif action == ACT_LEVEL and m.field.node_status[m.field.levels[index].node].state == UP:
         level_answered(m.field, index, False)
 
@@ -460,7 +466,7 @@ cdef void master_expire(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
 
 
 cdef bint send_next(Master* m, int64_t now_ns, Batch* batch) noexcept nogil:
-    if send_off(m, now_ns) or send_fire(m, now_ns, batch):
+    if send_together(m, now_ns, batch) or send_off(m, now_ns) or send_fire(m, now_ns, batch):
         return True
     if send_level(m, now_ns) or send_check(m, now_ns) or send_any_clearing(m, now_ns):
         return True
@@ -518,7 +524,7 @@ cdef void master_connect(Master* m, int64_t now_ns) noexcept nogil:
     channel_reset(&m.channel)
     m.channel.clear_ns = now_ns + m.field.links[m.link].settle_ns
     m.connected = True
-    m.n_out = 0
+    m.n_out = m.group.count = 0
     for i in range(m.n_polls):
         m.field.poll_status[m.polls[i]].waiting = False
     if m.session is not NULL:

@@ -220,7 +220,7 @@ cdef packed struct Link:
     uint16_t kind
     uint16_t scanner
     uint16_t in_flight_max
-    uint16_t reserved
+    uint16_t together
     int64_t baud
     int64_t gap_ns
     int64_t settle_ns

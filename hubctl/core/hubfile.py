@@ -173,6 +173,13 @@ class _SerialLink(Section):
     stop_bits: Literal[1, 2] = Field(1, description="stop bits")
 
 
+_TOGETHER = Field(
+    False,
+    description="true: coils of a node that are due at once and lie side by side are written by one request, if the device "
+    "has function 15",
+)
+
+
 class ModbusTcpLink(_TcpLink):
     """Modbus over TCP."""
 
@@ -188,6 +195,7 @@ class ModbusRtuLink(_SerialLink):
 
     name: Name = Field(description="unique among links")
     kind: Literal["modbus-rtu"] = Field(description="what is spoken")
+    coils_together: bool = _TOGETHER
 
 
 class ModbusRtuTcpLink(_TcpLink):
@@ -198,6 +206,7 @@ class ModbusRtuTcpLink(_TcpLink):
     baud: int = Field(
         115_200, ge=1200, le=4_000_000, description="bits per second of the line behind the gateway"
     )
+    coils_together: bool = _TOGETHER
 
 
 class ModbusTlsLink(_TcpLink):

@@ -465,6 +465,7 @@ def _link(hub: Hub, link: Link) -> dict[str, int]:
         "kind": _LINK_KINDS[link.kind],
         "scanner": (scanners | scales).get(link.name, NO_INDEX),
         "in_flight_max": getattr(link, "in_flight_max", 1),
+        "together": getattr(link, "coils_together", False),
         "baud": getattr(link, "baud", 0),
     } | pauses_of(hub, link.name)
 

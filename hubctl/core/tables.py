@@ -292,7 +292,7 @@ LINK = np.dtype(
         ("kind", "<u2"),
         ("scanner", "<u2"),  # for SCANNER and SCALE: which one speaks here
         ("in_flight_max", "<u2"),  # for Modbus: requests under way at once
-        ("reserved", "<u2"),
+        ("together", "<u2"),  # 1: coils that are due at once and lie side by side are written by one request
         ("baud", "<i8"),  # for serial lines: sets the quiet time between frames
         ("gap_ns", "<i8"),  # for Modbus: at least so much quiet between an answer and the next request
         ("settle_ns", "<i8"),  # and after a connection

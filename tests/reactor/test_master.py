@@ -462,3 +462,77 @@ def test_a_poll_waits_for_a_fire_at_most_half_its_period() -> None:
         talk.master.expect_fire(talk.now_ns + 1)
         talk.round()
     assert len(talk.node.requests) - n_before >= 6
+
+
+# Several coils by one request
+
+
+def together() -> Wiring:
+    wiring = wiring_of(kind=LinkKind.MODBUS_RTU, n_outputs=8)
+    wiring.links["together"] = 1
+    return wiring
+
+
+def writes_of(talk: Talk) -> list[str]:
+    return [request[1:].hex() for request in talk.node.requests if request[1] in (5, 15)]
+
+
+def test_coils_side_by_side_go_on_and_off_by_one_request_each() -> None:
+    talk = Talk(together())
+    talk.until_up()
+    before = len(writes_of(talk))
+    for chute in (2, 4, 3):
+        talk.fire(chute, seq=chute)
+    assert sorted(record["seq"] for record in of_kind(talk.rounds(2), Kind.FIRE_RESULT)) == [2, 3, 4]
+    assert list(talk.node.coils[:8]) == [0, 0, 1, 1, 1, 0, 0, 0]
+    talk.rounds(60)
+    assert not any(talk.node.coils)
+    assert writes_of(talk)[before:] == ["0f000200030107", "0f000200030100"]
+
+
+def test_a_coil_with_none_beside_it_goes_alone() -> None:
+    talk = Talk(together())
+    talk.until_up()
+    before = len(writes_of(talk))
+    for chute in (1, 3):
+        talk.fire(chute, seq=chute)
+    talk.rounds(60)
+    assert writes_of(talk)[before:] == ["050001ff00", "050003ff00", "0500010000", "0500030000"]
+
+
+def test_one_coil_goes_off_as_its_neighbour_goes_on() -> None:
+    talk = Talk(together())
+    talk.until_up()
+    talk.fire(5, seq=1)
+    talk.rounds(2)  # an RTU line is quiet for a moment after each answer
+    before = len(writes_of(talk))
+    talk.now_ns += 50 * MS
+    talk.fire(6, seq=2)
+    talk.rounds(2)
+    assert writes_of(talk)[before:] == ["0f000500020102"]
+    assert list(talk.node.coils[4:8]) == [0, 0, 1, 0]
+
+
+def test_a_group_that_is_not_confirmed_is_read_back() -> None:
+    talk = Talk(together())
+    talk.until_up()
+    talk.fire(0, seq=1)
+    talk.fire(1, seq=2)
+    talk.rounds(2)
+    talk.now_ns += 50 * MS
+    talk.node.spoil = lambda frame: b""
+    talk.rounds(30)
+    talk.node.spoil = lambda frame: frame
+    talk.node.coils[1] = 1  # the device did not obey
+    before = len(talk.node.requests)
+    talk.rounds(150)
+    assert [request[1] for request in talk.node.requests[before:]][:2] == [1, 1]
+    assert not any(talk.node.coils)
+
+
+def test_a_coil_fired_twice_is_written_twice() -> None:
+    talk = Talk(together())
+    talk.until_up()
+    for seq, chute in enumerate((0, 1, 0)):
+        talk.fire(chute, seq=seq)
+    assert len(of_kind(talk.rounds(4), Kind.FIRE_RESULT)) == 3
