@@ -175,8 +175,8 @@ class _SerialLink(Section):
 
 _TOGETHER = Field(
     False,
-    description="true: coils of a node that are due at once and lie side by side are written by one request, if the device "
-    "has function 15",
+    description="true: coils of a node that are due at once and lie side by side are written by one request; "
+    "the device must have function 15",
 )
 
 

@@ -26,7 +26,13 @@ def _scale(preset: str) -> Target:
     return Target("gauge", ("_gauge",), {"preset": preset})
 
 
+def _modbus(*, rtu: bool, in_flight_max: int) -> Target:
+    return Target("modbus", ("_wire",), {"rtu": rtu, "in_flight_max": in_flight_max})
+
+
 TARGETS = {
+    "modbus-tcp": _modbus(rtu=False, in_flight_max=4),
+    "modbus-rtu": _modbus(rtu=True, in_flight_max=1),
     **{
         f"scale-{preset}": _scale(preset)
         for preset in ("mt-sics", "toledo", "sick-master-data", "cubiscan", "csv")
@@ -60,6 +66,8 @@ def setting(name: str) -> bytes:
     keys = dict(TARGETS[name].keys)
     if TARGETS[name].module == "gauge":
         return _gauging(**keys)
+    if TARGETS[name].module == "modbus":
+        return bytes([keys["rtu"], keys["in_flight_max"]])
     from spoken import framing
 
     return framing(keys.pop("preset"), **keys).tobytes()
