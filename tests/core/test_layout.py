@@ -262,7 +262,7 @@ def test_links_nodes_and_outputs(demo: Hub) -> None:
         "kind": LinkKind.MODBUS_RTU,
         "scanner": NO_INDEX,
         "in_flight_max": 1,
-        "reserved": 0,
+        "together": 0,
         "baud": 115_200,
         "gap_ns": 0,
         "settle_ns": 0,
