@@ -5,6 +5,7 @@ of all before it zero; without either number 0 is meant. RFC 2045 breaks lines a
 """
 
 from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memmove
 
 from hubctl._telegram cimport ANSWER, DAMAGED, LABEL, MALFORMED, NO_STAMP, OVERLONG, number_of
 
@@ -14,6 +15,7 @@ cdef enum:
     LINE_MAX = 76
     N_DIGITS_MAX = 9
     PADDING = 0x3D
+    MARK = 0x7C                # two of them make the header
 
 
 cdef inline int64_t take_number(const uint8_t* text, int n, int* at, uint8_t end) noexcept nogil:
@@ -92,11 +94,20 @@ cdef inline int decode_base64(const uint8_t* text, int n, uint8_t* to) noexcept 
     return 3 * (n >> 2) - padding
 
 
+cdef inline void drop_stray_marks(uint8_t* text, int* n) noexcept nogil:
+    """A mark from before the header was taken for its first: the header's last leads the telegram."""
+    while n[0] > 0 and text[0] == MARK:
+        n[0] -= 1
+        memmove(text, text + 1, n[0])
+
+
 cdef inline int dmcc_unwrap(uint8_t* text, int* n) noexcept nogil:
     """LABEL, with the text of a read in the telegram's place, or what else the telegram is."""
     cdef int64_t checksum = 0
     cdef int64_t status = 0
-    cdef int at = take_head(text, n[0], &checksum, &status)
+    cdef int at
+    drop_stray_marks(text, n)
+    at = take_head(text, n[0], &checksum, &status)
     if at == 0:
         return MALFORMED
     if checksum == 1:

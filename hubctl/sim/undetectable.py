@@ -65,7 +65,8 @@ def undetectable(
     block = _roots(as_one, len(parcels))
     one = _roots(as_one[_may_be_one(layout, parcels, as_one)], len(parcels))
     is_unseen = (taken["moved"] != Moved.NO) & (taken["seen_ns"] > diverted.fired_ns)
-    is_other = (put_on & taken_off) | (one[rows] == one[meant]) | is_unseen
+    in_its_place = put_on | (parcels["beside"][rows] == meant)
+    is_other = (in_its_place & taken_off) | (one[rows] == one[meant]) | is_unseen
     is_other |= taken["moved"] == Moved.UNSEEN
     is_other |= _is_double(layout, parcels, as_one, diverted, seen)
     is_other |= in_anothers_place(layout, parcels, progress, taken, meant)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spoken import LABEL, MS, SPEAKERS, framing, listening, ssi
 
@@ -78,6 +78,7 @@ def test_each_byte_corrupted_disturbs_only_its_telegram(preset: str) -> None:
 @pytest.mark.parametrize("preset", SPEAKERS)
 @settings(max_examples=20)
 @given(chunks=st.lists(st.binary(max_size=300), max_size=12))
+@example(chunks=[b"|"])
 def test_any_bytes_leave_it_able_to_hear_the_next_label(preset: str, chunks: list[bytes]) -> None:
     ours = listening(preset)
     for chunk in chunks:

@@ -10,9 +10,8 @@ from hubctl.core.hubfile import Hub
 from hubctl.core.plan import SortPlan
 from hubctl.sim.faults import NONE, Faults
 from hubctl.sim.matter import Mishap
-from hubctl.sim.motion import NEVER_NS
 from hubctl.sim.referee import BAD
-from hubctl.sim.swarm.calm import Calm, harmed
+from hubctl.sim.swarm.calm import calms_of, harmed
 from hubctl.sim.swarm.drawn import Drawn
 from hubctl.sim.swarm.hubs import any_hub, is_loop
 from hubctl.sim.swarm.plans import any_plan, reordered
@@ -24,11 +23,16 @@ N_PARCELS = 2000
 SHARE_ON = 60  # of a hundred seeds, those in which a class of faults is on
 CHANCE_MAX = 50_000  # per million parcels, of a class that harms one parcel
 MISHAP_CHANCE_MAX = 2000  # of one that befalls a device, and so many parcels
+OF_LOOPS = ("tilt_fails", "carrier_out", "launch_fails", "carrier_missed", "origin_missed", "origin_doubled")
+LOOP_CHANCE_MAX = 8000  # of one that befalls a loop, of which there are few
 PITCH_MM = (500, 2500)
 CALM_SEEDS = 8  # one seed of so many has no faults at all
+PHASED = 40  # of a hundred of the others, those in which harm and healing take turns
+HARM_S, HEAL_S = (30, 240), (180, 400)
 MUST_BE_0 = (*BAD, "in_flight", "evidence_lost", "places_kept", "harmed")
 ALL_FAULTS = tuple(field.name for field in fields(Faults))
 ASKED_FOR = (
+    "jam",
     "encoder_stops",
     "two_carriers",
 )  # on by name only: not every parcel comes through them well yet
@@ -48,6 +52,7 @@ LOOP_NAMES = (  # of these, on loops
     *("scanner_silent", "garbage", "divert_unconfirmed", "chute_flaps"),
     *("host_silent", "host_late", "plan_swap", "clock_jump", "tilt_fails", "carrier_out", "launch_fails"),
     *("chute_closed", "bag_change", "intercept", "hold_back", "change", "code"),
+    *("carrier_missed", "origin_missed", "origin_doubled", "tell_taken_off", "slow_node"),
 )
 
 
@@ -80,7 +85,6 @@ class Made(NamedTuple):
     hub: Hub
     plan: SortPlan
     traffic: Traffic
-    calms: tuple[Calm, ...]  # when nothing is wrong
 
 
 def faults_of(case: Case) -> Faults:
@@ -95,9 +99,14 @@ def faults_of(case: Case) -> Faults:
 
 
 def _chance(drawn: Drawn, name: str) -> int:
-    befalls = name.upper() in Mishap.__members__
-    most = drawn.one(f"chance of {name}", 1, MISHAP_CHANCE_MAX if befalls else CHANCE_MAX)
+    most = drawn.one(f"chance of {name}", 1, _chance_max(name))
     return most if drawn.happens(f"{name} is on", SHARE_ON) else 0
+
+
+def _chance_max(name: str) -> int:
+    if name in OF_LOOPS:
+        return LOOP_CHANCE_MAX
+    return MISHAP_CHANCE_MAX if name.upper() in Mishap.__members__ else CHANCE_MAX
 
 
 def make(case: Case) -> Made:
@@ -106,6 +115,7 @@ def make(case: Case) -> Made:
     plan = any_plan(case.seed, hub)
     pitch_mm = Drawn(case.seed).one("pitch", *PITCH_MM)
     faults = faults_of(case)
+    phases = _phases(case.seed)
     traffic = make_traffic(
         hub,
         plan,
@@ -113,16 +123,31 @@ def make(case: Case) -> Made:
         n=case.n_parcels,
         parcels_per_hour=hub.belts[0].speed_mm_s * 3600 // pitch_mm,
         faults=faults,
+        harm_s=phases.harm_s,
+        heal_s=phases.heal_s,
     )
-    calms = (Calm(0, NEVER_NS),) if faults == NONE and not is_loop(case.seed) else ()
-    return Made(hub, plan, traffic, calms)
+    return Made(hub, plan, traffic)
+
+
+class _Phases(NamedTuple):
+    """Faults come for so long, then for so long none does, and so on; 0: always."""
+
+    harm_s: int
+    heal_s: int
+
+
+def _phases(seed: int) -> _Phases:
+    drawn = Drawn(seed)
+    if not drawn.happens("harm and healing take turns", PHASED):
+        return _Phases(0, 0)
+    return _Phases(drawn.one("harm", *HARM_S), drawn.one("healing", *HEAL_S))
 
 
 def run(made: Made, *, keep_all: bool = False) -> Run:
     """Runs a made case to its end; who came to harm in calm is added to what went wrong."""
     other = reordered(made.plan)
     done = Virtual(made.hub, made.plan, made.traffic, other_plan=other, keep_all=keep_all).run()
-    found = tuple(harmed(done.records, made.calms))
+    found = () if made.hub.belts[0].kind == "loop" else tuple(harmed(done.records, calms_of(done.truth)))
     verdict = done.verdict | {"harmed": len(found), "by_fault": tally(done)}
     return done._replace(verdict=verdict, wrong=(*done.wrong, *found))
 
