@@ -40,7 +40,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One object on standard
 
 @app.callback()
 def plan() -> None:
-    """Sort plans: check, ask, compare."""
+    """Sort plans: make, check, try, ask, compare, activate."""
 
 
 @app.command("check")
