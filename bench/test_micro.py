@@ -16,9 +16,10 @@ from hubctl._lookup import LaneTable
 from hubctl._wire import ModbusChannel
 from hubctl.core.events import Kind, empty
 from hubctl.core.labels import compile_formats, compose_many
-from hubctl.core.layout import compile_layout, compile_wiring
+from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan, lane_prefixes
 from hubctl.core.site import load_site
+from hubctl.core.wiring import compile_wiring
 
 N_LABELS = 10_000
 LABEL = b"420100039400111206206406260787"

@@ -61,8 +61,8 @@ def modbus_rate(module: Any, rtu: bool) -> float:
 
 def framer_rate(module: Any, n_bytes: int = N_BYTES) -> float:
     """MB a second of telegrams between STX and ETX."""
-    from hubctl.core.layout import compile_wiring
     from hubctl.core.site import load_site
+    from hubctl.core.wiring import compile_wiring
 
     framing = compile_wiring(load_site("station").hub).framings[:1]
     stream = TELEGRAM * (SEGMENT // len(TELEGRAM))

@@ -11,8 +11,8 @@ from hubctl._dialogue import ScannerDialogue
 from hubctl._framer import FrameEventTold, FrameKind
 from hubctl.conform.checks import Check, Line
 from hubctl.core.hubfile import Scanner
-from hubctl.core.layout import framing_row
 from hubctl.core.presets import Preset, presets
+from hubctl.core.wiring import framing_row
 
 GOOD = (FrameKind.LABEL, FrameKind.NO_READ, FrameKind.HEARTBEAT, FrameKind.ANSWER)
 READS = (FrameKind.LABEL, FrameKind.NO_READ)

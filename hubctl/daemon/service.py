@@ -10,9 +10,10 @@ from hubctl._kernel import Kernel
 from hubctl._reactor import Reactor
 from hubctl.core.devices import fault_sentence
 from hubctl.core.events import Kind, LinkFault, Records
-from hubctl.core.layout import compile_layout, compile_wiring, hub_names
+from hubctl.core.layout import compile_layout, hub_names
 from hubctl.core.preadvice import AdviceBook, Notice, PreAdvice
 from hubctl.core.site import Site
+from hubctl.core.wiring import compile_wiring
 from hubctl.daemon.alarms import AlarmBoard
 from hubctl.daemon.desk import PlanDesk
 from hubctl.daemon.status import Tally, status_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from hubctl.core.layout import framing_of
+from hubctl.core.wiring import framing_of
 
 if TYPE_CHECKING:
     from hubctl.core.hubfile import Scanner

@@ -16,10 +16,10 @@ from latency.programs import Site
 
 from hubctl.core.events import Reason
 from hubctl.core.hubfile import Hub, load_hub
-from hubctl.core.layout import compile_wiring
 from hubctl.core.plan import compile_plan, load_plan
 from hubctl.core.preadvice import load_preadvice
 from hubctl.core.tables import CompiledPlan
+from hubctl.core.wiring import compile_wiring
 
 
 @pytest.fixture(scope="module")

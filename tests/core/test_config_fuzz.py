@@ -14,12 +14,13 @@ from hubctl.core.catalogue import BUILT_IN
 from hubctl.core.config import ConfigError, Source
 from hubctl.core.formats import Pack
 from hubctl.core.hubfile import hub_of, hub_path, resolve_hub
-from hubctl.core.layout import compile_layout, compile_wiring
+from hubctl.core.layout import compile_layout
 from hubctl.core.packcheck import check_pack
 from hubctl.core.plan import compile_plan, noted_plan, plan_of, plan_path
 from hubctl.core.planaudit import audit_plan
 from hubctl.core.shape import read_shape
 from hubctl.core.where import places_of
+from hubctl.core.wiring import compile_wiring
 
 HUB_TEXT = hub_path("demo").read_text(encoding="utf-8")
 PLAN_TEXT = plan_path("demo").read_text(encoding="utf-8")

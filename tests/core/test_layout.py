@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hubctl.core.config import ConfigError
 from hubctl.core.events import NO_INDEX, Kind
 from hubctl.core.hubfile import Hub, load_hub, resolve_hub
-from hubctl.core.layout import compile_layout, compile_wiring, counts_of_mm, hub_names
+from hubctl.core.layout import compile_layout, counts_of_mm, hub_names
 from hubctl.core.tables import BeltKind, EyeRole, LinkKind, Table
+from hubctl.core.wiring import compile_wiring
 
 MS = 1_000_000
 

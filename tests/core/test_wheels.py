@@ -9,8 +9,8 @@ import pytest
 
 from hubctl.core.config import ConfigError
 from hubctl.core.hubfile import Hub, load_hub
-from hubctl.core.layout import compile_wiring
 from hubctl.core.tables import LinkKind
+from hubctl.core.wiring import compile_wiring
 
 HUB = """
 hub = { name = "wheel" }

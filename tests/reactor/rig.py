@@ -20,10 +20,11 @@ from hubctl._wire import modbus_crc
 from hubctl.core import tables
 from hubctl.core.events import Kind
 from hubctl.core.labels import compose
-from hubctl.core.layout import compile_layout, compile_wiring
+from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.site import load_site
 from hubctl.core.tables import LinkKind, Table, Wiring
+from hubctl.core.wiring import compile_wiring
 
 MS = 1_000_000
 NO_INDEX = 0xFFFF

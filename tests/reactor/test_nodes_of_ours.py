@@ -19,7 +19,8 @@ from hubctl._node import register_map
 from hubctl.core.config import ConfigError
 from hubctl.core.events import RECORD, Flag, Kind, Reason, empty
 from hubctl.core.hubfile import Hub, load_hub
-from hubctl.core.layout import compile_layout, compile_wiring
+from hubctl.core.layout import compile_layout
+from hubctl.core.wiring import compile_wiring
 from hubctl.protocol import registers as r
 
 MS = 1_000_000

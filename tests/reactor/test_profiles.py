@@ -17,9 +17,10 @@ from hubctl.core.config import ConfigError
 from hubctl.core.devices import all_steps, fault_sentence
 from hubctl.core.events import RECORD, Kind
 from hubctl.core.hubfile import Hub, load_hub
-from hubctl.core.layout import compile_layout, compile_wiring
+from hubctl.core.layout import compile_layout
 from hubctl.core.profile import profile_names, resolve_profile
 from hubctl.core.tables import Wiring
+from hubctl.core.wiring import compile_wiring
 from hubctl.sim.device_twins import DeltaTwin, MoxaTwin, WagoTwin, WaveshareTwin, twin_of
 from hubctl.sim.modbus_twin import BareBoard, Twin, TwinFrames
 

@@ -28,10 +28,11 @@ from rig import (
 from hubctl._kernel import Kernel
 from hubctl._reactor import Reactor
 from hubctl.core.events import NO_COUNTS, ChuteState, Disposition, Flag, Kind, LinkFault, Reason, empty
-from hubctl.core.layout import compile_layout, compile_wiring
+from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.site import load_site
 from hubctl.core.tables import Stamp
+from hubctl.core.wiring import compile_wiring
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from hubctl._kernel import Kernel
 from hubctl._reactor import Reactor
 from hubctl.core.events import Kind
 from hubctl.core.hubfile import load_hub
-from hubctl.core.layout import compile_layout, compile_wiring
+from hubctl.core.layout import compile_layout
+from hubctl.core.wiring import compile_wiring
 
 DWS = Path(__file__).parents[1] / "kernel" / "dws.toml"
 WEIGHT, READY = 4, 5

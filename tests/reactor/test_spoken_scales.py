@@ -13,7 +13,8 @@ from hubctl._kernel import Kernel
 from hubctl._reactor import Reactor
 from hubctl.core.events import Kind
 from hubctl.core.hubfile import load_hub
-from hubctl.core.layout import compile_layout, compile_wiring
+from hubctl.core.layout import compile_layout
+from hubctl.core.wiring import compile_wiring
 from hubctl.sim.faultlink import Troubles
 from hubctl.sim.live_relay import End, Relay
 from hubctl.sim.scale_twins import Load, ScaleTwin

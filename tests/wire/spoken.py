@@ -11,8 +11,8 @@ import numpy as np
 
 from hubctl._dialogue import ScannerDialogue
 from hubctl.core.hubfile import Hub
-from hubctl.core.layout import compile_wiring
 from hubctl.core.site import load_site
+from hubctl.core.wiring import compile_wiring
 
 LABEL = b"420941059405511899223197428490"
 MS = 1_000_000
