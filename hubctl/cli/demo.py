@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,12 +101,12 @@ def _checked(faults: list[str]) -> list[str]:
     return faults
 
 
-def _arrivals(file: Path | None, site: str | None, date: str | None) -> list[str]:
+def _arrivals(file: Path | None, site: str | None, date: datetime | None) -> list[str]:
     if file is None and site is None and date is None:
         return []
     if file is None or site is None or date is None:
         raise typer.BadParameter("go together", param_hint="--arrivals, --site and --date")
-    return ["--arrivals", str(file), "--site", site, "--date", date]
+    return ["--arrivals", str(file), "--site", site, "--date", str(date.date())]
 
 
 def _performed(options: Options) -> dict[str, Any]:

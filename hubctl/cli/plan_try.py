@@ -70,6 +70,7 @@ def try_plans(
 
 
 def _tried(trial: Trial, plan: SortPlan) -> WhatIf:
+    from hubctl.sim.arrivals import ArrivalsError
     from hubctl.sim.traffic import TrafficError
     from hubctl.sim.virtual import compiled_loop
     from hubctl.sim.whatif import try_plan
@@ -80,7 +81,7 @@ def _tried(trial: Trial, plan: SortPlan) -> WhatIf:
         say(f"trying {plan.name}")
         try:
             return try_plan(trial, plan, advance)
-        except TrafficError as error:
+        except (ArrivalsError, TrafficError) as error:
             raise typer.BadParameter(str(error)) from None
 
 

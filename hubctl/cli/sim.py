@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,7 +67,7 @@ def parsed_faults(settings: list[str]) -> Faults:
         raise typer.BadParameter(str(error)) from None
 
 
-def _arrivals(file: Path | None, site: str | None, date: str | None) -> Arrivals | None:
+def _arrivals(file: Path | None, site: str | None, date: datetime | None) -> Arrivals | None:
     from hubctl.sim.arrivals import ArrivalsError, load_arrivals
 
     if file is None and site is None and date is None:
@@ -74,7 +75,7 @@ def _arrivals(file: Path | None, site: str | None, date: str | None) -> Arrivals
     if file is None or site is None or date is None:
         raise typer.BadParameter("go together", param_hint="--arrivals, --site and --date")
     try:
-        return load_arrivals(file, site, date)
+        return load_arrivals(file, site, date.date())
     except ArrivalsError as error:
         raise typer.BadParameter(str(error)) from None
 

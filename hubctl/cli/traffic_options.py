@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,4 +17,4 @@ FaultSettings = Annotated[
 ]
 ArrivalsFile = Annotated[Path | None, typer.Option(help="Real ten-minute volumes; needs --site and --date.")]
 SiteName = Annotated[str | None, typer.Option(help="Site of the volumes.")]
-Day = Annotated[str | None, typer.Option(help="Day of the volumes, like 2024-12-09.")]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the volumes.")]

@@ -1,4 +1,4 @@
-"""Arrivals from a file of real ten-minute volumes: `site,dest,wave,date,slot,parcels`.
+"""Arrivals from a file of real ten-minute volumes, as `core/volumes.py` reads it: one day of a site.
 
 The volumes are scaled so that the busiest ten minutes run at the belt's rate; which label and size goes
 with which parcel is joined by us and not real. Sizes come from `parcel_dims.csv.gz` beside the file, if there.
@@ -8,62 +8,54 @@ from __future__ import annotations
 
 import csv
 import gzip
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-SLOT_S = 600
+from hubctl.core.volumes import N_SLOTS, SLOT_MIN, Ints, Volumes, load_volumes
+
+SLOT_S = SLOT_MIN * 60
 DIMS_FILE = "parcel_dims.csv.gz"
-COLUMNS = {"site", "dest", "date", "slot", "parcels"}
 
 
 class ArrivalsError(ValueError):
-    """A file that holds no such day; the text says what it holds."""
+    """A site that had no parcels on a day; the text says which days it has."""
 
 
 class Arrivals(NamedTuple):
     """One day of one site."""
 
-    volumes: npt.NDArray[np.int64]  # parcels, shape (n_slots, n_dests), in order of the clock
+    volumes: npt.NDArray[np.int64]  # parcels, shape (N_SLOTS, n_dests), by the clock
     dests: tuple[str, ...]  # busiest first
     lengths_mm: npt.NDArray[np.int64]  # real lengths to draw from; empty if there are none
     note: str
 
 
-def _rows(file: Path) -> list[dict[str, str]]:
-    try:
-        with gzip.open(file, "rt", newline="") if file.suffix == ".gz" else file.open(newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = COLUMNS - set(reader.fieldnames or ())
-            if missing:
-                raise ArrivalsError(f"{file}: has no column {', '.join(sorted(missing))}")
-            return list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error, EOFError) as error:
-        raise ArrivalsError(f"{file}: cannot be read: {error}") from None
+def parcels_of(volumes: Volumes, day: date) -> Ints:
+    """What came on a day, shape (n_units, N_SLOTS).
+
+    Raises
+    ------
+    ArrivalsError
+        There were no parcels.
+    """
+    parcels = volumes.on(day)
+    if parcels is None or parcels.sum() == 0:
+        message = f"site {volumes.site} had no parcels on {day}; "
+        raise ArrivalsError(message + f"its days are {volumes.days[0]} to {volumes.days[-1]}")
+    return parcels
 
 
-def _day(rows: list[dict[str, str]], file: Path, site: str, date: str) -> list[dict[str, str]]:
-    sites = sorted({row["site"] for row in rows})
-    if site not in sites:
-        raise ArrivalsError(f"{file}: no site {site!r}; it has {', '.join(sites)}")
-    dates = sorted({row["date"] for row in rows if row["site"] == site})
-    if date not in dates:
-        raise ArrivalsError(f"{file}: site {site} has no day {date!r}; it has {dates[0]} to {dates[-1]}")
-    return [row for row in rows if row["site"] == site and row["date"] == date]
-
-
-def _table(day: list[dict[str, str]], file: Path) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    slots = sorted({row["slot"] for row in day})
-    dests = sorted({row["dest"] for row in day})
-    volumes = np.zeros((len(slots), len(dests)), np.int64)
-    for row in day:
-        if not row["parcels"].isdigit():
-            raise ArrivalsError(f"{file}: parcels = {row['parcels']!r}: must be a whole number from 0")
-        volumes[slots.index(row["slot"]), dests.index(row["dest"])] += int(row["parcels"])
-    order = np.argsort(-volumes.sum(axis=0), kind="stable")
-    return volumes[:, order], tuple(dests[k] for k in order)
+def _by_dest(volumes: Volumes, day: date) -> tuple[Ints, tuple[str, ...]]:
+    """Parcels of a day, shape (N_SLOTS, n_dests), whatever their departure; and the destinations, busiest first."""
+    found: dict[str, Ints] = {}
+    for unit, slots in zip(volumes.units, parcels_of(volumes, day), strict=True):
+        found[unit.lane] = found.get(unit.lane, np.zeros(N_SLOTS, np.int64)) + slots
+    dests = sorted((dest for dest in found if found[dest].any()), key=lambda dest: -found[dest].sum())
+    return np.stack([found[dest] for dest in dests], axis=1), tuple(dests)
 
 
 def lengths_beside(file: Path) -> npt.NDArray[np.int64]:
@@ -76,20 +68,20 @@ def lengths_beside(file: Path) -> npt.NDArray[np.int64]:
     return np.array([int(float(text) * 10) for text in lengths if text], np.int64)
 
 
-def load_arrivals(file: Path, site: str, date: str) -> Arrivals:
+def load_arrivals(file: Path, site: str, day: date) -> Arrivals:
     """Reads one day of one site.
 
     Raises
     ------
+    ConfigError
+        With the first faults of the file, or the sites that it has.
     ArrivalsError
-        The file cannot be read, or has no such site or day.
+        The site had no parcels on that day.
     """
-    volumes, dests = _table(_day(_rows(file), file, site, date), file)
-    if volumes.sum() == 0:
-        raise ArrivalsError(f"{file}: site {site} had no parcels on {date}")
+    volumes, dests = _by_dest(load_volumes(file, site), day)
     lengths_mm = lengths_beside(file)
     sizes = f"lengths from {DIMS_FILE}" if len(lengths_mm) else "generated lengths"
-    note = f"{volumes.sum():,} parcels of {site} on {date} to {len(dests)} destinations, {sizes}"
+    note = f"{volumes.sum():,} parcels of {site} on {day} to {len(dests)} destinations, {sizes}"
     return Arrivals(volumes, dests, lengths_mm, note)
 
 

@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -404,7 +405,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--qemu", action="store_true")
     parser.add_argument("--arrivals", type=Path)
     parser.add_argument("--site")
-    parser.add_argument("--date")
+    parser.add_argument("--date", type=date.fromisoformat)
     parser.add_argument("--truth", type=Path, required=True)
     parser.add_argument("--preadvice", type=Path, required=True)
     return parser.parse_args(arguments)

@@ -19,7 +19,7 @@ from hubctl.core.hubfile import Eye, Hub
 from hubctl.core.layout import eyes_in_order
 from hubctl.core.plan import Lane, SortPlan, Wave
 from hubctl.core.volumes import N_SLOTS, Ints, Volumes
-from hubctl.sim.arrivals import SLOT_S, Arrivals, lengths_beside
+from hubctl.sim.arrivals import SLOT_S, Arrivals, lengths_beside, parcels_of
 from hubctl.sim.faults import Faults
 from hubctl.sim.traffic import N_TURNS_BEFORE, NS_PER_S, TrafficError, lanes_with_labels, make_traffic
 from hubctl.sim.virtual import Run, Virtual
@@ -59,8 +59,10 @@ def try_plan(
 
     Raises
     ------
+    ArrivalsError
+        The site has no parcels then.
     TrafficError
-        The site has no parcels then, or the plan has no lane for any of them.
+        The plan has no lane for any of them.
     """
     arrivals = _arrivals(trial, plan)
     clock = _Clock(trial.hub)
@@ -75,7 +77,7 @@ def try_plan(
         arrivals=arrivals,
     )
     run = Virtual(trial.hub, timed, traffic).run(progress)
-    n_day = int(_day_of(trial).sum())
+    n_day = int(parcels_of(trial.volumes, trial.day).sum())
     counted = _Counted(trial.hub, timed, run)
     return WhatIf(
         plan.name,
@@ -87,19 +89,9 @@ def try_plan(
     )
 
 
-def _day_of(trial: Trial) -> Ints:
-    day = trial.volumes.on(trial.day)
-    if day is None or day.sum() == 0:
-        raise TrafficError(
-            f"site {trial.volumes.site} had no parcels on {trial.day}; "
-            f"its days are {trial.volumes.days[0]} to {trial.volumes.days[-1]}"
-        )
-    return day
-
-
 def _arrivals(trial: Trial, plan: SortPlan) -> Arrivals:
     """The day in the order of the plan's lanes that labels can be made for."""
-    day, usable = _day_of(trial), lanes_with_labels(plan)
+    day, usable = parcels_of(trial.volumes, trial.day), lanes_with_labels(plan)
     column = {plan.lanes[lane].name: k for k, lane in enumerate(usable.tolist())}
     volumes = np.zeros((N_SLOTS, len(usable)), np.int64)
     for unit, slots in zip(trial.volumes.units, day, strict=True):

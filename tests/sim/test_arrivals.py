@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubctl.core.config import ConfigError
 from hubctl.sim.arrivals import Arrivals, ArrivalsError, load_arrivals, scaled
 
 HEADER = "site,dest,wave,date,slot,parcels"
-ROWS = """S1,A,1,2024-12-09,00:00,10
-S1,B,1,2024-12-09,00:00,30
-S1,A,1,2024-12-09,00:10,5
-S1,B,2,2024-12-09,00:10,15
-S1,A,1,2024-12-10,00:00,0
-S2,A,1,2024-12-09,00:00,7
+ROWS = """S1,A,0600,2024-12-09,00:00,10
+S1,B,0600,2024-12-09,00:00,30
+S1,A,0600,2024-12-09,05:10,5
+S1,B,0600,2024-12-09,05:10,9
+S1,B,1400,2024-12-09,05:10,6
+S1,A,0600,2024-12-10,00:00,0
+S2,A,0600,2024-12-09,00:00,7
 """
+DAY, NEXT, AFTER = (date(2024, 12, k) for k in (9, 10, 11))
 DATA = Path(os.environ.get("HUBCTL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
 
@@ -32,35 +36,42 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_day_of_a_site_busiest_destination_first(file: Path) -> None:
-    day = load_arrivals(file, "S1", "2024-12-09")
+    day = load_arrivals(file, "S1", DAY)
     assert day.dests == ("B", "A")
-    assert day.volumes.tolist() == [[30, 10], [15, 5]]
+    assert day.volumes[[0, 31]].tolist() == [[30, 10], [15, 5]]
     assert day.note == "60 parcels of S1 on 2024-12-09 to 2 destinations, generated lengths"
 
 
 def test_packed_or_not_is_the_same(file: Path, tmp_path: Path) -> None:
     packed = tmp_path / "lane.csv.gz"
     packed.write_bytes(gzip.compress(file.read_bytes()))
-    assert load_arrivals(packed, "S1", "2024-12-09").volumes.tolist() == [[30, 10], [15, 5]]
+    assert load_arrivals(packed, "S1", DAY).volumes.tolist() == load_arrivals(file, "S1", DAY).volumes.tolist()
+
+
+def test_ten_minutes_without_parcels_pass_too(file: Path) -> None:
+    """Those that a file leaves out are no shorter than the others."""
+    day = load_arrivals(file, "S1", DAY)
+    assert day.volumes.any(axis=1).nonzero()[0].tolist() == [0, 31]
+    wanted_s = set((scaled(day, 240, None, False).wanted_ns // 1_000_000_000).tolist())
+    assert {second // 600 for second in wanted_s} == {0, 31}
 
 
 def test_lengths_lie_beside(file: Path, tmp_path: Path) -> None:
     dims = "product_length_cm\n16\n\n105.0\n"
     (tmp_path / "parcel_dims.csv.gz").write_bytes(gzip.compress(dims.encode()))
-    assert load_arrivals(file, "S1", "2024-12-09").lengths_mm.tolist() == [160, 1050]
+    assert load_arrivals(file, "S1", DAY).lengths_mm.tolist() == [160, 1050]
 
 
-@pytest.mark.parametrize(
-    ("site", "date", "said"),
-    [
-        ("S9", "2024-12-09", "no site 'S9'; it has S1, S2"),
-        ("S1", "2024-12-11", "site S1 has no day '2024-12-11'; it has 2024-12-09 to 2024-12-10"),
-        ("S1", "2024-12-10", "site S1 had no parcels on 2024-12-10"),
-    ],
-)
-def test_what_the_file_does_not_hold_is_named(file: Path, site: str, date: str, said: str) -> None:
+def test_a_site_that_the_file_does_not_hold_is_named(file: Path) -> None:
+    with pytest.raises(ConfigError, match="no site 'S9'; it has S1, S2"):
+        load_arrivals(file, "S9", DAY)
+
+
+@pytest.mark.parametrize("day", [NEXT, AFTER])
+def test_a_day_without_parcels_is_named(file: Path, day: date) -> None:
+    said = f"site S1 had no parcels on {day}; its days are 2024-12-09 to 2024-12-10"
     with pytest.raises(ArrivalsError, match=said):
-        load_arrivals(file, site, date)
+        load_arrivals(file, "S1", day)
 
 
 @pytest.mark.parametrize(
@@ -68,29 +79,30 @@ def test_what_the_file_does_not_hold_is_named(file: Path, site: str, date: str, 
     [
         (b"", "has no column date, dest, parcels, site, slot"),
         (b"site,dest\nS1,A\n", "has no column date, parcels, slot"),
-        (f"{HEADER}\nS1,A,1,2024-12-09,00:00,many\n".encode(), "parcels = 'many': must be a whole number"),
-        (f"{HEADER}\nS1,A,1,2024-12-09,00:00,-3\n".encode(), "parcels = '-3': must be a whole number"),
+        (f"{HEADER}\nS1,A,0600,2024-12-09,00:00,many\n".encode(), "parcels = many: must be a whole number"),
+        (f"{HEADER}\nS1,A,0600,2024-12-09,00:00,-3\n".encode(), "parcels = -3: must be a whole number"),
+        (f"{HEADER}\nS1,A,0600,2024-12-09,00:05,3\n".encode(), "slot = 00:05: must be ten minutes"),
         (b"\xff\xfe\x00", "cannot be read"),
     ],
 )
 def test_a_file_that_holds_no_volumes_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "bad.csv"
     path.write_bytes(content)
-    with pytest.raises(ArrivalsError, match=said):
-        load_arrivals(path, "S1", "2024-12-09")
+    with pytest.raises(ConfigError, match=said):
+        load_arrivals(path, "S1", DAY)
 
 
 @pytest.mark.parametrize("name", ["absent.csv", "absent.csv.gz"])
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ArrivalsError, match=f"{name}: cannot be read"):
-        load_arrivals(tmp_path / name, "S1", "2024-12-09")
+    with pytest.raises(ConfigError, match=rf"{name}:1: cannot be read"):
+        load_arrivals(tmp_path / name, "S1", DAY)
 
 
 def test_a_cut_off_packed_file_is_refused(file: Path, tmp_path: Path) -> None:
     packed = tmp_path / "cut.csv.gz"
     packed.write_bytes(gzip.compress(file.read_bytes())[:-9])
-    with pytest.raises(ArrivalsError, match="cannot be read"):
-        load_arrivals(packed, "S1", "2024-12-09")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_arrivals(packed, "S1", DAY)
 
 
 volumes = st.lists(st.lists(st.integers(0, 500), min_size=3, max_size=3), min_size=1, max_size=8).filter(
@@ -124,6 +136,6 @@ def test_destinations_come_in_their_proportions() -> None:
 def test_the_real_volumes_are_read() -> None:
     if not (DATA / "lane_10min.csv.gz").exists():
         pytest.skip(f"no real volumes in {DATA}; set HUBCTL_DATA")
-    day = load_arrivals(DATA / "lane_10min.csv.gz", "S3", "2024-12-09")
+    day = load_arrivals(DATA / "lane_10min.csv.gz", "S3", DAY)
     assert day.volumes.sum() > 1000
     assert len(day.lengths_mm) > 30_000

@@ -19,6 +19,7 @@ from hubctl.core.planmaker import Effort
 from hubctl.core.plannew import Wish, new_plan
 from hubctl.core.plantext import plan_text
 from hubctl.core.volumes import Unit, Volumes
+from hubctl.sim.arrivals import ArrivalsError
 from hubctl.sim.faults import Faults, parse_faults
 from hubctl.sim.referee import is_clean
 from hubctl.sim.traffic import TrafficError
@@ -94,7 +95,7 @@ def test_a_plan_without_keys_is_refused(plan: SortPlan) -> None:
 
 
 def test_a_day_without_parcels_is_refused(plan: SortPlan) -> None:
-    with pytest.raises(TrafficError, match="its days are 2031-05-01 to 2031-05-09"):
+    with pytest.raises(ArrivalsError, match="its days are 2031-05-01 to 2031-05-09"):
         try_plan(trial(little_site())._replace(day=DAY + timedelta(days=9)), plan)
 
 
