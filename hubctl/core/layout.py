@@ -1,4 +1,4 @@
-"""Compiles a checked hub file into the flat tables of the kernel: here, and for the reactor in `core/wiring.py`, units change.
+"""Compiles a checked hub file into the kernel's flat tables: here, and in `core/wiring.py`, is where units change.
 
 mm become counts, ms become nanoseconds, names become indices. Belts, scanners, chutes, nodes and links keep
 the order of the file; eyes and diverters are sorted by belt and position. `hub_names` goes back from index
