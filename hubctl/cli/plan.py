@@ -12,13 +12,14 @@ import typer
 from hubctl.cli.output import print_json
 from hubctl.cli.plan_make import make
 from hubctl.cli.plan_try import try_plans
+from hubctl.cli.traffic_options import Day, SiteName
 
 if TYPE_CHECKING:
-    from hubctl.core.coverage import Coverage
+    from hubctl.core.coverage import Coverage, KeyList
     from hubctl.core.hubfile import Hub
     from hubctl.core.plan import SortPlan
     from hubctl.core.plananswer import Answer
-    from hubctl.core.plandiff import Change
+    from hubctl.core.plandiff import Change, Comparison
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -67,6 +68,7 @@ def check_file(
     lists = [_key_list(text) for text in keys or ()]
     site = _hub_of(file, hub)
     sort_plan, source = audited_plan(plan_path(file), site, at or datetime.now())
+    _refuse_unknown(lists, sort_plan)
     coverage = cover(keyed_rules(sort_plan), lists)
     _print_check(sort_plan, remarks(sort_plan, source, site), coverage, as_json)
     if any(one.gaps for one in coverage):
@@ -85,13 +87,23 @@ def _hub_of(file: str, hub: str | None) -> Hub:
     return resolve_hub(hub or str(beside))
 
 
-def _key_list(text: str) -> Any:
+def _key_list(text: str) -> KeyList:
     from hubctl.core.coverage import read_keys
 
     space, equals, file = text.partition("=")
     if not space or not equals or not file:
         raise typer.BadParameter(f"{text!r}: must be like county=areas.csv", param_hint="--keys")
     return read_keys(space, Path(file))
+
+
+def _refuse_unknown(lists: list[KeyList], sort_plan: SortPlan) -> None:
+    from hubctl.core.config import nearest
+
+    spaces = sort_plan.catalogue.namespaces
+    for one in lists:
+        if one.namespace not in spaces:
+            message = f"unknown namespace {one.namespace!r} ({nearest(one.namespace, spaces)})"
+            raise typer.BadParameter(message, param_hint="--keys")
 
 
 def _print_check(sort_plan: SortPlan, said: list[str], coverage: list[Coverage], as_json: bool) -> None:
@@ -199,23 +211,51 @@ def diff(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="The plan that is.")],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="The plan that may come.")],
     day: Annotated[
-        Path | None, typer.Option(help="CSV of a day's volumes: key, parcels. Else keys are counted.")
+        Path | None,
+        typer.Option(
+            help="CSV of a day: key,parcels; with --site and --date recorded volumes or a forecast, by lane and"
+            " departure. Else keys are counted."
+        ),
     ] = None,
+    site: SiteName = None,
+    date: Day = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say how many parcels of a day another plan would send elsewhere, and from where to where."""
     from hubctl.core.plan import resolve_plan
-    from hubctl.core.plandiff import compare, read_day
 
-    old, new = resolve_plan(before), resolve_plan(after)
-    found = compare(old, new, read_day(day) if day else None)
+    found = _compared(resolve_plan(before), resolve_plan(after), day, site, date)
     if as_json:
-        changes = [change._asdict() for change in found.changes]
-        print_json({"of": found.of, "n_all": found.n_all, "n_moved": found.n_moved, "changes": changes})
+        print_json({**found._asdict(), "changes": [_told_change(change) for change in found.changes]})
         return
     share = found.n_moved * 1000 // max(found.n_all, 1)
     typer.echo(f"{found.n_moved:,} of {found.n_all:,} {found.of} go elsewhere ({share // 10}.{share % 10} %)")
+    if found.n_moved:
+        n_kept = found.n_moved - found.n_to_other_lanes
+        typer.echo(f"{found.n_to_other_lanes:,} to another lane, {n_kept:,} to other chutes of their lane")
     _print_changes(found.changes)
+
+
+def _compared(
+    old: SortPlan, new: SortPlan, day: Path | None, site: str | None, date: datetime | None
+) -> Comparison:
+    from hubctl.core.plandiff import compare, compare_departures, read_day
+    from hubctl.core.volumes import load_day
+
+    if site is None and date is None:
+        return compare(old, new, read_day(day) if day else None)
+    if day is None or site is None or date is None:
+        raise typer.BadParameter("go together", param_hint="--day, --site and --date")
+    return compare_departures(old, new, load_day(day, site, date.date()))
+
+
+def _told_change(change: Change) -> dict[str, Any]:
+    return {
+        "before": change.before._asdict(),
+        "after": change.after._asdict(),
+        "n": change.n,
+        "sample": change.sample,
+    }
 
 
 def _print_changes(changes: list[Change]) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from hubctl.core.config import ConfigError, Fault
 from hubctl.core.keys import Key
 from hubctl.core.plan import SortPlan
+from hubctl.core.plangroups import chutes_of_unit
 from hubctl.core.planrules import Rule, keyed_rules, ruling
+from hubctl.core.volumes import Unit
 
 HEADER = ["key", "parcels"]
 N_PARCELS_MAX = 10**12
-NO_SERVICE, NO_RULE = "no service", "no rule"
+NO_SERVICE, NO_RULE, NO_LANE = "no service", "no rule", "no lane"
 
 
 class Volume(NamedTuple):
@@ -24,11 +26,26 @@ class Volume(NamedTuple):
     n_parcels: int
 
 
-class Change(NamedTuple):
-    """Parcels that would go from one lane, with its chutes, to another."""
+class Place(NamedTuple):
+    """Where parcels go."""
 
-    before: str
-    after: str
+    lane: str | None  # None: none
+    departs: str  # of which departure, like "0600"; empty: it is not told, or there is none
+    chutes: tuple[str, ...]
+    why: str = ""  # there is no lane
+
+    def __str__(self) -> str:
+        """`north 0600 (C01 C02)`."""
+        if self.lane is None:
+            return self.why
+        return f"{' '.join([self.lane, self.departs]).rstrip()} ({' '.join(self.chutes)})"
+
+
+class Change(NamedTuple):
+    """Parcels that would go from one place to another."""
+
+    before: Place
+    after: Place
     n: int
     sample: str  # the destination with most of them
 
@@ -39,6 +56,7 @@ class Comparison(NamedTuple):
     of: str  # "parcels", or "keys" without a day
     n_all: int
     n_moved: int
+    n_to_other_lanes: int  # of those moved; the others keep their lane, which has other chutes
     changes: list[Change]  # the largest first
 
 
@@ -84,35 +102,81 @@ def compare(before: SortPlan, after: SortPlan, day: Iterable[Volume] | None) -> 
     Returns
     -------
     Comparison
-        A parcel goes elsewhere if its lane, or the chutes of its lane, are others.
+        A parcel goes elsewhere if its lane, or the chutes of its lane or of one of its departures, are others.
     """
     old, new = keyed_rules(before), keyed_rules(after)
     volumes = [Volume(key, 1) for key in dict.fromkeys([*old, *new])] if day is None else list(day)
-    old_lanes, new_lanes = _places(before), _places(after)
-    moved: dict[tuple[str, str], list[Volume]] = {}
-    for volume in volumes:
-        ways = _way(old, old_lanes, volume.key), _way(new, new_lanes, volume.key)
-        if ways[0] != ways[1]:
-            moved.setdefault(ways, []).append(volume)
-    changes = [_change(ways, some) for ways, some in moved.items()]
-    changes.sort(key=lambda change: (-change.n, change.before, change.after))
-    n_all = sum(volume.n_parcels for volume in volumes)
-    return Comparison("keys" if day is None else "parcels", n_all, sum(c.n for c in changes), changes)
+    places = _places(before), _places(after)
+    ways = [(_way(old, places[0], volume.key), _way(new, places[1], volume.key)) for volume in volumes]
+    samples = [":".join(volume.key) for volume in volumes]
+    counts = [volume.n_parcels for volume in volumes]
+    return _compared("keys" if day is None else "parcels", ways, samples, counts)
 
 
-def _places(plan: SortPlan) -> dict[str | None, str]:
-    """Each lane with its chutes, as text."""
-    lanes: dict[str | None, str] = {
-        lane.name: f"{lane.name} ({' '.join(plan.chain_of(lane))})" for lane in plan.lanes
-    }
-    return lanes | {None: NO_SERVICE}
+def compare_departures(before: SortPlan, after: SortPlan, day: dict[Unit, int]) -> Comparison:
+    """What goes elsewhere by another plan of a day's parcels by lane and departure.
+
+    Parameters
+    ----------
+    before, after : SortPlan
+        Checked.
+    day : dict
+        Parcels of each.
+
+    Returns
+    -------
+    Comparison
+    """
+    ways = [(_place_of(before, unit), _place_of(after, unit)) for unit in day]
+    samples = [" ".join(unit).rstrip() for unit in day]
+    return _compared("parcels", ways, samples, list(day.values()))
 
 
-def _way(rules: dict[Key, Rule], places: dict[str | None, str], key: Key) -> str:
+def _compared(
+    of: str, ways: Sequence[tuple[Place, Place]], samples: Sequence[str], counts: Sequence[int]
+) -> Comparison:
+    moved: dict[tuple[Place, Place], list[int]] = {}
+    for k, way in enumerate(ways):
+        if way[0] != way[1] and counts[k]:
+            moved.setdefault(way, []).append(k)
+    changes = [
+        Change(*way, sum(counts[k] for k in some), samples[max(some, key=lambda k: counts[k])])
+        for way, some in moved.items()
+    ]
+    changes.sort(key=lambda change: (-change.n, str(change.before), str(change.after)))
+    n_other = sum(change.n for change in changes if change.before.lane != change.after.lane)
+    return Comparison(of, sum(counts), sum(change.n for change in changes), n_other, changes)
+
+
+def _place_of(plan: SortPlan, unit: Unit) -> Place:
+    lane = next((lane for lane in plan.lanes if lane.name == unit.lane), None)
+    if lane is None:
+        return Place(None, "", (), NO_LANE)
+    own = chutes_of_unit(plan, unit)
+    return Place(lane.name, unit.wave, (*own, *plan.chain_of(lane)[len(plan.chutes_of(lane)) :]))
+
+
+def _places(plan: SortPlan) -> dict[str | None, Place]:
+    """Each lane with its chutes, and with those that departures have of their own."""
+    places: dict[str | None, Place] = {None: Place(None, "", (), NO_SERVICE)}
+    own = _own_chutes(plan)
+    for lane in plan.lanes:
+        places[lane.name] = Place(lane.name, "", (*plan.chain_of(lane), *own.get(lane.name, ())))
+    return places
+
+
+def _own_chutes(plan: SortPlan) -> dict[str, list[str]]:
+    """`22:00=C05+C06` for each departure that has chutes of its own, by lane."""
+    groups = {group.name: group.chutes for group in plan.groups}
+    found: dict[str, list[str]] = {}
+    for wave in plan.waves:
+        own = groups.get(wave.group or "", wave.chutes)
+        if own:
+            departs = wave.departs if isinstance(wave.departs, int) else f"{wave.departs:%H:%M}"
+            found.setdefault(wave.lane, []).append(f"{departs}={'+'.join(own)}")
+    return {lane: sorted(set(said)) for lane, said in found.items()}
+
+
+def _way(rules: dict[Key, Rule], places: dict[str | None, Place], key: Key) -> Place:
     found = ruling(rules, key.namespace, key.prefix)
-    return NO_RULE if found is None else places[found.rule.lane]
-
-
-def _change(ways: tuple[str, str], volumes: list[Volume]) -> Change:
-    largest = max(volumes, key=lambda volume: volume.n_parcels)
-    return Change(*ways, sum(volume.n_parcels for volume in volumes), ":".join(largest.key))
+    return Place(None, "", (), NO_RULE) if found is None else places[found.rule.lane]

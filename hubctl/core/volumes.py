@@ -28,6 +28,10 @@ NO_WAVE = ""
 N_FAULTS_SHOWN_MAX = 20
 N_MAX = 10**9  # parcels of a row, mm of a way
 
+DATE = "must be a date like 2024-12-09"
+WHOLE = f"must be a whole number from 0 to {N_MAX}"
+NUMBER = f"must be a number from 0 to {N_MAX}"
+
 _CLOCK = re.compile(r"([01]\d|2[0-3]):?([0-5]\d)")
 
 Ints = npt.NDArray[np.int64]
@@ -191,9 +195,9 @@ def load_volumes(file: Path, site: str) -> Volumes:
     reader = _Reader(file, ("site", "dest", "date", "slot", "parcels"))
     cells: dict[tuple[int, Unit, int], int] = {}
     for row in reader.of_site(site):
-        day = reader.parsed(row, "date", _ordinal, "must be a date like 2024-12-09")
+        day = reader.parsed(row, "date", _ordinal, DATE)
         slot = reader.parsed(row, "slot", _slot, "must be ten minutes of the clock, like 05:50")
-        n = reader.parsed(row, "parcels", _whole, f"must be a whole number from 0 to {N_MAX}")
+        n = reader.parsed(row, "parcels", _whole, WHOLE)
         at = (day, _unit(reader, row), slot)
         cells[at] = cells.get(at, 0) + n
     reader.raise_if_faulty()
@@ -226,11 +230,38 @@ def load_forecast(file: Path, site: str) -> Preknown:
     reader = _Reader(file, ("site", "dest", "date", "parcels_preknown"))
     found: dict[tuple[date, Unit], int] = {}
     for row in reader.of_site(site):
-        day = reader.parsed(row, "date", _ordinal, "must be a date like 2024-12-09")
-        n = reader.parsed(row, "parcels_preknown", thousandths, f"must be a number from 0 to {N_MAX}")
+        day = reader.parsed(row, "date", _ordinal, DATE)
+        n = reader.parsed(row, "parcels_preknown", thousandths, NUMBER)
         found[date.fromordinal(max(day, 1)), _unit(reader, row)] = n
     reader.raise_if_faulty()
     return Preknown(found)
+
+
+def load_day(file: Path, site: str, day: date) -> dict[Unit, int]:
+    """Parcels of each lane's departure on a day of a site: recorded in ten minutes, or as known beforehand.
+
+    Raises
+    ------
+    ConfigError
+        With the first faults of the file; or there is none of that day.
+    """
+    reader = _Reader(file, ("site", "dest", "date"))
+    found: dict[Unit, int] = {}
+    for row in reader.of_site(site):
+        if reader.parsed(row, "date", _ordinal, DATE) == day.toordinal():
+            unit = _unit(reader, row)
+            found[unit] = found.get(unit, 0) + _thousandths_of(reader, row)
+    if not found and not reader.faults:
+        reader.refuse(1, f"has no row of site {site} on {day}")
+    reader.raise_if_faulty()
+    return {unit: n // 1000 for unit, n in found.items()}
+
+
+def _thousandths_of(reader: _Reader, row: _Row) -> int:
+    """Parcels of a row, in thousandths."""
+    if "parcels" in row.said:
+        return 1000 * reader.parsed(row, "parcels", _whole, WHOLE)
+    return reader.parsed(row, "parcels_preknown", thousandths, NUMBER)
 
 
 class Distances(NamedTuple):
@@ -248,7 +279,7 @@ def load_distances(file: Path) -> Distances:
     reader = _Reader(file, ("chute", "metres"))
     found = {
         (row.said["chute"] or "", row.said.get("lane") or ""): reader.parsed(
-            row, "metres", thousandths, f"must be a number from 0 to {N_MAX}"
+            row, "metres", thousandths, NUMBER
         )
         for row in reader.rows
     }
