@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hubctl.core.chains import BELT_END, DEFAULT
-from hubctl.core.config import Source
+from hubctl.core.config import Source, listed
 from hubctl.core.events import Reason
 from hubctl.core.shape import known
 from hubctl.core.where import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hubctl.core.hubfile import Belt, Hub
     from hubctl.core.plan import SortPlan
 
+NO_DEFAULT: Path = ("exceptions",)  # where a plan would say what it does not say
 EVERY_REASON = tuple(reason.name for reason in Reason if reason not in (Reason.NONE, Reason.OK))
 
 
@@ -34,21 +35,23 @@ def _check_belt(plan: SortPlan, source: Source, hub: Hub, belt: Belt) -> None:
     for path, name in dict(_exception(plan, reason) for reason in reasons).items():
         chutes = _chutes_of(plan, name)
         if chutes <= there and not chutes & _chutes_beyond(hub, belt):
+            without = [reason for reason in reasons if _exception(plan, reason)[0] == path]
             hint = f"name a chute that belt {belt.name} leads to"
-            source.add(path, _message(belt, name), hint)
+            source.add(path, _message(belt, name, without if path == NO_DEFAULT else []), hint)
 
 
-def _message(belt: Belt, name: str) -> str:
+def _message(belt: Belt, name: str, without: list[str]) -> str:
     what = f"what had its {belt.laps_max} laps" if belt.laps_max else "what goes there"
     why = "its end leads back" if name == BELT_END else "no way leads there"
-    return f"{what} would stay on belt {belt.name} for ever: {why}"
+    none = f"no exception chute for {listed(without)}: " if without else ""
+    return f"{none}{what} would stay on belt {belt.name} for ever: {why}"
 
 
 def _exception(plan: SortPlan, reason: str) -> tuple[Path, str]:
     """Where the plan says what becomes of a reason, and what it says."""
     exceptions = getattr(plan, "exceptions", {})
     key = reason if reason in exceptions else DEFAULT
-    return (("exceptions", key) if key in exceptions else ("exceptions",)), exceptions.get(key, BELT_END)
+    return (("exceptions", key) if key in exceptions else NO_DEFAULT), exceptions.get(key, BELT_END)
 
 
 def _chutes_of(plan: SortPlan, name: str) -> set[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
 from hubctl.core.chains import BELT_END
@@ -18,6 +18,7 @@ from hubctl.core.plan import Lane, SortPlan, noted_plan
 from hubctl.core.plancheck import named_chutes
 from hubctl.core.planrules import Rule, note, place_of, rules_of, ruling
 from hubctl.core.shape import known
+from hubctl.core.where import Path
 
 if TYPE_CHECKING:
     from hubctl.core.hubfile import Chute, Hub
@@ -27,12 +28,12 @@ DIGIT_SPACES = ("zip", "plz", "county")  # their keys are digits and nothing els
 PRIORITY_MAX = 9
 
 
-def audited_plan(file: Path, hub: Hub, at: datetime) -> tuple[SortPlan, Source]:
+def audited_plan(file: FilePath, hub: Hub, at: datetime) -> tuple[SortPlan, Source]:
     """Read a sort plan, and find all that is wrong with it on a hub, at a time.
 
     Parameters
     ----------
-    file : Path
+    file : FilePath
         TOML.
     hub : Hub
         A checked hub.
@@ -161,26 +162,51 @@ def _audit_ways(plan: SortPlan, source: Source, hub: Hub) -> None:
 
 
 def _audit_room(plan: SortPlan, source: Source, hub: Hub) -> None:
-    """A lane must have a chute that has a place for its parcels at least when it is empty."""
-    chutes = {chute.name: chute for chute in hub.chutes}
+    """What parcels are sent to must have a place for them at least when it is empty."""
+    room = _Room(hub)
     groups = {g.name: g.chutes for g in getattr(plan, "groups", ()) if known(g, "name", "chutes")}
+    priorities = {lane.name: lane.priority for lane in _lanes(plan, "name", "priority")}
+    for index, group in enumerate(getattr(plan, "groups", ())):
+        if known(group, "name", "chutes"):
+            room.check(source, ("groups", index, "name"), group.chutes, _highest(plan, group.name))
     for index, lane in enumerate(getattr(plan, "lanes", ())):
-        if not known(lane, "name", "chutes", "group", "overflow", "priority"):
-            continue
-        own = groups.get(lane.group or "", lane.chutes)
-        more = [chute for name in lane.overflow for chute in groups.get(name, [name])]
-        named = [chutes[name] for name in [*own, *more] if name in chutes]
-        if named and not any(_has_room(chute, lane.priority) for chute in named):
-            message = f"no chute of it ever has a place for priority {lane.priority}"
-            hint = "see count_max and reserve_for_priority of its chutes"
-            source.add(("lanes", index, "name"), message, hint)
+        if known(lane, "name", "chutes", "group", "overflow", "priority") and lane.group is None:
+            chutes = [*lane.chutes, *(chute for name in lane.overflow for chute in groups.get(name, [name]))]
+            room.check(source, ("lanes", index, "name"), chutes, lane.priority)
+    for index, wave in enumerate(getattr(plan, "waves", ())):
+        if known(wave, "lane", "chutes"):
+            room.check(source, ("waves", index, "chutes"), wave.chutes, priorities.get(wave.lane, 0))
 
 
-def _has_room(chute: Chute, priority: int) -> bool:
-    if chute.count_max is None:
-        return True
-    kept = chute.reserve_for_priority * (PRIORITY_MAX - priority) // PRIORITY_MAX
-    return chute.count_max > kept
+def _highest(plan: SortPlan, group: str) -> int:
+    """The highest priority of the lanes that have a group."""
+    lanes = _lanes(plan, "group", "overflow", "priority")
+    return max((lane.priority for lane in lanes if group in (lane.group, *lane.overflow)), default=0)
+
+
+class _Room:
+    """Which chutes of a hub ever have a place."""
+
+    def __init__(self, hub: Hub) -> None:
+        shortest_mm = {belt.name: belt.parcel_mm_min for belt in hub.belts}
+        on_belt = {diverter.name: diverter.belt for diverter in hub.diverters}
+        self.chutes = {chute.name: chute for chute in hub.chutes}
+        self.shortest_mm = {c.name: shortest_mm.get(on_belt.get(c.diverter or "", ""), 0) for c in hub.chutes}
+
+    def check(self, source: Source, path: Path, names: list[str], priority: int) -> None:
+        """Note that none of some chutes ever has a place for a priority."""
+        named = [self.chutes[name] for name in names if name in self.chutes]
+        if named and not any(self._has_place(chute, priority) for chute in named):
+            message = f"no chute of it ever has a place for priority {priority}"
+            source.add(path, message, "see count_max, reserve_for_priority and rate_mm of its chutes")
+
+    def _has_place(self, chute: Chute, priority: int) -> bool:
+        if chute.rate_mm is not None and chute.rate_mm < self.shortest_mm[chute.name]:
+            return False
+        if chute.count_max is None:
+            return True
+        kept = chute.reserve_for_priority * (PRIORITY_MAX - priority) // PRIORITY_MAX
+        return chute.count_max > kept
 
 
 # Remarks

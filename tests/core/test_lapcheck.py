@@ -56,7 +56,8 @@ def test_what_ends_somewhere_is_right(tmp_path: Path, exceptions: str) -> None:
 def test_after_its_laps_a_parcel_must_go_somewhere(tmp_path: Path) -> None:
     sentence = "what had its 3 laps would stay on belt main for ever: its end leads back"
     hint = "(name a chute that belt main leads to)"
-    assert faults_of(tmp_path, "") == [f"plan.toml:1 exceptions: {sentence} {hint}"]
+    none = "no exception chute for MAX_LAPS"
+    assert faults_of(tmp_path, "") == [f"plan.toml:1 exceptions: {none}: {sentence} {hint}"]
     assert faults_of(tmp_path, 'exceptions = { default = "END" }') == [
         f'plan.toml:6 [exceptions] default = "END": {sentence} {hint}'
     ]
@@ -74,6 +75,8 @@ def test_a_chute_that_no_way_leads_to_is_no_end(tmp_path: Path) -> None:
 
 def test_without_laps_every_reason_must_have_a_chute(tmp_path: Path) -> None:
     assert faults_of(tmp_path, 'exceptions = { default = "REST" }', NO_LAPS) == []
+    (fault,) = faults_of(tmp_path, 'exceptions = { NO_READ = "REST" }', NO_LAPS)
+    assert "no exception chute for OK_UNCONFIRMED, MULTI_LABEL, BAD_LABEL, AMBIGUOUS_READ" in fault
     exceptions = 'exceptions = { default = "REST", NO_READ = "END", NO_LANE = "END" }'
     faults = faults_of(tmp_path, exceptions, NO_LAPS)
     assert [fault.split(":")[1] for fault in faults] == [

@@ -12,7 +12,7 @@ import zipcodes
 from typer.testing import CliRunner
 
 from hubctl.cli.plan import app
-from hubctl.core.config import ConfigError
+from hubctl.core.config import ConfigError, Source
 from hubctl.core.coverage import KeyList, cover, read_keys
 from hubctl.core.events import Reason
 from hubctl.core.hubfile import Hub, hub_path, packaged_names, resolve_hub
@@ -21,6 +21,8 @@ from hubctl.core.plan import SortPlan, compile_plan, load_plan, plan_path, resol
 from hubctl.core.planaudit import audited_plan, remarks
 from hubctl.core.plandiff import compare, read_day
 from hubctl.core.planrules import keyed_rules
+from hubctl.core.shape import read_shape
+from hubctl.core.volumes import load_day
 
 DATA = Path(os.environ.get("HUBCTL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 NOON = datetime(2026, 11, 22, 12)
@@ -246,6 +248,26 @@ def test_a_lane_whose_chutes_keep_every_place_back_has_no_room(tmp_path: Path, d
     audited_plan(written(tmp_path, PLAN.replace('group = "both"', 'group = "both"\npriority = 1')), hub, NOON)
 
 
+def test_a_group_that_takes_no_parcel_has_no_room_whatever_its_lanes_have_besides(
+    tmp_path: Path, demo: Hub
+) -> None:
+    """A chute whose rate is below the shortest parcel."""
+    slow = [
+        chute.model_copy(update={"rate_mm": 99}) if chute.name in ("C03", "C04", "C05") else chute
+        for chute in demo.chutes
+    ]
+    hub = demo.model_copy(update={"chutes": slow})
+    text = PLAN.replace('group = "both"', 'group = "both"\noverflow = ["C07"]').replace(
+        "18:30:00", '18:30:00\nchutes = ["C05"]'
+    )
+    with pytest.raises(ConfigError) as caught:
+        audited_plan(written(tmp_path, text), hub, NOON)
+    assert [(fault.where, fault.key) for fault in caught.value.faults] == [
+        ("groups.both", "name"),
+        ("waves.#1", "chutes"),
+    ]
+
+
 def test_a_chute_at_a_belt_that_no_parcel_comes_to_is_named(tmp_path: Path, demo: Hub) -> None:
     side = demo.belts[0].model_copy(update={"name": "side", "end_chute": "C49"})
     chutes = [*demo.chutes, demo.chutes[-1].model_copy(update={"name": "C49", "diverter": None})]
@@ -253,6 +275,74 @@ def test_a_chute_at_a_belt_that_no_parcel_comes_to_is_named(tmp_path: Path, demo
     plan = PLAN.replace('overflow = ["C48"]', 'overflow = ["C49"]')
     with pytest.raises(ConfigError, match="no way leads there from where parcels are inducted"):
         audited_plan(written(tmp_path, plan), hub, NOON)
+
+
+EVERY_KIND = """
+plan = { name = "kinds" }
+labels = { accept = ["usps-impb"] }
+
+[[lanes]]
+name = "one"
+keys = ["zip:20", "zip:200..209", "zip:31"]
+chutes = ["C9"]
+
+[[lanes]]
+name = "two"
+keys = ["zip:30..32"]
+chutes = ["C3"]
+
+[[lanes]]
+name = "three"
+keys = ["zip:4"]
+
+[[lanes]]
+name = "four"
+keys = ["zip:5"]
+group = "slow"
+
+[[groups]]
+name = "slow"
+chutes = ["C2"]
+
+[[waves]]
+lane = "four"
+departs = 2026-11-22T11:30:00
+
+[exceptions]
+NO_READ = "C1"
+"""
+TWO_BELTS = Path(__file__).parents[1] / "kernel" / "two.toml"
+APART = (
+    ('to_belt = "side"', 'to_belt = "main"'),
+    ('end_chute = "ROUND"', 'end_chute = "ROUND", laps_max = 0'),
+    ('full = "io1/discrete/18"', "rate_mm = 50"),
+)
+
+
+def test_each_kind_of_mistake_is_found_in_one_plan(tmp_path: Path) -> None:
+    """On a hub whose first belt leads back onto itself, and whose second belt no parcel comes to."""
+    text = TWO_BELTS.read_text("utf-8")
+    for old, new in APART:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "hub.toml").write_text(text, encoding="utf-8")
+    hub = read_shape(Hub, Source.read(tmp_path / "hub.toml"))
+    with pytest.raises(ConfigError) as caught:
+        audited_plan(written(tmp_path, EVERY_KIND), hub, NOON)
+    expected = [
+        (7, "decides nothing"),
+        (8, "the hub has no such chute"),
+        (12, "zip"),
+        (13, "no way leads there from where parcels are inducted"),
+        (16, "needs either chutes or a group"),
+        (25, "no chute of it ever has a place for priority 0"),
+        (30, "is over"),
+        (32, "no exception chute for OK_UNCONFIRMED, MULTI_LABEL, BAD_LABEL, AMBIGUOUS_READ"),
+    ]
+    faults = caught.value.faults
+    assert [fault.line for fault in faults] == [line for line, _ in expected]
+    for fault, (_, words) in zip(faults, expected, strict=True):
+        assert fault.message.startswith(words)
 
 
 def test_remarks_say_what_may_have_been_meant(tmp_path: Path, demo: Hub) -> None:
@@ -359,6 +449,7 @@ def test_check_prints_what_falls_through(tmp_path: Path) -> None:
     assert json.loads(shown)["coverage"][0]["gaps"][0]["name"] == "Nowhere"
     assert run("check", *asked)[0] == 0
     assert run("check", *asked, "--keys", "zip")[0] == 2
+    assert run("check", *asked, "--keys", f"zap={tmp_path}/codes.csv")[0] == 2
 
 
 def test_check_takes_the_hub_beside_the_plan(tmp_path: Path) -> None:
@@ -415,14 +506,62 @@ def test_diff_counts_parcels_of_a_day(tmp_path: Path) -> None:
     day = tmp_path / "day.csv"
     day.write_text("key,parcels\nzip:10301,50\nzip:10002,7\nzip:10070,1000\nzip:30301,9\n", encoding="utf-8")
     found = compare(load_plan(written(tmp_path)), load_plan(other(tmp_path)), read_day(day))
-    assert (found.of, found.n_all, found.n_moved) == ("parcels", 1066, 57)
-    assert found.changes == [
+    assert (found.of, found.n_all, found.n_moved, found.n_to_other_lanes) == ("parcels", 1066, 57, 50)
+    assert [(str(one.before), str(one.after), one.n, one.sample) for one in found.changes] == [
         ("south (C03 C04)", "no rule", 50, "zip:10301"),
         ("north (C01 C02 C48)", "north (C01 C02 C46)", 7, "zip:10002"),
     ]
     code, shown = run("diff", str(written(tmp_path)), str(other(tmp_path)), "--day", str(day))
     assert code == 0
-    assert "57 of 1,066 parcels go elsewhere (5.3 %)" in shown
+    assert "57 of 1,066 parcels go elsewhere (5.3 %)\n50 to another lane, 7 to other chutes" in shown
+
+
+RECORDED = """site,dest,wave,date,slot,parcels
+T,north,1830,2026-11-22,17:00,40
+T,north,1830,2026-11-22,17:10,2
+T,north,0600,2026-11-22,05:00,8
+T,south,0600,2026-11-22,05:00,5
+T,west,0600,2026-11-22,05:00,3
+T,north,1830,2026-11-21,17:00,99
+"""
+FORECAST = """site,dest,wave,date,parcels_preknown
+T,north,1830,2026-11-22,42.5
+T,south,0600,2026-11-22,5
+"""
+OWN = PLAN.replace("departs = 2026-11-22T18:30:00", 'departs = 2026-11-22T18:30:00\nchutes = ["C05", "C06"]')
+
+
+@pytest.mark.parametrize(("text", "n_all"), [(RECORDED, 58), (FORECAST, 47)])
+def test_diff_by_departure_sees_its_own_chutes(tmp_path: Path, text: str, n_all: int) -> None:
+    day, own = tmp_path / "day.csv", tmp_path / "own"
+    own.mkdir()
+    day.write_text(text, encoding="utf-8")
+    line = ["diff", str(written(tmp_path)), str(written(own, OWN)), "--day", str(day)]
+    told = json.loads(run(*line, "--site", "T", "--date", "2026-11-22", "--json")[1])
+    assert (told["n_all"], told["n_moved"], told["n_to_other_lanes"]) == (n_all, 42, 0)
+    (change,) = told["changes"]
+    assert (change["before"]["lane"], change["before"]["departs"]) == ("north", "1830")
+    assert (change["before"]["chutes"], change["after"]["chutes"]) == (
+        ["C01", "C02", "C48"],
+        ["C05", "C06", "C48"],
+    )
+
+
+def test_diff_by_key_sees_that_a_departure_has_other_chutes(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    found = compare(load_plan(written(tmp_path)), load_plan(written(tmp_path / "own", OWN)), None)
+    assert {str(one.after) for one in found.changes} == {"north (C01 C02 C48 18:30=C05+C06)"}
+
+
+def test_a_day_needs_its_site_and_date(tmp_path: Path) -> None:
+    day = tmp_path / "day.csv"
+    day.write_text(RECORDED, encoding="utf-8")
+    assert run("diff", "demo", "demo", "--day", str(day), "--site", "T")[0] == 2
+    for site, date in (("U", "2026-11-22"), ("T", "2026-11-23")):
+        with pytest.raises(
+            ConfigError, match=r"has no site 'U'; it has T|has no row of site T on 2026-11-23"
+        ):
+            load_day(day, site, datetime.fromisoformat(date).date())
 
 
 def test_diff_of_equal_plans_is_nothing(tmp_path: Path) -> None:
