@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hubctl.core.plan import SortPlan
     from hubctl.core.plangroups import ChuteGroup
     from hubctl.core.plannew import NewPlan, Wish, Worth
+    from hubctl.core.volumes import Distances
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -93,8 +94,14 @@ def make(
 
     day = until.date() + timedelta(days=1)
     site_hub, before, frame = _hub(hub), _plan(yesterday), _plan(keys or yesterday)
+    past = load_volumes(volumes, site)
+    if until.date() > past.days[-1]:
+        message = (
+            f"{until.date()}: must be {past.days[0]} to {past.days[-1]}, the days of {site} in {volumes}"
+        )
+        raise typer.BadParameter(message, param_hint="--until")
     wish = Wish(
-        volumes=load_volumes(volumes, site),
+        volumes=past,
         day=day,
         groups=(),
         n_days=days,
@@ -147,9 +154,23 @@ def _complete(wish: Wish, frame: SortPlan | None, hub: Hub | None, n: int | None
 
     wish = wish._replace(volumes=every_lane(wish.volumes, frame)) if frame else wish
     wish = wish._replace(groups=_groups(wish, frame, hub, n))
-    if wish.distances is None and hub is not None:
+    if wish.distances is not None:
+        _refuse_silent(wish.distances, wish)
+    elif hub is not None:
         wish = wish._replace(distances=along_belts(hub))
     return wish
+
+
+def _refuse_silent(distances: Distances, wish: Wish) -> None:
+    """A chute whose distance is not told is not near."""
+    from hubctl.core.config import listed
+
+    chutes = [chute for group in wish.groups for chute in group.chutes]
+    lanes = sorted({unit.lane for unit in wish.volumes.units})
+    silent = [chute for chute in chutes if any(distances.of(chute, lane) is None for lane in lanes)]
+    if silent:
+        message = f"does not tell how far {len(silent)} of {len(chutes)} chutes are: {listed(silent)}"
+        raise typer.BadParameter(message, param_hint="--distances")
 
 
 def _groups(wish: Wish, frame: SortPlan | None, hub: Hub | None, n: int | None) -> tuple[ChuteGroup, ...]:

@@ -190,6 +190,11 @@ def test_a_forecast_is_heeded(folder: Path) -> None:
         (("--chutes", "99", "--hub", "demo"), "must be 1 to 48"),
         (("--chutes", "5", "--without", "C01"), "needs the plan"),
         (("--chutes", "5", "--until", "2031-04-01"), "there is no parcel of T"),
+        (
+            ("--chutes", "5", "--until", "2031-05-10"),
+            "2031-05-10: must be 2031-05-01 to 2031-05-09, the days of T",
+        ),
+        (("--chutes", "5", "--distances", "far.csv"), "does not tell how far 2 of 5 chutes are: C02, C05"),
         (("--chutes", "5", "--out", "no/such/folder/x.plan.toml"), "cannot be written"),
         (("--chutes", "5", "--picture", "x.nonsense"), "cannot be drawn"),
     ],
@@ -198,6 +203,7 @@ def test_what_cannot_be_is_said(
     folder: Path, options: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
+    Path("far.csv").write_text("chute,lane,metres\nC01,,1\nC02,T00,1\nC03,,1\nC04,,1\n", encoding="utf-8")
     done = make(folder, *options)
     assert done.exit_code != 0
     assert said in " ".join(done.output.replace("│", " ").split()) + str(done.exception)
