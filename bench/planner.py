@@ -2,6 +2,7 @@
 
     python bench/planner.py --volumes FILE --sites S1=20,S2=12,S3=24 --first 2024-12-08 [--forecast FILE]
     python bench/planner.py               a small generated site, some seconds
+    python bench/planner.py --on-time     each plan tried on its day through the kernel: who makes the departure
 
 `bench/README.md` says what the columns mean.
 """
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
@@ -25,14 +27,24 @@ sys.path.insert(0, str(Path(__file__).parent))
 from machine import command, machine
 
 from hubctl.core.forecast import scenarios
+from hubctl.core.hubfile import Hub, resolve_hub
+from hubctl.core.plan import SortPlan, load_plan
+from hubctl.core.plangroups import grouped, sorting_chutes
 from hubctl.core.planmaker import Effort, Task, make_groups, mend_groups, warm_up
 from hubctl.core.planmeasure import NOBODY, bound, busiest, by_volume
+from hubctl.core.plannew import Wish, new_plan
+from hubctl.core.plantext import plan_text
 from hubctl.core.volumes import N_SLOTS, Ints, Preknown, Unit, Volumes, load_forecast, load_volumes
+from hubctl.sim.faults import Faults
+from hubctl.sim.referee import is_clean
+from hubctl.sim.whatif import Trial, WhatIf, try_plan
 
 N_PAST = 7
 LIMIT_S = 10
 NS_PER_S = 1_000_000_000
 SMALL = date(2031, 5, 8)
+LEAD_S = 600
+TRIED_COLUMNS = ("site", "groups", "inducted", "due", "made", "in time %", "worst %", "departed", "clean")
 COLUMNS = ("site", "groups", "ratio", "kept", "changes", "by volume", "below %", "plan s", "mend ms")
 
 
@@ -71,6 +83,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=date.fromisoformat, default=SMALL, help="the first day judged")
     parser.add_argument("--days", type=int, default=7, help="how many")
     parser.add_argument("--give", type=int, default=10, help="per mille of peak to give for fewer changes")
+    parser.add_argument("--on-time", action="store_true", help="try each plan on its day, through the kernel")
+    parser.add_argument("--hub", default="demo", help="with --on-time: the hub that it is tried on")
+    parser.add_argument("--rate", type=int, default=12_000, help="its parcels/h in the busiest ten minutes")
     parser.add_argument("--json", action="store_true", help="one object instead of the table")
     return parser.parse_args()
 
@@ -170,18 +185,55 @@ def row(case: Case, first: date, n_days: int, give: int) -> dict[str, Any]:
     return dict(zip(COLUMNS, figures, strict=True))
 
 
+def plan_for(case: Case, day: date, hub: Hub, folder: Path) -> SortPlan:
+    """The plan for a day, from the days before it, written and read as by `hubctl plan make`."""
+    groups = grouped(sorting_chutes(hub), case.n_groups)
+    wish = Wish(case.volumes, day, groups, N_PAST, case.preknown, lead_s=LEAD_S)
+    file = folder / f"{day}.plan.toml"
+    file.write_text(plan_text(new_plan(wish, limited()).made, None, folder), encoding="utf-8")
+    return load_plan(file, hub)
+
+
+def tried_row(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    """All days of a site, each tried with the plan for it."""
+    hub, found = resolve_hub(options.hub), list[WhatIf]()
+    with TemporaryDirectory() as folder:
+        for k in range(options.days):
+            day = options.first + timedelta(days=k)
+            plan = plan_for(case, day, hub, Path(folder))
+            file = options.volumes or Path(folder)
+            trial = Trial(hub, case.volumes, day, file, options.rate, 1, Faults())
+            found.append(try_plan(trial, plan))
+    n_due, n_made = sum(one.n_due for one in found), sum(one.n_made for one in found)
+    figures = (
+        case.volumes.site,
+        case.n_groups,
+        sum(one.verdict["inducted"] for one in found),
+        n_due,
+        n_made,
+        round(100 * n_made / n_due, 2),
+        round(min(100 * one.n_made / one.n_due for one in found), 2),
+        sum(one.n_too_late for one in found),
+        all(is_clean(one.verdict) for one in found),
+    )
+    return dict(zip(TRIED_COLUMNS, figures, strict=True))
+
+
 def main() -> None:
     """Measure every site, and print it."""
     options = arguments()
     warm_up()
-    rows = [row(case, options.first, options.days, options.give) for case in cases(options)]
+    if options.on_time:
+        rows = [tried_row(case, options) for case in cases(options)]
+    else:
+        rows = [row(case, options.first, options.days, options.give) for case in cases(options)]
     if options.json:
         print(json.dumps({"machine": machine(), "command": command(), "sites": rows}))
         return
     print(f"{machine()}\n{command()}\n")
-    print("".join(f"{name:>11}" for name in COLUMNS))
+    print("".join(f"{name:>11}" for name in rows[0]))
     for found in rows:
-        print("".join(f"{found[name]:>11}" for name in COLUMNS))
+        print("".join(f"{found[name]!s:>11}" for name in found))
 
 
 if __name__ == "__main__":

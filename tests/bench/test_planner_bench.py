@@ -22,3 +22,10 @@ def test_a_generated_site_is_planned_better_than_by_volume() -> None:
     assert 1 <= found["ratio"] < found["by volume"]
     assert found["below %"] > 0
     assert found["changes"] <= 40
+
+
+def test_plans_are_tried_on_their_days_too() -> None:
+    (found,) = json.loads(run("--json", "--on-time", "--days", "1", "--rate", "600"))["sites"]
+    assert found["due"] > 1000
+    assert 99.5 <= found["worst %"] <= found["in time %"]
+    assert (found["departed"], found["clean"]) == (0, True)

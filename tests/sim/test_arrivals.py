@@ -45,7 +45,9 @@ def test_a_day_of_a_site_busiest_destination_first(file: Path) -> None:
 def test_packed_or_not_is_the_same(file: Path, tmp_path: Path) -> None:
     packed = tmp_path / "lane.csv.gz"
     packed.write_bytes(gzip.compress(file.read_bytes()))
-    assert load_arrivals(packed, "S1", DAY).volumes.tolist() == load_arrivals(file, "S1", DAY).volumes.tolist()
+    assert (
+        load_arrivals(packed, "S1", DAY).volumes.tolist() == load_arrivals(file, "S1", DAY).volumes.tolist()
+    )
 
 
 def test_ten_minutes_without_parcels_pass_too(file: Path) -> None:
