@@ -57,7 +57,7 @@ def verdict_of(*options: str) -> dict[str, Any]:
 
 def test_four_nodes_sort_in_real_time(sort: Callable[..., dict[str, Any]]) -> None:
     verdict = sort("--seconds", "8")
-    assert verdict["by_disposition"]["SORTED"] > 0
+    assert verdict["by_disposition"]["SORTED"] > verdict["inducted"] // 2
 
 
 @pytest.mark.slow
