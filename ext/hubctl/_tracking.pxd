@@ -63,7 +63,7 @@ from hubctl._state cimport (
 )
 from hubctl._tables cimport END, INDUCT
 from hubctl._transfer cimport arrive, leads_on
-from hubctl._unproved cimport acquit, lose, may_be_there, pass_eye, set_jammed, unprove, watch_eyes
+from hubctl._unproved cimport acquit, lose, may_be_there, overtake, pass_eye, set_jammed, unprove, watch_eyes
 from hubctl._window cimport expected_counts, is_in_window, least, say_seen, say_unseen, window_for
 
 
@@ -131,6 +131,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     s.eyes[e].came_over = track.marks & COMES_OVER
     track.marks &= ~NOT_TOLD
     pass_eye(s, t, e)
+    overtake(s, t, e)
     acquit(s, e)
     s.eyes[e].under = t
     if track.state == COMMITTED_TRACK:

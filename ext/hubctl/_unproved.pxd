@@ -12,7 +12,7 @@ between the two are missed, since of two evils that one harms nobody.
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 
 from hubctl._choice cimport arm_timer, close_track, route, try_all
-from hubctl._doubt cimport relieve
+from hubctl._doubt cimport inducted_ahead, relieve
 from hubctl._health cimport say_alarm
 from hubctl._induct cimport ask_hold
 from hubctl._machine cimport halt, release
@@ -103,21 +103,34 @@ cdef inline void recall(State* s, int32_t t) noexcept nogil:
         s.tracks[t].state = ON_BELT
 
 
-cdef inline void unprove(State* s, int32_t t, int e) noexcept nogil:
-    """Track `t` was not seen at an eye: it goes on undiverted. An eye that missed nobody yet is believed of its reads.
-
-    But not where parcels are known again that came too late: this one may be on its way.
-    """
-    if s.eyes[e].n_unseen == 0 and not is_covered(s, t, e) and s.eye_table[e].realign_counts == 0:
+cdef inline void never_came(State* s, int32_t t, int e) noexcept nogil:
+    """An eye that missed nobody yet is believed: track `t` did not come to it, and no scanner owes it an answer."""
+    if s.eyes[e].n_unseen == 0:
         relieve(s, t)
         s.tracks[t].answered = <uint32_t>-1
+
+
+cdef inline void unprove(State* s, int32_t t, int e) noexcept nogil:
+    """Track `t` was not seen at an eye: it goes on undiverted. Where parcels are known again it may still be on its way."""
+    cdef bint is_hidden = is_covered(s, t, e)
+    if not is_hidden and s.eye_table[e].realign_counts == 0:
+        never_came(s, t, e)
     recall(s, t)
     pass_eye(s, t, e)
     s.tracks[t].marks |= UNPROVED
     s.tracks[t].missed_eye = e
-    if is_covered(s, t, e):
+    if is_hidden:
         s.tracks[t].marks |= MAY_BE_ANOTHER
     arm_timer(s, t)
+
+
+cdef inline void overtake(State* s, int32_t t, int e) noexcept nogil:
+    """Eye `e` sees track `t`: one ahead that it missed, and would know again, does not come any more."""
+    cdef int32_t ahead = inducted_ahead(s, t)
+    if s.eye_table[e].realign_counts == 0 or ahead == NOBODY or not s.tracks[ahead].marks & UNPROVED:
+        return
+    if s.tracks[ahead].missed_eye == e and not s.tracks[ahead].marks & MAY_BE_ANOTHER:
+        never_came(s, ahead, e)
 
 
 cdef inline void blame(State* s, int e) noexcept nogil:
