@@ -6,13 +6,13 @@ from hubctl.sim.jitable import seldom
 from hubctl.sim.matter import ON_BELT, Happens, Mishap, Moved, World
 from hubctl.sim.motion import NS_PER_S, obey, set_speed
 from hubctl.sim.places import (
-    BUMP,
     FLAP,
     HEAL,
     JOGGED,
     PRESS_UM,
     UNLEAD,
     UNTRAIL,
+    await_bump,
     await_time,
     begin_anew,
     event_of,
@@ -24,7 +24,6 @@ from hubctl.sim.places import (
     sees,
     set_down,
     travel_at,
-    wait_for,
 )
 
 JOG_UM_S = 200_000  # a belt goes back so fast
@@ -56,16 +55,17 @@ def slip(w: World, p: int, travel_um: int) -> None:
 
 @seldom
 def stand(w: World, p: int, place_um: int, travel_um: int) -> None:
-    """It stands while the belt runs, and the next behind it will come up against it."""
-    row = w.progress[p]
-    row["stood_um"] = place_um
-    row["moved"] = Moved.UNSEEN
-    row["epoch"] += 1
-    behind = row["behind"]
-    if behind >= 0 and w.progress[behind]["stood_um"] < 0:
+    """It stands while the belt runs, with who lies beside it; the next behind will come up against it."""
+    while p >= 0 and w.progress[p]["stood_um"] < 0:
+        w.progress[p]["stood_um"] = place_um
+        w.progress[p]["moved"] = Moved.UNSEEN
+        w.progress[p]["epoch"] += 1
         up_to_um = place_um - w.parcels[p]["length_um"] + PRESS_UM
-        if key_um(w, behind, up_to_um) > travel_um:
-            wait_for(w, behind, BUMP, 0, up_to_um)
+        p = w.progress[p]["behind"]
+        if p >= 0 and key_um(w, p, up_to_um) > travel_um:
+            await_bump(w, p)
+            return
+        place_um = place_of(w, p, travel_um)
 
 
 @seldom

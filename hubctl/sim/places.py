@@ -284,6 +284,12 @@ def await_all(w: World, p: int, travel_um: int) -> None:
     await_centre(w, p)
     _await_end(w, p)
     _await_fate(w, p, travel_um)
+    await_bump(w, p)
+
+
+@jitable
+def await_bump(w: World, p: int) -> None:
+    """It comes up against who is ahead, if that one stands."""
     ahead = w.progress[p]["ahead"]
     if ahead >= 0 and w.progress[ahead]["stood_um"] >= 0:
         up_to_um = w.progress[ahead]["stood_um"] - w.parcels[ahead]["length_um"] + PRESS_UM

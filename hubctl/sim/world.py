@@ -70,6 +70,7 @@ from hubctl.sim.places import (
     TRAIL,
     UNLEAD,
     UNTRAIL,
+    await_bump,
     await_centre,
     await_lead,
     await_time,
@@ -198,15 +199,18 @@ def _come_down(w: World, p: int, b: int, place_um: int, travel_um: int) -> None:
 
 @seldom
 def _leave_belt(w: World, p: int, t_ns: int) -> None:
-    """Off the belt; an eye that only this parcel blocked is clear again."""
+    """Off the belt; an eye that only this parcel blocked is clear again, and who was behind follows who was ahead."""
     row = w.progress[p]
+    behind = row["behind"]
     for eye in range(row["next_trail"], row["next_lead"]):
         if sees(w, eye, p):
             cover(w, eye, -1, t_ns, p)
     unlink(w, p)
     row["epoch"] += 1
     if row["stood_um"] >= 0:
-        release_behind(w, row["behind"], t_ns)
+        release_behind(w, behind, t_ns)
+    elif behind >= 0 and w.progress[behind]["stood_um"] < 0:
+        await_bump(w, behind)
 
 
 @seldom
