@@ -32,7 +32,6 @@ HARM_S, HEAL_S = (30, 240), (180, 400)
 MUST_BE_0 = (*BAD, "in_flight", "evidence_lost", "places_kept", "harmed")
 ALL_FAULTS = tuple(field.name for field in fields(Faults))
 ASKED_FOR = (
-    "jam",
     "encoder_stops",
     "two_carriers",
 )  # on by name only: not every parcel comes through them well yet
