@@ -102,6 +102,7 @@ cdef inline void tell_belt(State* s, int b) noexcept nogil:
         return
     s.drives[b].told_mm_s = speed_mm_s
     s.belts[b].pace_ns = s.belts[b].moved_ns
+    s.belts[b].pace_speed = 0
     record = say(s, RUN_BELT, 0)
     record.device = b
     record.value = speed_mm_s

@@ -136,11 +136,22 @@ cdef inline void restart_counter(State* s, int b, int64_t raw, int64_t t_ns) noe
     take_speed(belt)
 
 
-cdef inline int64_t pace(const BeltState* belt) noexcept nogil:
-    """Speed over the last moments before the belt's count last changed; 0 where that was slower than it had been."""
+cdef inline int64_t last_speed(const BeltState* belt) noexcept nogil:
+    """Speed over the last moments before the belt's count last changed."""
     cdef int64_t ns = belt.moved_ns - belt.pace_ns
-    cdef int64_t speed = (belt.moved_counts - belt.pace_counts) * NS_PER_S // ns if ns > 0 else 0
-    return speed if 2 * speed >= belt.moved_speed else 0
+    return (belt.moved_counts - belt.pace_counts) * NS_PER_S // ns if ns > 0 else 0
+
+
+cdef inline int64_t pace(const BeltState* belt) noexcept nogil:
+    """Speed when the belt's count last changed; 0 where it was slowing down.
+
+    What stands at once does so between two samples, and the later says too little: then the moments before count, in
+    which no belt that slows down is as fast as it was on average.
+    """
+    cdef int64_t speed = last_speed(belt)
+    if 2 * speed >= belt.moved_speed:
+        return speed
+    return belt.pace_speed if belt.pace_speed >= belt.moved_speed else 0
 
 
 cdef inline void note_move(State* s, int b, int64_t t_ns) noexcept nogil:
@@ -151,6 +162,7 @@ cdef inline void note_move(State* s, int b, int64_t t_ns) noexcept nogil:
         belt.stood_counts = belt.moved_counts
         belt.n_unproved = N_PROOFS
     if belt.moved_ns - belt.pace_ns >= PACE_NS:
+        belt.pace_speed = last_speed(belt)
         belt.pace_ns = belt.moved_ns
         belt.pace_counts = belt.moved_counts
     belt.moved_ns = t_ns

@@ -210,6 +210,7 @@ cdef struct BeltState:
     int64_t moved_speed       # and its speed then
     int64_t pace_ns           # an earlier change, PACE_NS before or more
     int64_t pace_counts
+    int64_t pace_speed        # its speed in the moments before that change
     int64_t stood_counts      # where its counter stood last, at once
     int64_t turned_counts     # the furthest the belt has been when it last turned backward
     int64_t turned_ns
