@@ -2,6 +2,7 @@
 
 At a belt's end it comes over when its leading edge has run to the end; beside a diverter when the exit's eye
 confirms it, or, should that eye be blind, when it would have. On a belt that it has been on before a lap begins.
+A doubt whether its belt's counter stood goes with it: it may be another, until its label is read again.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
@@ -11,7 +12,8 @@ from hubctl._choice cimport assign, bar_beyond_limits, begin_anew, close_where_s
 from hubctl._motion cimport counts_at
 from hubctl._order cimport clear_timer, expect_at_eyes, forget, leave_plans, link_before, unlink
 from hubctl._records cimport LAPPED, MISSED_WINDOW, NO_INDEX, NONE, OK, TRANSFERRED, Record
-from hubctl._state cimport COMES_OVER, NOBODY, ON_BELT, State, Track, say
+from hubctl._standing cimport is_in_doubt
+from hubctl._state cimport COMES_OVER, MAY_BE_ANOTHER, NOBODY, ON_BELT, State, Track, say
 from hubctl._tables cimport INDUCT
 
 
@@ -133,6 +135,8 @@ cdef inline void transfer(State* s, int32_t t, int64_t t_ns) noexcept nogil:
     cdef int64_t counts = counts_at(s, b, t_ns)
     cdef int64_t at_counts = s.chute_table[exit].to_counts
     cdef Record* record
+    if is_in_doubt(s, track):
+        track.marks |= MAY_BE_ANOTHER
     leave_belt(s, t)
     if track.length_counts > 0:
         track.length_counts = track.length_counts * s.belt_table[b].counts_per_m // s.belt_table[track.belt].counts_per_m

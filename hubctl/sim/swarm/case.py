@@ -31,10 +31,7 @@ PHASED = 40  # of a hundred of the others, those in which harm and healing take 
 HARM_S, HEAL_S = (30, 240), (180, 400)
 MUST_BE_0 = (*BAD, "in_flight", "evidence_lost", "places_kept", "harmed")
 ALL_FAULTS = tuple(field.name for field in fields(Faults))
-ASKED_FOR = (
-    "encoder_stops",
-    "two_carriers",
-)  # on by name only: not every parcel comes through them well yet
+ASKED_FOR = ("two_carriers",)  # on by name only: not every parcel comes through it well yet
 FAULT_NAMES = tuple(name for name in ALL_FAULTS if name not in ASKED_FOR)  # on unless others are asked for
 LOOP_NAMES = (  # of these, on loops
     *(
