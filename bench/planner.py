@@ -29,6 +29,7 @@ from machine import command, machine
 from hubctl.core.forecast import scenarios
 from hubctl.core.hubfile import Hub, resolve_hub
 from hubctl.core.plan import SortPlan, load_plan
+from hubctl.core.planbound import proved_bound
 from hubctl.core.plangroups import grouped, sorting_chutes
 from hubctl.core.planmaker import Effort, Task, make_groups, mend_groups, warm_up
 from hubctl.core.planmeasure import NOBODY, bound, busiest, by_volume
@@ -83,6 +84,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=date.fromisoformat, default=SMALL, help="the first day judged")
     parser.add_argument("--days", type=int, default=7, help="how many")
     parser.add_argument("--give", type=int, default=10, help="per mille of peak to give for fewer changes")
+    parser.add_argument("--bound", type=int, help="seconds a day for HiGHS to prove what no plan goes below")
     parser.add_argument("--on-time", action="store_true", help="try each plan on its day, through the kernel")
     parser.add_argument("--hub", default="demo", help="with --on-time: the hub that it is tried on")
     parser.add_argument("--rate", type=int, default=12_000, help="its parcels/h in the busiest ten minutes")
@@ -162,6 +164,18 @@ def mend_ns(case: Case, day: date, group: Ints) -> int:
     return timed(lambda: mend_groups(task, is_open))[1]
 
 
+def proved(case: Case, options: argparse.Namespace) -> dict[str, Any]:
+    """What the best plan of one who knows each day comes to, over the arithmetic bound."""
+    days = [case.volumes.on(options.first + timedelta(days=k)) for k in range(options.days)]
+    known = [day for day in days if day is not None]
+    proofs = [proved_bound(case.volumes.units, day, case.n_groups, options.bound) for day in known]
+    least = sum(int(bound(day, case.n_groups)) for day in known)
+    return {
+        "best": round(sum(proof.least for proof in proofs) / least, 3),
+        "reached": f"{sum(proof.is_reached for proof in proofs)} of {len(proofs)}",
+    }
+
+
 def row(case: Case, first: date, n_days: int, give: int) -> dict[str, Any]:
     """All days of a site."""
     before = np.full(len(case.volumes.units), NOBODY, np.int64)
@@ -226,7 +240,11 @@ def main() -> None:
     if options.on_time:
         rows = [tried_row(case, options) for case in cases(options)]
     else:
-        rows = [row(case, options.first, options.days, options.give) for case in cases(options)]
+        rows = [
+            row(case, options.first, options.days, options.give)
+            | (proved(case, options) if options.bound else {})
+            for case in cases(options)
+        ]
     if options.json:
         print(json.dumps({"machine": machine(), "command": command(), "sites": rows}))
         return

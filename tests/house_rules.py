@@ -49,6 +49,7 @@ WHOLE_NUMBERS = ("hubctl/core/*", "hubctl/sim/world.py", "hubctl/sim/draw.py", "
 MAY_HAVE_FRACTIONS = (
     "ext/hubctl/_reactor.pyx",  # a person gives its deadline in seconds
     "hubctl/core/config.py",  # how alike two names are
+    "hubctl/core/planbound.py",  # what a solver is told, and answers
 )
 OUTPUT_IS_THE_JOB = ("hubctl/sim/live.py",)  # a program of its own, that answers on standard output
 

@@ -119,7 +119,8 @@ def _print_check(sort_plan: SortPlan, said: list[str], coverage: list[Coverage],
         typer.echo(f"remark: {remark}")
     for one in coverage:
         _print_coverage(one)
-    typer.echo("no faults")
+    n_lost = sum(gap.n_keys for one in coverage for gap in one.gaps)
+    typer.echo(f"no faults, but {n_lost:,} keys fall through" if n_lost else "no faults")
 
 
 def _about(sort_plan: SortPlan) -> dict[str, Any]:

@@ -64,6 +64,12 @@ Give = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=1, max=3600, help="Seconds.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**31, help="Another one makes another plan as good.")]
+Bound = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=86_400, help="Seconds for HiGHS to prove what no plan goes below; else by arithmetic."
+    ),
+]
 Picture = Annotated[Path | None, typer.Option(help="Peak load by chute and ten minutes, before and after.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One object on standard output.")]
 
@@ -85,6 +91,7 @@ def make(
     give: Give = 10,
     time_limit: Limit = 10,
     seed: Seed = 1,
+    bound: Bound = None,
     picture: Picture = None,
     as_json: AsJson = False,
 ) -> None:
@@ -115,10 +122,13 @@ def make(
     _compile()
     begun_ns = perf_counter_ns()
     try:
-        made = _made(_complete(wish, frame, site_hub, chutes), site_hub, without or [], time_limit)
+        wish = _complete(wish, frame, site_hub, chutes)
+        made = _made(wish, site_hub, without or [], time_limit)
     except PlanError as error:
         raise typer.BadParameter(str(error)) from None
     took_ms = (perf_counter_ns() - begun_ns) // NS_PER_MS
+    if bound is not None:
+        made = _bounded(made, wish, bound)
     file = out or Path(f"{site}-{day}.plan.toml")
     _write(made, frame, file, site_hub)
     if picture is not None:
@@ -240,6 +250,20 @@ def _write(made: NewPlan, frame: SortPlan | None, file: Path, hub: Hub | None) -
     load_plan(file, hub)
 
 
+def _bounded(made: NewPlan, wish: Wish, limit_s: int) -> NewPlan:
+    """Held against bounds that the solver has proved within the limit."""
+    from hubctl.core.planbound import BoundError
+    from hubctl.core.plannew import bounded
+
+    if sys.stderr.isatty():
+        typer.echo(f"proving bounds for {limit_s} s ...", err=True)
+    until_ns = perf_counter_ns() + limit_s * NS_PER_S
+    try:
+        return bounded(made, wish.volumes.on(wish.day), lambda: -((perf_counter_ns() - until_ns) // NS_PER_S))
+    except BoundError as error:
+        raise typer.BadParameter(str(error), param_hint="--bound") from None
+
+
 def _draw(made: NewPlan, file: Path) -> None:
     from hubctl.cli.pictures import PictureError, draw_plan
 
@@ -272,4 +296,6 @@ def _lines(worth: Worth) -> Iterator[str]:
             yield f"{name:<16}" + "".join(f"{value:>8,}" for value in values)
     if worth.km_before or worth.km_after:
         yield f"{'km a day':<16}{'':>8}{worth.km_before:>8,}{worth.km_after:>8,}"
+    if worth.n_proved:
+        yield f"no plan goes below the bound; some plan reaches it on {worth.n_proved} of {worth.n_days} days (HiGHS)"
     yield f"changes: {worth.n_changes} of {worth.n_units}"

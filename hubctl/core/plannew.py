@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from hubctl.core.forecast import N_SCENARIOS, scenarios
 from hubctl.core.plan import SortPlan
+from hubctl.core.planbound import proved_bounds
 from hubctl.core.plangroups import ChuteGroup, groups_in, metres_by
 from hubctl.core.planmaker import GIVE, Effort, Task, make_groups, mend_groups
 from hubctl.core.planmeasure import NOBODY, bound, busiest, by_volume
@@ -55,6 +56,10 @@ class Worth(NamedTuple):
     day_bound: int | None  # on the day itself, where its volumes are known
     day_before: int | None
     day_after: int | None
+    n_days: int  # that could come, and the day itself if it is known
+    n_proved: int = (
+        0  # of those, days whose bound some plan reaches, as HiGHS has found; for others it is arithmetic
+    )
 
 
 class NewPlan(NamedTuple):
@@ -151,7 +156,35 @@ def _worth(wish: Wish, task: Task, group: Ints, before: Ints, name: str) -> Wort
         day_bound=None if day is None else int(bound(day, n)),
         day_before=None if day is None else int(busiest(day, before, n)),
         day_after=None if day is None else int(busiest(day, group, n)),
+        n_days=task.days.shape[1] + (day is not None),
     )
+
+
+def bounded(made: NewPlan, day: Ints | None, left_s: Callable[[], int]) -> NewPlan:
+    """The same plan, held against bounds that a solver has proved while there was time.
+
+    Parameters
+    ----------
+    made : NewPlan
+    day : int64 array, shape (n_units, N_SLOTS), optional
+        The day itself, if it is known.
+    left_s : callable
+        Seconds that are left.
+
+    Raises
+    ------
+    BoundError
+        The solver is not installed.
+    """
+    days = made.days if day is None else np.concatenate([day[:, None], made.days], axis=1)
+    units, n_groups = tuple(made.made.units), made.worth.n_groups
+    least, n_proved = proved_bounds(units, days, n_groups, left_s)
+    worth = made.worth._replace(
+        expected_bound=_mean(least[days.shape[1] - made.days.shape[1] :]),
+        day_bound=None if day is None else int(least[0]),
+        n_proved=n_proved,
+    )
+    return made._replace(worth=worth)
 
 
 def _mean(values: Ints) -> int:

@@ -86,6 +86,14 @@ def test_it_says_what_a_plan_is_worth(five: Five) -> None:
     assert found["day_bound"] <= found["day_after"] < found["day_before"]
 
 
+def test_its_bound_can_be_proved(folder: Path, five: Five) -> None:
+    options = ("--chutes", "5", "--out", str(folder / "bound.plan.toml"), "--from", five.file)
+    found = told(folder, *options, "--without", "C05", "--bound", "1")
+    assert (five.found["n_proved"], found["n_days"]) == (0, 33)
+    assert five.found["day_bound"] <= found["day_bound"] <= five.found["day_after"]
+    assert five.found["expected_bound"] <= found["expected_bound"] <= five.found["expected_after"]
+
+
 def test_a_plan_of_numbered_chutes_fits_a_hub_that_has_them(five: Five) -> None:
     assert RUN.invoke(app, ["check", five.file, "--hub", "demo", *CHECK_AT]).exit_code == 0
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import highspy
 import numpy as np
 import pytest
 from site_by_hand import days_of, little_site
 
+from hubctl.core.planbound import proved_bound, proved_bounds
 from hubctl.core.planmaker import Effort, Task, make_groups, mend_groups, wave_parts
 from hubctl.core.planmeasure import NOBODY, bound, busiest, by_volume, group_loads
 from hubctl.core.volumes import N_SLOTS, Ints, Unit
@@ -58,6 +61,31 @@ def test_small_cases_are_as_good_as_they_can_be(seed: int) -> None:
     ours = int(busiest(days, group, 3)[0])
     assert int(bound(days, 3)[0]) <= best <= ours <= best + best // 50 + 1
     assert least <= ours
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_proved_bound_is_what_the_best_of_all_plans_comes_to(seed: int) -> None:
+    days = small_day(seed, 7, 4)
+    plans = (np.array(groups, np.int64) for groups in product(range(3), repeat=7))
+    best = min(int(busiest(days, group, 3)[0]) for group in plans)
+    units = tuple(Unit(f"T{k:02}", "") for k in range(7))
+    assert proved_bound(units, days[:, 0], 3, 60) == (best, True)
+
+
+def test_waves_apart_are_bounded_apart() -> None:
+    site = little_site()
+    day = site.parcels[0]
+    least, is_reached = proved_bound(site.units, day, N_GROUPS, 60)
+    group = make_groups(task_of(day[:, None], N_GROUPS, units=site.units), Effort())
+    assert bound(day, N_GROUPS) <= least <= busiest(day, group, N_GROUPS)
+    assert is_reached
+
+
+def test_time_that_is_over_leaves_the_arithmetic() -> None:
+    site, left = little_site(), iter([60, 60, 0])
+    least, n_reached = proved_bounds(site.units, days_of(site), N_GROUPS, lambda: next(left))
+    assert n_reached == 2
+    assert (least[2:] == bound(days_of(site), N_GROUPS)[2:]).all()
 
 
 def test_no_plan_goes_below_the_bound() -> None:
