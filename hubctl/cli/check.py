@@ -54,6 +54,7 @@ def _as_dict(hub: Hub, plan: SortPlan | None) -> dict[str, Any]:
         "hub": hub.name,
         "plan": plan and {"name": plan.name, "version": plan.version} | _sizes(plan),
         "faults": [],
+        "remarks": _remarks(hub),
         "devices": [row for belt in hub.belts for row in _devices(hub, belt)],
     }
 
@@ -160,4 +161,22 @@ def _print_summary(hub: Hub, plan: SortPlan | None) -> None:
     if plan is not None:
         sizes = ", ".join(f"{section.removeprefix('n_')} {n}" for section, n in _sizes(plan).items())
         typer.echo(f"plan {plan.name}, version {plan.version:08x}: {sizes}")
+    for remark in _remarks(hub):
+        typer.echo(f"remark: {remark}")
     typer.echo("no faults")
+
+
+def _remarks(hub: Hub) -> list[str]:
+    """What is not wrong, and may not be meant."""
+    from hubctl.core.config import listed
+    from hubctl.core.geometry import unconfirmed
+
+    found = list(unconfirmed(hub))
+    if not found:
+        return []
+    length_mm, until_ms = min(one.length_mm for one in found), max(one.until_ms for one in found)
+    chutes = listed(one.chute for one in found)
+    return [
+        f"parcels longer than {length_mm} mm come too late to be confirmed, and end as LOST, in {chutes}: "
+        f"their confirm_ms must end with {until_ms} or more"
+    ]

@@ -37,6 +37,34 @@ class Notice(NamedTuple):
         return self.have_mm - self.need_mm
 
 
+class Unconfirmed(NamedTuple):
+    """A chute whose eye sees long parcels when it is too late to confirm them."""
+
+    chute: str
+    length_mm: int  # longer ones would be LOST
+    until_ms: int  # what confirm_ms must end with
+
+
+def unconfirmed(hub: Hub) -> Iterator[Unconfirmed]:
+    """Chutes of a checked hub that could not confirm the longest parcels of their belt.
+
+    A parcel's leading edge is not at the chute eye before the paddle meets its middle; by then its middle is half its
+    length away.
+    """
+    belts = {belt.name: belt for belt in hub.belts if belt.kind == "line"}
+    diverters = {diverter.name: diverter for diverter in hub.diverters}
+    for chute in hub.chutes:
+        diverter = diverters.get(chute.diverter or "")
+        if chute.confirm is None or diverter is None or diverter.belt not in belts:
+            continue
+        belt = belts[diverter.belt]
+        met_ms = diverter.latency_ms + diverter.hold_ms // 2
+        until_ms = met_ms + -(-belt.parcel_mm_max * 500 // belt.speed_mm_s)
+        if chute.confirm_ms[1] < until_ms:
+            length_mm = max(chute.confirm_ms[1] - met_ms, 0) * belt.speed_mm_s // 500
+            yield Unconfirmed(chute.name, length_mm, until_ms)
+
+
 def check_geometry(hub: Hub, source: Source) -> None:
     """Note every fault of positions, sizes and times."""
     for index, belt in entries(hub, "belts"):

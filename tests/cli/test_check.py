@@ -9,7 +9,8 @@ import pytest
 
 from hubctl.cli.main import main
 from hubctl.core.drawing import WIDTH, draw_belt
-from hubctl.core.hubfile import Hub, resolve_hub
+from hubctl.core.geometry import unconfirmed
+from hubctl.core.hubfile import Hub, hub_path, packaged_names, resolve_hub
 
 Captured = pytest.CaptureFixture[str]
 
@@ -34,6 +35,25 @@ def test_a_right_hub_is_drawn_and_tabled(capsys: Captured) -> None:
     assert "1468 mm, 533 ms to spare" in out
     assert out.endswith("plan demo, version b9ab8e19: lanes 44, groups 0, waves 0\nno faults\n")
     assert max(map(len, out.splitlines())) <= WIDTH
+
+
+def test_parcels_that_no_chute_eye_could_confirm_are_told(tmp_path: Path, capsys: Captured) -> None:
+    """At 1 m/s the middle of a parcel of 1,200 mm is at a chute eye 710 ms after its fire, or later."""
+    text = hub_path("demo").read_text("utf-8").replace("speed_mm_s = 2500", "speed_mm_s = 1000")
+    file = tmp_path / "slow.toml"
+    file.write_text(text, encoding="utf-8")
+    assert exit_of("check", str(file)) == 0
+    out = capsys.readouterr().out
+    assert "remark: parcels longer than 1020 mm come too late to be confirmed" in out
+    assert "in C01, C02, C03, C04, C05, C06, C07, C08 and 40 more: their confirm_ms must end with 710" in out
+    file.write_text(text.replace("parcel_mm_max = 1200", "parcel_mm_max = 1020"), encoding="utf-8")
+    assert exit_of("check", str(file), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["remarks"] == []
+
+
+@pytest.mark.parametrize("name", packaged_names())
+def test_packaged_hubs_confirm_every_parcel(name: str) -> None:
+    assert list(unconfirmed(resolve_hub(name))) == []
 
 
 def test_a_wrong_hub_is_all_its_faults_and_exit_2(bad_file: Path, capsys: Captured) -> None:
