@@ -11,6 +11,7 @@ from hubctl.core.hubfile import Chute, Diverter, Eye, Hub
 from hubctl.core.layout import eyes_in_order
 
 SLIDE_MS = 250  # from the paddle to the chute eye
+REACH_MM = 250  # a parcel that is more than so much before its middle is there sooner
 PASSES_MS = 200  # the chute eye stays blocked
 
 Event = tuple[
@@ -167,11 +168,18 @@ class LittleBelt:
             return str(self.travel_um[parcel.belt] // 1000)
         return str(parcel.triggers.get(name, 0)) if stamp == "trigger" else ""
 
+    def _slide_ms(self, parcel: Parcel) -> int:
+        """Of its leading edge; a loop discharges sideways, so that length makes no difference."""
+        belt = next(belt for belt in self.hub.belts if belt.name == parcel.belt)
+        beyond_mm = max(parcel.length_mm // 2 - REACH_MM, 0) if belt.kind == "line" else 0
+        return max(SLIDE_MS - beyond_mm * 1000 // belt.speed_mm_s, 1)
+
     def _divert(self, parcel: Parcel, chute: str, now_ms: int) -> None:
+        there_ms = now_ms + self._slide_ms(parcel)
         del self.parcels[parcel.name]
         self.landed[parcel.name] = chute
         if self._chute(chute).to_belt is not None:
-            self._on_slides.append((now_ms + SLIDE_MS, parcel, self._chute(chute)))
+            self._on_slides.append((there_ms, parcel, self._chute(chute)))
         if self._chute(chute).confirm is not None and chute not in self.dead_chute_eyes:
-            self._later.append((now_ms + SLIDE_MS, ("confirm", chute, "blocked")))
-            self._later.append((now_ms + SLIDE_MS + PASSES_MS, ("confirm", chute, "cleared")))
+            self._later.append((there_ms, ("confirm", chute, "blocked")))
+            self._later.append((there_ms + PASSES_MS, ("confirm", chute, "cleared")))
