@@ -76,7 +76,9 @@ def prepare(name: str) -> None:
     target = TARGETS[name]
     for module in target.needs:
         build(module, ROOT / "ext" / "hubctl" / f"{module}.pyx", "hubctl")
-    (BUILD / "hubctl" / "__init__.py").write_text('"""The decoders, with sanitizers."""\n')
+    # What is not built here, the rows that the decoders share with Python, is found where it is.
+    beside = f"__path__.append({str(ROOT / 'hubctl')!r})"
+    (BUILD / "hubctl" / "__init__.py").write_text(f'"""The decoders, with sanitizers."""\n{beside}\n')
     build(target.module, HERE / f"{target.module}.pyx", "")
 
 
@@ -85,8 +87,20 @@ def start(name: str, executions: int, seed: int) -> subprocess.CompletedProcess[
     found = BUILD / "found" / name
     found.mkdir(parents=True, exist_ok=True)
     corpus = HERE / "corpora" / name
-    words = [name, f"-runs={executions}", f"-seed={seed}", f"-timeout={SECONDS_OF_AN_INPUT}", "-max_len=128"]
-    words += ["-print_final_stats=1", f"-artifact_prefix={BUILD}/crash-{name}-", str(found), str(corpus)]
+    words = [
+        name,
+        f"-runs={executions}",
+        f"-seed={seed}",
+        f"-timeout={SECONDS_OF_AN_INPUT}",
+        f"-max_len={TARGETS[name].n_bytes_max}",
+    ]
+    words += [
+        f"-max_len={TARGETS[name].n_bytes_max}",
+        "-print_final_stats=1",
+        f"-artifact_prefix={BUILD}/crash-{name}-",
+        str(found),
+        str(corpus),
+    ]
     libraries = [path for path in sys.path if path.endswith("site-packages")]
     code = (
         f"import sys; sys.path[:0] = [{str(BUILD)!r}]; import {TARGETS[name].module} as target; "
