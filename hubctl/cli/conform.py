@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubctl.cli.output import print_json
+from hubctl.cli.twin_lines import TwinLine, TwinScaleLine, TwinScannerLine, TwinWheelLine
 
 if TYPE_CHECKING:
     from hubctl.cli.targets import Target
@@ -22,58 +23,16 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_NO_ANSWER = 2
 NS_PER_MS = 1_000_000
-TWIN_LABEL = b"SF1234567890123"
 DIAL_S = 0.01
 
 
-class TwinScannerLine:
-    """The way to a scanner's twin, past which a parcel comes whenever nothing is said to it."""
-
-    def __init__(self, name: str) -> None:
-        from hubctl.core.hubfile import Scanner
-        from hubctl.sim.scanner_twins import scanner_twin
-
-        place = {"name": "scanner", "belt": "belt", "at_mm": 0, "link": "link"}
-        self._twin = scanner_twin(Scanner.model_validate({**place, "preset": name}))
-        self._now_ns = 1000 * NS_PER_MS
-
-    def exchange(self, data: bytes, timeout_ms: int, is_enough: Callable[[bytes], bool]) -> bytes:
-        """What the twin answers, or says of the parcel."""
-        self._now_ns += timeout_ms * NS_PER_MS
-        if data:
-            return self._twin.receive(data, self._now_ns)
-        return self._twin.read(TWIN_LABEL, self._now_ns, made_ns=self._now_ns)
-
-    def pause(self, ms: int) -> None:
-        """Time passes."""
-        self._now_ns += ms * NS_PER_MS
-
-
-class TwinLine:
-    """The way to a twin: its time passes when it is told."""
-
-    def __init__(self, profile: Profile, *, rtu: bool) -> None:
-        from hubctl.sim.device_twins import twin_of
-        from hubctl.sim.modbus_twin import TwinFrames
-
-        self._twin = twin_of(profile)
-        self._frames = TwinFrames({1: self._twin}, rtu=rtu)
-        self._now_ns = 1000 * NS_PER_MS
-
-    def exchange(self, data: bytes, timeout_ms: int, is_enough: Callable[[bytes], bool]) -> bytes:
-        """What the twin answers; nothing comes later than at once."""
-        self._now_ns += NS_PER_MS
-        self._twin.advance(self._now_ns)
-        return self._frames.receive(data, self._now_ns)
-
-    def pause(self, ms: int) -> None:
-        """Time passes."""
-        self._now_ns += ms * NS_PER_MS
-        self._twin.advance(self._now_ns)
-
-
 def conform(
-    name: Annotated[str, typer.Argument(help="Profile or scanner preset: a name; or a profile's TOML file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A profile, the preset of a scanner or a scale, or shudiniao; or a profile's TOML file."
+        ),
+    ],
     link: Annotated[
         str | None,
         typer.Option(help="tcp://HOST:PORT or rtu+tcp://HOST:PORT; without a device, its twin is tried."),
@@ -81,7 +40,7 @@ def conform(
     port: Annotated[str | None, typer.Option(help="Serial port of the device.")] = None,
     baud: Annotated[int, typer.Option(help="Of the serial port.")] = 9600,
     parity: Annotated[str, typer.Option(help="Of the serial port: none, even or odd.")] = "none",
-    unit: Annotated[int, typer.Option(min=0, max=255, help="Modbus unit.")] = 1,
+    unit: Annotated[int, typer.Option(min=0, max=255, help="Modbus unit, or which wheel.")] = 1,
     timeout_ms: Annotated[int, typer.Option(min=1, max=60_000, help="For each answer.")] = 1000,
     outputs: Annotated[
         bool, typer.Option("--outputs", help="Switch outputs and let the watchdog act: nothing may move.")
@@ -89,15 +48,26 @@ def conform(
     as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
 ) -> None:
     """Check that a device does what its profile or preset says; exit 1 if it does not, 2 if it cannot be reached."""
+    from hubctl.conform.wheel import NAME
+    from hubctl.core import gauging
     from hubctl.core.presets import presets
-    from hubctl.core.profile import resolve_profile
 
     if link is not None and port is not None:
         raise typer.BadParameter("name a link or a port, not both", param_hint="--port")
     target = _target(link or port, baud, parity, unit, timeout_ms)
     if name in presets():
         _conform_scanner(name, target, timeout_ms, as_json)
-        return
+    elif name in gauging.PRESETS:
+        _conform_scale(name, target, timeout_ms, as_json)
+    elif name == NAME:
+        _conform_wheel(unit, target, outputs, as_json)
+    else:
+        _conform_modbus(name, target, outputs, as_json)
+
+
+def _conform_modbus(name: str, target: Target | None, outputs: bool, as_json: bool) -> None:
+    from hubctl.core.profile import resolve_profile
+
     profile = resolve_profile(name)
     with _line_to(target, profile.limits.settle_ms, partial(TwinLine, profile, rtu=False)) as line:
         told = list(_told(_checks(profile, line, target, outputs or target is None), as_json))
@@ -112,6 +82,27 @@ def _conform_scanner(name: str, target: Target | None, timeout_ms: int, as_json:
     with _line_to(target, 0, partial(TwinScannerLine, name)) as line:
         told = list(_told(scanner_checks(Hearer(line, name, timeout_ms)), as_json))
     _conclude({"preset": name}, told, as_json)
+
+
+def _conform_scale(name: str, target: Target | None, timeout_ms: int, as_json: bool) -> None:
+    from hubctl.conform.scale import Weigher, scale_checks
+
+    if target is not None:
+        typer.echo(
+            "load the scale whenever it is asked what it makes of a load, and take it off again", err=True
+        )
+    with _line_to(target, 0, partial(TwinScaleLine, name)) as line:
+        told = list(_told(scale_checks(Weigher(line, name, timeout_ms)), as_json))
+    _conclude({"preset": name}, told, as_json)
+
+
+def _conform_wheel(unit: int, target: Target | None, outputs: bool, as_json: bool) -> None:
+    from hubctl.conform.wheel import NAME, Turner, wheel_checks
+
+    with _line_to(target, 0, partial(TwinWheelLine, unit)) as line:
+        checks = wheel_checks(Turner(line, unit), with_outputs=outputs or target is None)
+        told = list(_told(checks, as_json))
+    _conclude({"wheel": NAME}, told, as_json)
 
 
 def _conclude(subject: dict[str, str], told: list[Finding], as_json: bool) -> None:

@@ -68,18 +68,19 @@ class ScaleTwin:
         return _cubiscan(load) if self._format is GaugeFormat.CUBISCAN else self._csv(load)
 
     def receive(self, data: bytes, now_ns: int) -> bytes:
-        """MT-SICS answers; the others do not listen."""
-        if self._format is not GaugeFormat.MT_SICS:
+        """MT-SICS and Cubiscan answer; the others do not listen."""
+        if self._format not in (GaugeFormat.MT_SICS, GaugeFormat.CUBISCAN):
             return b""
         *commands, self._heard = (self._heard + data).split(b"\r\n")
-        return b"".join(self._obey(command) for command in commands)
+        is_sics = self._format is GaugeFormat.MT_SICS
+        return b"".join(self._obey(command) if is_sics else _tested(command) for command in commands)
 
     def _obey(self, command: bytes) -> bytes:
         if command == b"SIR":
             self._is_asked = True
             return _sics("S", 0)
-        if command == b"@":
-            self._is_asked = False
+        if command in (b"@", b"I4"):
+            self._is_asked &= command == b"I4"
             return b'I4 A "SIM0001"\r\n'
         return _sics("S", 0) if command in (b"S", b"SI") else b"ES\r\n"
 
@@ -130,6 +131,11 @@ def _sick(number: int, load: Load) -> bytes:
     volume = min(load.length_mm * load.width_mm * load.height_mm, 9_999_999)
     size = f"{load.length_mm:04};{load.width_mm:04};{load.height_mm:04}"
     return f"\x02{number % 10_000:04};NoRead;{load.weight_g:09};g;0;{size};mm;0000;{volume:07}\x03".encode()
+
+
+def _tested(command: bytes) -> bytes:
+    """A Cubiscan says that it is well; other commands it does not know here."""
+    return b"\x02TA00\x03\r\n" if command == b"\x02T\x03" else b"\x02?N\x03\r\n"
 
 
 def _cubiscan(load: Load) -> bytes:

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from hubctl.cli.conform import TwinLine
 from hubctl.cli.main import main
+from hubctl.cli.twin_lines import TwinLine
 from hubctl.conform.checks import Finding, findings
 from hubctl.conform.frames import answers, framed, shown
 from hubctl.conform.modbus import Asker, modbus_checks

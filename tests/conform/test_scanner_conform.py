@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from hubctl.cli.conform import TwinScannerLine
 from hubctl.cli.main import app
+from hubctl.cli.twin_lines import TwinScannerLine
 from hubctl.conform.checks import findings
 from hubctl.conform.scanner import Hearer, scanner_checks
 from hubctl.core.presets import presets
