@@ -72,7 +72,7 @@ class TwinNodes:
     twins : mapping
         By unit.
     kind : str
-        Of the link: modbus-tcp, modbus-rtu-tcp or modbus-rtu.
+        Of the link: modbus-tcp, modbus-rtu-tcp or modbus-rtu; modbus-tls is plain here.
     refresh : callable
         Brings what is wired up to now.
     """
@@ -81,7 +81,7 @@ class TwinNodes:
         self, twins: Mapping[int, Twin], kind: str = "modbus-tcp", refresh: Callable[[], None] = lambda: None
     ) -> None:
         self._twins = twins
-        self._rtu = kind != "modbus-tcp"
+        self._rtu = kind in ("modbus-rtu", "modbus-rtu-tcp")
         self._refresh = refresh
         self._line = Line() if kind == "modbus-rtu" else None
         self._is_served = False

@@ -6,18 +6,21 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from hubctl.core.hubfile import packaged_names
+from hubctl.core.gauging import PRESETS
+from hubctl.core.hubfile import Link, packaged_names, resolve_hub
+from hubctl.core.presets import presets
+from hubctl.core.profile import profile_names
 from hubctl.core.site import load_site
 from hubctl.sim.unplug import Unplug, UnplugError, parse_unplugs
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-c", "from hubctl.cli.main import main; main()", "demo", "--json")
 MUST_BE_0 = ("wrong_chute", "wrong_action", "unaccounted", "misreported", "invariants_broken", "records_lost")
-HUBS = ["shoes", "wheels", "lab"]
+HUBS = ["shoes", "wheels", "lab", "depot", "annex"]
 UNPLUGS = {
     "demo": [
         "io1@2:2",
@@ -28,8 +31,9 @@ UNPLUGS = {
     "shoes": ["w1@2:2", "head@5:1", "dws@3:2", "side@7:1"],
     "wheels": ["w1@2:2", "w2@3:1", "weigher@3:2", "top@6:1", "io@8:1"],
     "lab": ["board@4:1", "reader@7:1"],
+    "depot": ["io2@2:1", "count@4:1", "relays@6:1", "left@3:2", "right@5:1", "scale@7:1"],
+    "annex": ["io@2:1", "count@4:1", "front@6:1", "top@3:1", "below@5:2", "cube@7:1"],
 }
-ON_A_LINE = {"io4", "side", "weigher", "board"}  # a serial port is not connected anew
 
 
 def verdict(*arguments: str) -> dict[str, Any]:
@@ -47,6 +51,17 @@ def test_it_is_there_with_its_plan(hub: str) -> None:
     assert load_site(hub).plan is not None
 
 
+def test_every_make_and_every_kind_of_link_is_in_some_hub() -> None:
+    hubs = [resolve_hub(name) for name in packaged_names()]
+    nodes = [node for hub in hubs for node in hub.nodes]
+    natives = {"hubctl-node" for node in nodes if node.firmware == "hubctl"}
+    assert {scanner.preset for hub in hubs for scanner in hub.scanners} == set(presets())
+    assert {scale.preset for hub in hubs for scale in hub.scales if scale.link} == set(PRESETS)
+    assert {node.profile for node in nodes if node.profile} | natives == set(profile_names())
+    kinds = {member.model_fields["kind"].annotation for member in get_args(get_args(Link)[0])}
+    assert {link.kind for hub in hubs for link in hub.links} == {get_args(kind)[0] for kind in kinds}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("hub", HUBS)
 def test_it_sorts(hub: str) -> None:
@@ -60,8 +75,10 @@ def test_unplugged_and_plugged_in_again_it_goes_on(hub: str) -> None:
     options = [f"--unplug={text}" for text in UNPLUGS[hub]]
     told = verdict("--hub", hub, "--seconds", "15", "--rate", "8000", *options)
     assert told["by_disposition"]["SORTED"] > 0
+    # A serial port is not connected anew.
+    on_a_line = {link.name for link in resolve_hub(hub).links if hasattr(link, "device")}
     for name, n in told["connections"].items():
-        assert n >= (1 if name in ON_A_LINE else 2)
+        assert n >= (1 if name in on_a_line else 2)
 
 
 def test_what_is_to_be_unplugged_is_checked() -> None:
