@@ -39,6 +39,7 @@ AS_FAST_AS_CAN_BE_NS = 1000
 LATENESS_PERIOD_NS = 2_000_000
 NEIGHBOURS_PERIOD_NS = 5_000_000
 N_NEIGHBOURS, N_BAD = 12, 4
+N_ROUNDS_A_REPEAT = 5
 N_LATE = 64
 SETTLE_S = 0.5
 PARTS = ("rate", "lateness", "neighbours", "decoders")
@@ -197,21 +198,41 @@ def ordinary_neighbours(ports: Sequence[int], options: argparse.Namespace) -> di
     return {"longest gap us": round(longest), "answers": round(n)}
 
 
-def neighbours(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Twelve healthy devices beside four more, and beside four on a bad day."""
-    runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
+def neighbour_rounds(options: argparse.Namespace) -> Iterator[dict[str, dict[str, Any]]]:
+    """Short runs, in another order each round: beside four healthy ones, four bad ones, and healthy ones again."""
     with devices(options.pin) as port, bad_devices(options.pin) as bad:
         good = [port] * N_NEIGHBOURS
-        for _ in range(options.repeats):
-            for name, others in (("healthy", [port] * N_BAD), ("bad", list(bad))):
-                runs.setdefault(("hubctl", name), []).append(our_neighbours([*good, *others], options))
-        for name, others in (("healthy", [port] * N_BAD), ("bad", list(bad))):
-            runs["in turn", name] = [ordinary_neighbours([*good, *others], options)]
-    return [
-        {"program": program, "the other four": others}
-        | {key: round(statistics.median(run[key] for run in each)) for key in each[0]}
-        for (program, others), each in runs.items()
-    ]
+        others = {"healthy": [port] * N_BAD, "bad": list(bad), "healthy again": [port] * N_BAD}
+        for number in range(N_ROUNDS_A_REPEAT * options.repeats):
+            names = list(others)
+            turned = names[number % len(names) :] + names[: number % len(names)]
+            yield {name: our_neighbours([*good, *others[name]], options) for name in turned}
+
+
+def neighbours(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Twelve healthy devices beside four more, and beside four on a bad day."""
+    rounds = list(neighbour_rounds(options))
+    rows: list[dict[str, Any]] = []
+    for name in ("healthy", "bad", "healthy again"):
+        ratios = [each[name]["p99 us"] / each["healthy"]["p99 us"] for each in rounds]
+        row = {key: round(statistics.median(each[name][key] for each in rounds)) for key in rounds[0][name]}
+        rows.append({"program": "hubctl", "the other four": name, **row})
+        rows[-1]["p99/healthy"] = round(statistics.median(ratios), 2)
+    return rows + ordinary_rows(options)
+
+
+def ordinary_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The same for the program that asks in turn: once each, since it waits for seconds."""
+    with devices(options.pin) as port, bad_devices(options.pin) as bad:
+        good = [port] * N_NEIGHBOURS
+        return [
+            {
+                "program": "in turn",
+                "the other four": name,
+                **ordinary_neighbours([*good, *others], options),
+            }
+            for name, others in (("healthy", [port] * N_BAD), ("bad", list(bad)))
+        ]
 
 
 def decoders(_: argparse.Namespace) -> list[dict[str, Any]]:
