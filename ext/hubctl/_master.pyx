@@ -753,6 +753,11 @@ cdef class ModbusMaster:
         return self.wires.faults()
 
     @property
+    def node_words(self) -> list[int | None]:
+        """For each node: the word that its profile wants shown to people."""
+        return self.wires.told()
+
+    @property
     def node_states(self) -> list[int]:
         """State of each node of the hub."""
         return [self.wires.field.node_status[i].state for i in range(self.wires.field.n_nodes)]

@@ -204,6 +204,10 @@ cdef class Reactor:
         """For each node: the step of its profile that keeps it down, the exception it was answered by, or the word."""
         return self.wires.faults()
 
+    def node_words(self) -> list[int | None]:
+        """For each node: the word that its profile wants shown to people; None: it has none, or it is not up."""
+        return self.wires.told()
+
     def drain(self) -> np.ndarray:
         """Everything that was told since the last call, in order, shape (n,)."""
         cdef uint8_t[::1] memory

@@ -11,7 +11,7 @@ from libc.string cimport memcmp, memset
 from hubctl._ask cimport COIL_ON, FC_WRITE_COIL, FC_WRITE_REGISTER, send
 from hubctl._master cimport ACT_KEEP, ACT_STEP, Master
 from hubctl._tables cimport (
-    STEP_ANSWER, STEP_CONTAIN, STEP_EQUAL, STEP_ONE_OF, STEP_TURN, STEP_WRITE, DeviceStep, NodeWire,
+    STEP_ANSWER, STEP_CONTAIN, STEP_EQUAL, STEP_ONE_OF, STEP_TELL, STEP_TURN, STEP_WRITE, DeviceStep, NodeWire,
 )
 from hubctl._wire cimport ACCEPTED, EXCEPTION, Reply, Request
 from hubctl._wires cimport PREPARING, RESCUE_CLEARS, RESCUE_DONE, RESCUE_NONE, UP, Field, NodeStatus
@@ -33,6 +33,7 @@ cdef inline void begin_steps(Field* field, int node) noexcept nogil:
     status.last_step = wire.first_step + wire.n_identity + wire.n_clear + wire.n_stop + wire.n_arm
     status.rescue = RESCUE_NONE
     status.keep = 0
+    status.told = 0
 
 
 cdef inline void begin_stop_steps(Field* field, int node) noexcept nogil:
@@ -81,6 +82,8 @@ cdef inline bint is_as_it_should(const DeviceStep* step, const Reply* reply, Nod
         return is_one_of(step, reply.data, status)
     if step.rule == STEP_CONTAIN:
         return contains(step, reply.data, reply.n_data, status)
+    if step.rule == STEP_TELL:
+        status.told = 1 + word_at(reply.data + step.skip_bytes)
     return True
 
 

@@ -42,6 +42,7 @@ cdef enum StepRule:
     STEP_EQUAL = 3
     STEP_ONE_OF = 4
     STEP_CONTAIN = 5
+    STEP_TELL = 6
 
 cdef enum Protocol:
     PROTOCOL_PLAIN = 0

@@ -45,6 +45,7 @@ cdef struct NodeStatus:
     int fault              # 1 + the step whose answer keeps it down; 0: none does
     int fault_exception    # by which it was answered; 0: by `fault_word`
     int fault_word         # first word or byte that is another
+    int told               # 1 + the word that it told last, by a step that wants it; 0: none since it was begun with
 
 cdef struct PollStatus:
     bint waiting

@@ -62,6 +62,11 @@ cdef class Wires:
             for i in range(self.field.n_nodes)
         ]
 
+    def told(self) -> list[int | None]:
+        """For each node: the word that its profile wants shown, None while it is not known."""
+        cdef NodeStatus* s = self.field.node_status
+        return [s[i].told - 1 if s[i].state == UP and s[i].told else None for i in range(self.field.n_nodes)]
+
     cdef _join(self):
         """Gives each poll its rows of signals and counters, which are sorted by poll."""
         cdef Field* f = &self.field
@@ -161,6 +166,8 @@ def _check_step(step: np.void) -> None:
         raise ValueError(f"step that compares {n_bytes} bytes: must lie within {room}")
     if step["rule"] in _CHOOSES and (n_bytes < 2 or int(step["skip_bytes"]) + 2 > room):
         raise ValueError("step with several words: must have one, within what is read")
+    if step["rule"] == StepRule.TELL and (function not in (3, 4) or int(step["skip_bytes"]) + 2 > room):
+        raise ValueError("step that tells a word: must read registers, and that one among them")
 
 
 def _check_offset(name: str, poll: np.void, offset: int, n_bits: int) -> None:

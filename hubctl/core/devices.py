@@ -11,6 +11,7 @@ from hubctl.core.config import ConfigError, Source, nearest
 from hubctl.core.profile import (
     Profile,
     Step,
+    answered,
     profile_names,
     proved,
     resolve_profile,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 NS_PER_MS = 1_000_000
 STEP_SECTIONS = ("identity", "clear", "stop", "arm", "keep")
 WRITE_REGISTER = 6
+DRIVE_SPEED = "drive.actual"  # the step that asks a drive how fast it runs
+SIGN = 0x8000
 
 
 def profile_of(node: Node) -> Profile | None:
@@ -118,7 +121,7 @@ def node_row(node: Node, sections: Mapping[str, list[tuple[str, Step]]], first_s
         "shown_by": (profile.coils.shown_by if profile.coils else 0) % 0x10000,
         "safe_exception": profile.safe.exception,
         "first_step": first_step,
-        "keep_ns": profile.keep_ms(node.watchdog_ms) * NS_PER_MS,
+        "keep_ns": profile.keep_ms(node.watchdog_ms, len(sections["keep"])) * NS_PER_MS,
     } | {f"n_{section}": len(sections[section]) for section in STEP_SECTIONS}
 
 
@@ -142,6 +145,7 @@ def _add_drive(belt: Belt, profile: Profile, sections: dict[str, list[tuple[str,
     sections["stop"].append(("drive", written(drive.control, drive.stop, "the drive cannot be stopped")))
     sections["arm"].append(("drive", written(drive.setpoint, speed, "the drive takes no setpoint")))
     sections["arm"].append(("drive", proved(drive.setpoint, speed, "the drive has another setpoint")))
+    sections["keep"].append((DRIVE_SPEED, answered(drive.actual, "the drive does not tell its speed")))
 
 
 def setpoint_of(belt: Belt, profile: Profile) -> int:
@@ -149,6 +153,15 @@ def setpoint_of(belt: Belt, profile: Profile) -> int:
     assert belt.drive is not None
     assert profile.drive is not None
     return belt.speed_mm_s * profile.drive.full // belt.drive.full_mm_s
+
+
+def speed_told(belt: Belt, profile: Profile, word: int) -> int:
+    """Speed of a belt, mm/s, by the word in which its drive tells it; below zero: backward."""
+    assert belt.drive is not None
+    assert profile.drive is not None
+    is_signed = profile.drive.setpoint_max < SIGN
+    value = word - 2 * SIGN if is_signed and word >= SIGN else word
+    return value * belt.drive.full_mm_s // profile.drive.full
 
 
 def all_steps(hub: Hub) -> list[tuple[Node, str, Step]]:
@@ -161,13 +174,13 @@ def all_steps(hub: Hub) -> list[tuple[Node, str, Step]]:
     ]
 
 
-def step_row(node: Node, step: Step) -> dict[str, int | bytes]:
+def step_row(node: Node, place: str, step: Step) -> dict[str, int | bytes]:
     """One step as the reactor does it."""
     profile = profile_of(node)
     assert profile is not None
     data, mask = _bytes_of(step, profile, node.watchdog_ms)
     return {
-        "rule": _rule_of(step),
+        "rule": StepRule.TELL if place == DRIVE_SPEED else _rule_of(step),
         "function": step.function,
         "address": step.at,
         "count": step.n_things,

@@ -249,9 +249,8 @@ class Profile(Section):
         )
         return [(section, step) for section, steps in sections for step in steps]
 
-    def keep_ms(self, watchdog_ms: int) -> int:
-        """Between two steps of what keeps it up and watches it."""
-        n_steps = len(self.watch) + (len(self.watchdog.keep) if self.watchdog else 0)
+    def keep_ms(self, watchdog_ms: int, n_steps: int) -> int:
+        """Between two of so many steps that keep it up and watch it."""
         round_ms = watchdog_ms // KEEP_ALIVES if self.watchdog else WATCH_MS
         return max(round_ms // max(n_steps, 1), 1)
 
@@ -312,6 +311,11 @@ def written(at: int, word: int, why: str) -> Step:
 def proved(at: int, word: int, why: str) -> Step:
     """A step that reads one register, which must have that value."""
     return Step.model_validate({"table": "holding", "at": at, "equals": [word], "why": why})
+
+
+def answered(at: int, why: str) -> Step:
+    """A step that reads one register, whatever it holds."""
+    return Step.model_validate({"table": "holding", "at": at, "why": why})
 
 
 def step_words(step: Step) -> str:

@@ -334,6 +334,7 @@ class StepRule(IntEnum):
     EQUAL = 3  # the bytes, where the mask has bits
     ONE_OF = 4  # one register of several
     CONTAIN = 5  # the bytes, anywhere
+    TELL = 6  # it reads one register, which is shown to people
 
 
 DEVICE_STEP = np.dtype(

@@ -16,6 +16,7 @@ from hubctl.core.site import Site
 from hubctl.core.wiring import compile_wiring
 from hubctl.daemon.alarms import AlarmBoard
 from hubctl.daemon.desk import PlanDesk
+from hubctl.daemon.drives import DriveBoard
 from hubctl.daemon.status import Tally, status_of
 from hubctl.io.links import Connector
 
@@ -73,6 +74,7 @@ class Service:
         self.desk.hand_to(self._reactor.swap_plan)
         self._tally = Tally(self.names.chutes)
         self._board = AlarmBoard(self.names)
+        self._drives = DriveBoard(site.hub)
         self._messages = [] if plan else ["no sort plan: every parcel goes to the end of its belt"]
 
     def start(self, *, cpu: int | None = None, fifo_priority: int | None = None) -> None:
@@ -97,7 +99,7 @@ class Service:
     def messages(self) -> list[str]:
         """What there is to say to a person since the last call."""
         said, self._messages = self._messages, []
-        said += self._board.messages() + self._node_faults()
+        said += self._board.messages() + self._node_faults() + self._drives.messages()
         return said + [text for connector in self._connectors for text in connector.messages()]
 
     def _node_faults(self) -> list[str]:
@@ -111,7 +113,8 @@ class Service:
         standing = zip(self.names.nodes, self._reactor.node_faults(), strict=True)
         faults = {name: fault_sentence(self._hub, *fault) for name, fault in standing if fault}
         return status_of(self._tally, self._board, self._reactor.statistics(), self.names) | {
-            "node_faults": faults
+            "node_faults": faults,
+            "drives": self._drives.status,
         }
 
     def stop(self, now_ns: int) -> tuple[bool, Records]:
@@ -131,6 +134,12 @@ class Service:
         records = self._reactor.drain()
         self._tally.take(records, now_ns)
         self._board.take(records)
+        self._follow_drives(records, now_ns)
         for record in records[(records["kind"] == Kind.LINK) & (records["value"] == 0)]:
             self._connectors[record["device"]].lost(LinkFault(record["reason"]), now_ns)
         return records
+
+    def _follow_drives(self, records: Records, now_ns: int) -> None:
+        if not self._drives.is_empty:
+            self._drives.take(records)
+            self._drives.look(self._reactor.node_words(), now_ns)

@@ -84,7 +84,7 @@ def test_a_watchdogs_time_is_told_in_its_unit() -> None:
     wago = resolve_profile("wago-750")
     assert word_of("watchdog", wago, 1500) == 15
     assert word_of(7, wago, 1500) == 7
-    assert wago.keep_ms(1500) == 250  # two steps, three rounds
+    assert wago.keep_ms(1500, 2) == 250  # two steps, three rounds
 
 
 def test_words_are_shown_as_people_read_them() -> None:

@@ -371,6 +371,8 @@ def test_a_drive_is_stopped_and_told_its_speed_then_runs_when_told(
     talk.master.set_level(Kind.RUN_BELT, 0, True)
     talk.rounds(2000)
     assert talk.twin.actual == half  # type: ignore[attr-defined]
+    talk.rounds(600)
+    assert talk.master.node_words == [half]
     talk.master.make_safe(talk.now_ns)
     while not talk.master.settled:
         talk.round()
