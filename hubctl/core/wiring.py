@@ -125,7 +125,9 @@ def compile_wiring(hub: Hub) -> Wiring:
         framings=table_of(map(_framing, hub.scanners), tables.FRAMING),
         levels=table_of(_levels(hub), tables.LEVEL),
         gaugings=table_of(map(gauging_of, hub.scales), tables.GAUGING),
-        steps=table_of((step_row(node, place, step) for node, place, step in all_steps(hub)), tables.DEVICE_STEP),
+        steps=table_of(
+            (step_row(node, place, step) for node, place, step in all_steps(hub)), tables.DEVICE_STEP
+        ),
     )
 
 

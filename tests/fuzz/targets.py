@@ -103,8 +103,8 @@ def _saved(wiring: Any) -> bytes:
 
 def _wiring(hub: str, link: str) -> bytes:
     """The number of a link, and the wiring of its hub."""
-    from hubctl.core.layout import compile_wiring
     from hubctl.core.site import load_site
+    from hubctl.core.wiring import compile_wiring
 
     loaded = load_site(hub).hub
     return bytes([[each.name for each in loaded.links].index(link)]) + _saved(compile_wiring(loaded))
