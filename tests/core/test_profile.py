@@ -193,9 +193,12 @@ def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
 def test_whatever_is_wrong_in_a_profile_is_a_fault_and_no_accident(name: str) -> None:
     data = tomllib.loads(profile_path(name).read_text())
     for path in places_in(data):
+        faults = []
         for value in (None, -1, "x", [1], {}):
             source = Source.of_data(Path("box.toml"), changed(data, path, value))
             check_profile(read_shape(Profile, source), source)
+            faults += source.faults
+        assert len(faults) >= 3, path
 
 
 def test_our_nodes_profile_is_the_register_map() -> None:

@@ -165,16 +165,16 @@ def test_a_full_book_takes_no_more(desk: Desk) -> None:
 def test_plans_are_swapped_while_parcels_are_sorted_and_none_is_lost_or_mixed(
     station: Hub, tmp_path: Path
 ) -> None:
-    swapped(station, tmp_path, 20_000)
+    assert n_decided_as_told(station, tmp_path, 20_000) == 20_000
 
 
 @pytest.mark.slow
 def test_plans_are_swapped_while_a_million_parcels_are_sorted(station: Hub, tmp_path: Path) -> None:
-    swapped(station, tmp_path, 1_000_000)
+    assert n_decided_as_told(station, tmp_path, 1_000_000) == 1_000_000
 
 
-def swapped(hub: Hub, folder: Path, n_parcels: int) -> None:
-    """Every 1,000 parcels another plan; each is decided once, by the plan in force, as that one says."""
+def n_decided_as_told(hub: Hub, folder: Path, n_parcels: int) -> int:
+    """Every 1,000 parcels another plan: how many parcels were decided by the plan in force, as that one says."""
     desk = Desk(hub, folder)
     assert desk.desk.plan is not None
     kernel = Kernel(compile_layout(hub), desk.desk.plan)
@@ -184,6 +184,7 @@ def swapped(hub: Hub, folder: Path, n_parcels: int) -> None:
     kernel.step(0, up)
     first = {desk.desk.plan.version: 0}
     labels = np.array([compose("usps-impb", no, f"{no}0000").encode() for no in range(10)])
+    n_right = 0
     for turn in range(n_parcels // 1000):
         if turn % 2 == 1:
             desk.desk.do(["plan", "activate", str(desk.second)])
@@ -194,8 +195,8 @@ def swapped(hub: Hub, folder: Path, n_parcels: int) -> None:
         first.setdefault(plan.version, 2)
         decided = read(kernel, labels, turn)
         expected = first[plan.version] + (np.arange(1000) % 10 >= 5)
-        assert (decided["plan"] == plan.version).all()
-        assert decided["chute"].tolist() == expected.tolist()
+        n_right += int(((decided["plan"] == plan.version) & (decided["chute"] == expected)).sum())
+    return n_right
 
 
 def read(kernel: Kernel, labels: Any, turn: int) -> Any:

@@ -122,3 +122,4 @@ def test_a_watchdog_that_acted_is_armed_anew_and_the_node_is_up_again(tmp_path: 
         wago.twin.is_silent = False
         daemon.until(lambda: wago.status() == WagoTwin.RUNNING, "the watchdog armed anew")
         daemon.until(lambda: daemon.state == "up", "the node up again")
+        assert (wago.status(), daemon.state) == (WagoTwin.RUNNING, "up")

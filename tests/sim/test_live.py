@@ -198,6 +198,7 @@ def test_a_full_chute_is_told() -> None:
 
         rig.live.plant.begin()
         await until(is_full)
+        assert rig.live.plant.world.progress["landed"].tolist() == [0]
         io1.close()
 
     traffic = traffic_of(0)
