@@ -14,18 +14,18 @@ from libc.string cimport memcpy
 import numpy as np
 
 from hubctl._ask cimport COIL_ON, FC_READ_COILS, FC_WRITE_COIL, FC_WRITE_COILS, ask, write_one
-from hubctl._batch cimport Batch, batch_add
+from hubctl._batch cimport Batch, batch_add, tell_fire
 from hubctl._image cimport image_take
 from hubctl._levels cimport forget_levels, is_to_be_set, level_answered, set_level
 from hubctl._node cimport (
     session_ask, session_clear, session_connect, session_disconnect, session_free, session_make_safe, session_new, session_next_deadline,
     session_order, session_take,
 )
-from hubctl._outputs cimport activate, forget_idle, tell_fire
+from hubctl._outputs cimport activate, forget_idle
 from hubctl._polls cimport (
     earliest_poll, forget_images, has_all_images, is_in_the_way, later, most_overdue, note_reply_time, schedule_next,
 )
-from hubctl._records cimport FIRE_RESULT, MISSED_WINDOW, NODE, NODE_DOWN, OK, Record
+from hubctl._records cimport MISSED_WINDOW, NODE, NODE_DOWN, OK, Record
 from hubctl._steps cimport (
     begin_steps, begin_stop_steps, has_steps, is_of_step, is_still_right, send_any_keep, send_any_step, step_answered,
 )

@@ -11,10 +11,10 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from hubctl._batch cimport Batch, batch_add
+from hubctl._batch cimport Batch, batch_add, tell_fire
 from hubctl._clock cimport ahead, between, extend_ticks, sample_lead, spans, take_lead, told_at
 from hubctl._records cimport (
-    CANCEL_DIVERT, CHUTE_LEVEL, CONFIRM, ENCODER, EYE, FIRE_RESULT, HOME, LATCHED, MISSED_WINDOW, NODE, NODE_DOWN, NONE, OK, Record,
+    CANCEL_DIVERT, CHUTE_LEVEL, CONFIRM, ENCODER, EYE, HOME, LATCHED, MISSED_WINDOW, NODE, NODE_DOWN, NONE, OK, Record,
 )
 from hubctl._tables cimport NodeWire, Signal
 from hubctl._wire cimport ACCEPTED, Reply, Request, channel_send
@@ -253,15 +253,11 @@ cdef void note_state(Session* n, int state, int64_t now_ns, Batch* batch) noexce
         tell_node(n, is_there(n), now_ns, batch)
 
 
-cdef void tell_result(const Session* n, const Record* command, int reason, int64_t t_ns, Batch* batch) noexcept nogil:
-    cdef Record* row = batch_add(batch, FIRE_RESULT, t_ns)
-    row.parcel = command.parcel
-    row.seq = command.seq
-    row.plan = command.plan
-    row.device = command.device
-    row.chute = command.chute
+cdef Record* tell_result(const Record* command, int reason, int64_t t_ns, Batch* batch) noexcept nogil:
+    """A node fires by its own counter: a fire is due when it happens."""
+    cdef Record* row = tell_fire(command, reason, t_ns, batch)
     row.due_ns = t_ns
-    row.reason = <uint16_t>reason
+    return row
 
 
 cdef void begin_anew(Session* n, int state, int64_t from_ns) noexcept nogil:
@@ -281,7 +277,7 @@ cdef void refuse_orders(Session* n, int64_t now_ns, Batch* batch) noexcept nogil
         if n.is_told[k]:
             k += 1
         else:
-            tell_result(n, &n.armed[k], NODE_DOWN, now_ns, batch)
+            tell_result(&n.armed[k], NODE_DOWN, now_ns, batch)
             forget(n, k)
 
 
@@ -388,7 +384,7 @@ cdef void cancel(Session* n, const Record* command, int64_t now_ns, Batch* batch
     if at >= 0:
         drop_order(n, at)
     if not n.is_told[k]:
-        tell_result(n, &n.armed[k], NONE, now_ns, batch)
+        tell_result(&n.armed[k], NONE, now_ns, batch)
         forget(n, k)
         return
     n.armed[k].kind = CANCEL_DIVERT
@@ -411,9 +407,9 @@ cdef void arm_new(Session* n, const Record* command, int64_t now_ns, Batch* batc
         return
     n.last_seq = command.seq
     if n.field.node_status[n.node].state != UP or n.is_safe or n.n_armed == N_ARMED_MAX or n.n_orders == N_ORDERS_MAX:
-        tell_result(n, command, NODE_DOWN, now_ns, batch)
+        tell_result(command, NODE_DOWN, now_ns, batch)
     elif is_too_late(n, command):
-        tell_result(n, command, MISSED_WINDOW, now_ns, batch)
+        tell_result(command, MISSED_WINDOW, now_ns, batch)
     else:
         n.armed[n.n_armed] = command[0]
         n.is_told[n.n_armed] = False
@@ -444,14 +440,13 @@ cdef void take_outcome(Session* n, uint32_t seq, int kind, int why, uint32_t cou
     if k < 0 or not OUTCOME_FIRED <= kind <= OUTCOME_CANCELLED:
         return
     if kind == OUTCOME_FIRED:
-        tell_result(n, &n.armed[k], OK, t_ns, batch)
-        row = &batch.rows[batch.n - 1]
+        row = tell_result(&n.armed[k], OK, t_ns, batch)
         row.counts = <uint32_t>(counts + n.count.by)
         row.flags = LATCHED
     elif kind == OUTCOME_VOID or (kind == OUTCOME_REFUSED and why == RESULT_LATE):
-        tell_result(n, &n.armed[k], MISSED_WINDOW, n.told_ns, batch)
+        tell_result(&n.armed[k], MISSED_WINDOW, n.told_ns, batch)
     elif why != RESULT_OLD_SEQ:  # of which the outcome was lost
-        tell_result(n, &n.armed[k], NONE if n.armed[k].kind == CANCEL_DIVERT else NODE_DOWN, n.told_ns, batch)
+        tell_result(&n.armed[k], NONE if n.armed[k].kind == CANCEL_DIVERT else NODE_DOWN, n.told_ns, batch)
     forget(n, k)
 
 

@@ -1,10 +1,8 @@
-"""The outputs of a master that are not idle, and what the kernel is told of its fires."""
+"""The outputs of a master that are not idle."""
 
 from libc.stdint cimport int64_t, uint16_t
 
-from hubctl._batch cimport Batch, batch_add
 from hubctl._master cimport Master
-from hubctl._records cimport FIRE_RESULT, Record
 from hubctl._wires cimport IDLE, OutputStatus
 
 
@@ -29,14 +27,3 @@ cdef inline void forget_idle(Master* m) noexcept nogil:
             m.active[i] = m.active[m.n_active]
         else:
             i += 1
-
-
-cdef inline void tell_fire(const Record* command, int reason, int64_t t_ns, Batch* batch) noexcept nogil:
-    cdef Record* row = batch_add(batch, FIRE_RESULT, t_ns)
-    row.parcel = command.parcel
-    row.seq = command.seq
-    row.plan = command.plan
-    row.device = command.device
-    row.chute = command.chute
-    row.due_ns = command.due_ns
-    row.reason = reason

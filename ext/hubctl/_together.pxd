@@ -2,9 +2,9 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from hubctl._batch cimport Batch
+from hubctl._batch cimport Batch, tell_fire
 from hubctl._master cimport Group, Master
-from hubctl._outputs cimport activate, tell_fire
+from hubctl._outputs cimport activate
 from hubctl._records cimport OK
 from hubctl._tables cimport Output
 from hubctl._wires cimport HOLDING, OFF_DUE, OFF_SENT, OutputStatus

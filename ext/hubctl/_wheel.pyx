@@ -15,8 +15,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from hubctl._batch cimport Batch, batch_add
-from hubctl._records cimport FIRE_RESULT, MISSED_WINDOW, NODE, NODE_DOWN, OK, Record
+from hubctl._batch cimport Batch, batch_add, tell_fire
+from hubctl._records cimport MISSED_WINDOW, NODE, NODE_DOWN, OK, Record
 from hubctl._wires cimport ABSENT, BASELINE, CHECKING, CLEARING, SAFE, UNSAFE, UP, Field, NodeStatus, Wires
 
 cdef enum:
@@ -88,17 +88,6 @@ cdef void tell_node(Wheel* wheel, int value, int64_t now_ns, Batch* batch) noexc
     row = batch_add(batch, NODE, now_ns)
     row.device = <uint16_t>wheel.node
     row.value = value
-
-
-cdef void tell_fire(const Record* command, int reason, int64_t t_ns, Batch* batch) noexcept nogil:
-    cdef Record* row = batch_add(batch, FIRE_RESULT, t_ns)
-    row.parcel = command.parcel
-    row.seq = command.seq
-    row.plan = command.plan
-    row.device = command.device
-    row.chute = command.chute
-    row.due_ns = command.due_ns
-    row.reason = <uint16_t>reason
 
 
 cdef void drop_fire(Wheel* wheel, int reason, int64_t now_ns, Batch* batch) noexcept nogil:

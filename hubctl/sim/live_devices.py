@@ -10,11 +10,8 @@ import socket
 import time
 from typing import Protocol
 
-from hubctl.sim.line import Line
+from hubctl.sim.live_port import NEVER_NS, Listener, Port
 
-LOCALHOST = "127.0.0.1"
-NS_PER_S = 1_000_000_000
-NEVER_NS = 2**63 - 1
 CALLS_AGAIN_S = 0.1
 
 
@@ -31,26 +28,18 @@ class Twin(Protocol):
         """When it says something by itself next, ns; 2**63 - 1: never."""
 
 
-class _Listener(asyncio.Protocol):
-    """One who is connected to a device."""
+class _Listener(Listener):
+    """One who is told everything."""
 
     def __init__(self, device: TwinDevice) -> None:
+        super().__init__(device)
         self._device = device
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
-        self._device.listeners.add(transport)
-        self._device.look()
 
     def data_received(self, data: bytes) -> None:
         self._device.hear(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._device.listeners.discard(self._transport)
 
-
-class TwinDevice:
+class TwinDevice(Port):
     """A twin with a clock; `plug` gives it a line.
 
     Parameters
@@ -61,37 +50,12 @@ class TwinDevice:
     """
 
     def __init__(self, twin: Twin, *, is_serial: bool) -> None:
+        super().__init__(is_serial=is_serial)
         self._twin = twin
-        self._line = Line() if is_serial else None
-        self._address = (LOCALHOST, 0)
-        self._server: asyncio.Server | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-        self.listeners: set[asyncio.WriteTransport] = set()
 
-    async def plug(self) -> tuple[str, int] | str:
-        """Is there: on a port the system chose the first time, or on its line."""
-        if self._line is not None:
-            if self._line not in self.listeners:
-                self._line.serve(_Listener(self))
-            self._line.is_muted = False
-            return self._line.path
-        if self._server is None:
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(
-                lambda: _Listener(self), *self._address, reuse_address=True
-            )
-            self._address = self._server.sockets[0].getsockname()
-        return self._address
-
-    async def unplug(self) -> None:
-        """Is not there: every connection is cut and none taken, or its line is mute."""
-        if self._line is not None:
-            self._line.is_muted = True
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            for listener in list(self.listeners):
-                listener.abort()
+    def listener(self) -> Listener:
+        """For one who connects."""
+        return _Listener(self)
 
     def hear(self, data: bytes) -> None:
         """Somebody has told it something."""
@@ -103,16 +67,10 @@ class TwinDevice:
         for listener in list(self.listeners) if data else ():
             listener.write(data)
 
-    def look(self) -> None:
-        """Says what is due, and comes back when more is."""
-        now_ns = time.monotonic_ns()
+    def advance(self, now_ns: int) -> int:
+        """Says what is due; with nobody to hear it, nothing more is."""
         self.say(self._twin.advance(now_ns))
-        if self._alarm is not None:
-            self._alarm.cancel()
-        due_ns = self._twin.next_deadline()
-        if due_ns < NEVER_NS and self.listeners:
-            wait_s = max(due_ns - now_ns, 0) / NS_PER_S
-            self._alarm = asyncio.get_running_loop().call_later(wait_s, self.look)
+        return self._twin.next_deadline() if self.listeners else NEVER_NS
 
 
 class CallingDevice(TwinDevice):
@@ -136,8 +94,7 @@ class CallingDevice(TwinDevice):
         if self._calling is not None:
             self._calling.cancel()
             self._calling = None
-        for listener in list(self.listeners):
-            listener.abort()
+        self.hang_up()
 
     async def _call(self) -> None:
         loop = asyncio.get_running_loop()
@@ -149,7 +106,7 @@ class CallingDevice(TwinDevice):
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether somebody listened."""
         try:
-            await loop.create_connection(lambda: _Listener(self), *self._address)
+            await loop.create_connection(self.listener, *self._address)
         except OSError:
             return False
         return True

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 
 from hubctl.core.address import Space
-from hubctl.sim.line import Line
-from hubctl.sim.modbus_twin import NEVER_NS, Twin, TwinFrames
+from hubctl.sim.live_port import NEVER_NS, Listener, Port
+from hubctl.sim.modbus_twin import Twin, TwinFrames
 from hubctl.sim.node_image import NodeImage
-
-LOCALHOST = "127.0.0.1"
-NS_PER_S = 1_000_000_000
 
 
 class WiredBoard:
@@ -40,17 +36,12 @@ class WiredBoard:
         self._switched(coil, on)
 
 
-class _Connection(asyncio.Protocol):
-    """One master's."""
+class _Connection(Listener):
+    """One master's, who alone is answered."""
 
     def __init__(self, nodes: TwinNodes) -> None:
-        self._nodes = nodes
+        super().__init__(nodes)
         self._frames = nodes.frames()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
-        self._nodes.connections.add(transport)
 
     def data_received(self, data: bytes) -> None:
         answers = self._frames.receive(data, time.monotonic_ns())
@@ -58,13 +49,10 @@ class _Connection(asyncio.Protocol):
             self._transport.write(answers)
         if self._frames.is_broken:
             self._transport.abort()
-        self._nodes.look()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._nodes.connections.discard(self._transport)
+        self._port.look()
 
 
-class TwinNodes:
+class TwinNodes(Port):
     """The twins of a link.
 
     Parameters
@@ -80,54 +68,21 @@ class TwinNodes:
     def __init__(
         self, twins: Mapping[int, Twin], kind: str = "modbus-tcp", refresh: Callable[[], None] = lambda: None
     ) -> None:
+        super().__init__(is_serial=kind == "modbus-rtu")
         self._twins = twins
         self._rtu = kind in ("modbus-rtu", "modbus-rtu-tcp")
         self._refresh = refresh
-        self._line = Line() if kind == "modbus-rtu" else None
-        self._is_served = False
-        self._address = (LOCALHOST, 0)
-        self._server: asyncio.Server | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-        self.connections: set[asyncio.WriteTransport] = set()
+
+    def listener(self) -> Listener:
+        """For a master that connects."""
+        return _Connection(self)
 
     def frames(self) -> TwinFrames:
         """A new connection's."""
         return TwinFrames(self._twins, rtu=self._rtu, refresh=self._refresh)
 
-    async def plug(self) -> tuple[str, int] | str:
-        """Is there: on a port the system chose the first time, or on its line."""
-        if self._line is not None:
-            if not self._is_served:
-                self._line.serve(_Connection(self))
-                self._is_served = True
-            self._line.is_muted = False
-            return self._line.path
-        if self._server is None:
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(
-                lambda: _Connection(self), *self._address, reuse_address=True
-            )
-            self._address = self._server.sockets[0].getsockname()
-        return self._address
-
-    async def unplug(self) -> None:
-        """Is not there: every connection is cut and none taken, or its line is mute."""
-        if self._line is not None:
-            self._line.is_muted = True
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            for connection in list(self.connections):
-                connection.abort()
-
-    def look(self) -> None:
-        """Lets happen what is due in the twins, and comes back when more is."""
-        now_ns = time.monotonic_ns()
+    def advance(self, now_ns: int) -> int:
+        """Lets happen what is due in the twins, whether a master is there or not."""
         for twin in self._twins.values():
             twin.advance(now_ns)
-        if self._alarm is not None:
-            self._alarm.cancel()
-        due_ns = min((twin.next_deadline() for twin in self._twins.values()), default=NEVER_NS)
-        if due_ns < NEVER_NS:
-            wait_s = max(due_ns - now_ns, 0) / NS_PER_S
-            self._alarm = asyncio.get_running_loop().call_later(wait_s, self.look)
+        return min((twin.next_deadline() for twin in self._twins.values()), default=NEVER_NS)
