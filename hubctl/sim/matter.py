@@ -208,6 +208,7 @@ PROGRESS = np.dtype(
         ("moved", "<i4"),  # Moved: it slipped, stood or was run into
         ("as_one", "<i4"),  # the last parcel that an eye took for one with it; -1
         ("joint_um", "<i8"),  # what its last eye took for one with it began so far before it
+        ("as_one_um", "<i8"),  # the least that an eye has seen of it and `as_one`, with those ahead of them
         ("seen_ns", "<i8"),  # when its leading edge came to the last eye
         ("seen_eye", "<i8"),  # which that was
     ]

@@ -23,6 +23,7 @@ DELIVER, ARRIVE, CLEAR, EMPTY, HEAL, RELEASE, UNLEAD, UNTRAIL, JOGGED, FLAP, GO_
 PARCEL_SHIFT, EPOCH_SHIFT, DEVICE_SHIFT = 32, 24, 8
 EPOCH_MASK, DEVICE_MASK, KIND_MASK = 255, 0xFFFF, 255
 FREE_UM = 1 << 40  # as far as from a parcel that is not there
+SHORTER_UM = 5_000  # parcels that touch slip by less
 PRESS_UM = 2_000  # parcels that come up against each other leave no light between them
 
 
@@ -131,21 +132,25 @@ def _joins(w: World, p: int, ahead: int, eye: int, travel_um: int) -> bool:
     lead_um = place_of(w, ahead, travel_um) - w.core[0]["eyes_um"][eye]
     if lead_um - w.parcels[ahead]["length_um"] > w.core[0]["debounce_um"][eye]:
         return False
-    w.progress[p]["joint_um"] = lead_um + w.progress[ahead]["joint_um"]
-    if w.progress[p]["as_one"] != ahead:
-        _take_for_one(w, p, ahead, eye)
+    row = w.progress[p]
+    row["joint_um"] = lead_um + w.progress[ahead]["joint_um"]
+    whole_um = row["joint_um"] + w.parcels[p]["length_um"]
+    if row["as_one"] != ahead or whole_um < row["as_one_um"] - SHORTER_UM:
+        _take_for_one(w, p, ahead, eye, whole_um)
     return True
 
 
 @seldom
-def _take_for_one(w: World, p: int, ahead: int, eye: int) -> None:
+def _take_for_one(w: World, p: int, ahead: int, eye: int, whole_um: int) -> None:
+    """Written down once, and again when who was ahead of the two has gone."""
     k = w.core[0]["n_as_one"]
     w.core[0]["n_as_one"] += 1
     w.progress[p]["as_one"] = ahead
+    w.progress[p]["as_one_um"] = whole_um
     if k < len(w.as_one):
         w.as_one[k]["parcel"] = p
         w.as_one[k]["ahead"] = ahead
-        w.as_one[k]["whole_um"] = w.progress[p]["joint_um"] + w.parcels[p]["length_um"]
+        w.as_one[k]["whole_um"] = whole_um
         w.as_one[k]["eye"] = eye
 
 

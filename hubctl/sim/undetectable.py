@@ -63,10 +63,11 @@ def undetectable(
     put_on = parcels["put_um"][rows] >= 0
     taken_off = progress["landed"][meant] == TAKEN_OFF
     block = _roots(as_one, len(parcels))
-    one = _roots(as_one[_may_be_one(layout, parcels, as_one)], len(parcels))
+    one = _roots(as_one[_may_be_one(layout, as_one)], len(parcels))
     is_unseen = (taken["moved"] != Moved.NO) & (taken["seen_ns"] > diverted.fired_ns)
     in_its_place = put_on | (parcels["beside"][rows] == meant)
-    is_other = (in_its_place & taken_off) | (one[rows] == one[meant]) | is_unseen
+    no_eye_since = taken["seen_ns"] <= progress["landed_ns"][meant]
+    is_other = (in_its_place & taken_off & no_eye_since) | (one[rows] == one[meant]) | is_unseen
     is_other |= taken["moved"] == Moved.UNSEEN
     is_other |= _is_double(layout, parcels, as_one, diverted, seen)
     is_other |= in_anothers_place(layout, parcels, progress, taken, meant)
@@ -74,12 +75,11 @@ def undetectable(
     return Undetectable(known & is_other, known & (block[rows] == block[meant]), one)
 
 
-def _may_be_one(layout: Layout, parcels: npt.NDArray[Any], as_one: npt.NDArray[Any]) -> Bools:
+def _may_be_one(layout: Layout, as_one: npt.NDArray[Any]) -> Bools:
     """Whether what an eye took for one was no longer than a parcel may be, as an eye measures it."""
     belts = layout.belts[layout.eyes["belt"][as_one["eye"]]]
     most_um = belts["parcel_counts_max"] * UM_PER_M // belts["counts_per_m"] + MEASURED_UM
-    pair_um = parcels["length_um"][as_one["parcel"]] + parcels["length_um"][as_one["ahead"]]
-    return np.asarray((as_one["whole_um"] <= most_um) | (pair_um <= most_um))
+    return np.asarray(as_one["whole_um"] <= most_um)
 
 
 def _roots(as_one: npt.NDArray[Any], n: int) -> Ints:
@@ -99,7 +99,7 @@ def _is_double(
 ) -> Bools:
     """Whether the taken one, moved out of its place or put on, came to its last eye as and when the other should have.
 
-    With those that it touches it may look as long as that one, and then they came when the first of them did.
+    With those that it touches it may look as long as that one, and then it came behind the first of them.
     """
     taken = diverted.taken
     found = np.zeros(len(taken), np.bool_)
@@ -111,13 +111,12 @@ def _is_double(
         wanted_um = parcels["length_um"][diverted.meant[k]]
         looks_um = _looks(parcels, as_one, taken[k])
         sights = seen[(seen["parcel"] == diverted.tracks[k]) & (seen["device"] == taken["seen_eye"][k])]
-        early_ns = taken["seen_ns"][k] - sights["t_ns"]
-        long_ns = looks_um.max() * 1_000_000_000 // (belt["speed_counts_s_min"] * um_per_count)
-        is_when = (early_ns >= -JOIN_NS_MAX) & (
-            early_ns <= JOIN_NS_MAX + (long_ns if len(looks_um) > 1 else 0)
-        )
+        late_ns = taken["seen_ns"][k] - sights["t_ns"]
+        within_ns = looks_um * 1_000_000_000 // (belt["speed_counts_s_min"] * um_per_count)
+        within_ns[0] = 0  # alone it comes as it is seen
+        is_when = (late_ns >= -JOIN_NS_MAX) & (late_ns <= JOIN_NS_MAX + within_ns[:, np.newaxis])
         is_as_long = np.abs(looks_um - wanted_um) <= eye["length_window_counts"] * um_per_count
-        found[k] = is_when.any() and is_as_long.any()
+        found[k] = (is_when.any(axis=1) & is_as_long).any()
     return found
 
 

@@ -22,6 +22,10 @@ def opened(parcel: int, at_s: float, flags: int = 0) -> dict[str, Any]:
     return {"kind": Kind.OPENED, "parcel": parcel, "t_ns": int(at_s * S), "flags": flags, "counts": 300}
 
 
+def seen(parcel: int, eye: int, at_s: float) -> dict[str, Any]:
+    return {"kind": Kind.SEEN, "parcel": parcel, "device": eye, "t_ns": int(at_s * S)}
+
+
 def fire(parcel: int, chute: int, at_s: float) -> dict[str, Any]:
     return {"kind": Kind.FIRE_OUTPUT, "parcel": parcel, "chute": chute, "t_ns": int(at_s * S)}
 

@@ -8,25 +8,23 @@ import numpy as np
 import pytest
 from records_by_hand import S, closed, fire, opened, story
 from swarm import bad_of, run, site, traffic_of
+from truth_by_hand import C01, C02, C45, END, links, truth_of
 
 from hubctl.core.events import NO_INDEX, RECORD, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.faults import NONE
-from hubctl.sim.matter import AS_ONE, MISHAP, ON_BELT, PROGRESS, TAKEN, Cause, Mishap, blank_parcels
+from hubctl.sim.matter import MISHAP, Mishap
 from hubctl.sim.referee import (
     BAD,
     TAKEN_OFF,
-    Truth,
     Wrong,
     allowed_chutes,
     is_clean,
     judge,
 )
 from hubctl.sim.watch import new_watch
-
-C01, C02, C45, END = 0, 1, 44, 48
 
 
 @pytest.fixture(scope="module")
@@ -39,30 +37,6 @@ def plan() -> CompiledPlan:
     made = site()
     assert made.plan is not None
     return compile_plan(made.plan, made.hub)
-
-
-def truth_of(*lives: dict[str, Any]) -> Truth:
-    """A parcel a second; `lane`, `landed`, `put` and what else its row shall say."""
-    parcels, progress = blank_parcels(len(lives)), np.zeros(len(lives), PROGRESS)
-    for k, life in enumerate(lives):
-        parcels[k]["put_um"] = 1 if life.get("put") else -1
-        parcels[k]["lane"] = life["lane"]
-        parcels[k]["beside"] = -1
-        progress[k]["inducted_ns"] = 0 if life.get("put") else (k + 1) * S
-        progress[k]["landed"] = life["landed"]
-        progress[k]["landed_ns"] = 0 if life["landed"] == ON_BELT else (k + 4) * S
-    return Truth(parcels, progress, taken_of(progress), np.zeros(0, MISHAP))
-
-
-def taken_of(progress: Any) -> Any:
-    """A paddle took each who landed beside a diverter, far from all others."""
-    rows = np.flatnonzero((progress["landed"] >= 0) & (progress["landed"] < END))
-    taken = np.zeros(len(rows), TAKEN)
-    taken["t_ns"] = progress["landed_ns"][rows]
-    taken["parcel"], taken["chute"] = rows, progress["landed"][rows]
-    taken["cause"] = Cause.FIRED
-    taken["neighbour"] = -1
-    return taken
 
 
 def sorted_into(chute: int) -> list[dict[str, Any]]:
@@ -151,9 +125,7 @@ def test_which_of_two_that_pass_as_one_was_taken_cannot_be_told(layout: Layout, 
     truth = truth_of({"lane": 0, "landed": END}, {"lane": 0, "landed": C01})
     rows = [opened(1, 1), fire(1, C01, 4.9), closed(1, C01, Reason.OK, Disposition.SORTED, 5.3)]
     assert judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts["wrong_action"] == 1
-    links = np.zeros(1, AS_ONE)
-    links[0] = (1, 0, 500_000, 0)
-    truth = truth._replace(as_one=links)
+    truth = truth._replace(as_one=links((1, 0, 500_000, 0)))
     verdict = judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts
     assert (verdict["wrong_action"], verdict["undetectable"]) == (0, 1)
 
