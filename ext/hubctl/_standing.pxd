@@ -5,17 +5,18 @@ N_PROOFS of them in a row that come where the count says clear it. Those between
 had the belt run on by a pitch, the next would come in their place.
 """
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 
 from hubctl._motion cimport N_PROOFS
 from hubctl._state cimport NOBODY, State, Track
 
 
 cdef inline bint is_in_doubt(const State* s, const Track* track) noexcept nogil:
-    """Whether a track may be elsewhere than the count of its belt says."""
+    """Whether a track may be elsewhere than the count of its belt says, or two: one came while the next one did too."""
+    cdef int64_t came_counts = track.origin_counts + track.from_counts
     if s.belts[track.belt].n_unproved == 0:
         return False
-    return track.origin_counts + track.from_counts <= s.belts[track.belt].stood_counts
+    return came_counts <= s.belts[track.belt].stood_counts + s.belt_table[track.belt].parcel_counts_min
 
 
 cdef inline bint was_seen_before(const State* s, const Track* track) noexcept nogil:

@@ -218,7 +218,7 @@ class _Actions(NamedTuple):
     """What the paddles did to whom."""
 
     wrong: list[Wrong]
-    replaced: Ints  # parcels whose divert took one that nobody can tell from them
+    replaced: Ints  # parcels whose divert took one that nobody can tell from them, or one of their block by its label
 
 
 def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records, tracks: _Tracks) -> _Actions:
@@ -229,9 +229,10 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
     fits = _fits(layout, plan, truth, diverted.taken, excused.one)
     ends = layout.chutes["to_belt"][diverted.taken["chute"]] == NO_INDEX
     is_other = (diverted.meant >= 0) & (diverted.meant != diverted.taken["parcel"])
+    is_nobodys = excused.is_other | (excused.is_of_block & (fits | ~ends))
     kinds = (
         ("wrong_chute", ends & ~fits & ~excused.is_other),
-        ("wrong_action", is_other & ~excused.is_other & ~(excused.is_of_block & (fits | ~ends))),
+        ("wrong_action", is_other & ~is_nobodys),
         (
             "hit_neighbour",
             _hit(layout, truth, diverted, tracks.is_tracked) & ~_pass_for_one(diverted, excused),
@@ -242,7 +243,7 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
         for what, which in kinds
         for row in diverted.taken[which]
     ]
-    return _Actions(wrong, diverted.meant[is_other & excused.is_other])
+    return _Actions(wrong, diverted.meant[is_other & is_nobodys])
 
 
 def _fits(layout: Layout, plan: CompiledPlan, truth: Truth, taken: npt.NDArray[Any], one: Ints) -> Bools:
