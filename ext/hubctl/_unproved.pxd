@@ -203,7 +203,10 @@ cdef inline void set_jammed(State* s, int e, bint is_so) noexcept nogil:
 
 
 cdef inline void jam(State* s, int e) noexcept nogil:
-    """Eye `e` has been blocked for longer than any parcel takes: who blocked it goes nowhere until another eye sees it."""
+    """Eye `e` has been blocked for longer than any parcel takes: who blocked it goes nowhere until another eye sees it.
+
+    If none has yet, it stands there, and who comes to the next eye in its time may be one that stood further down.
+    """
     cdef int32_t t = s.eyes[e].under
     set_jammed(s, e, True)
     s.eyes[e].under = NOBODY
@@ -211,6 +214,8 @@ cdef inline void jam(State* s, int e) noexcept nogil:
         return
     recall(s, t)
     s.tracks[t].marks |= UNPROVED
+    if s.tracks[t].next_eye == eye_after(s, e):
+        s.tracks[t].marks |= MAY_BE_ANOTHER
     s.tracks[t].missed_eye = e
     arm_timer(s, t)
 
