@@ -320,7 +320,7 @@ def write_truth(file: Path, live: LiveHub, traffic: Traffic) -> None:
             taken=_taken(live),
             mishaps=traffic.mishaps,
             as_one=world.as_one[: world.core[0]["n_as_one"]],
-            labels=traffic.labels[:n],
+            labels=np.stack([traffic.labels[:n], traffic.others[:n]], axis=1),
         )
 
 

@@ -34,6 +34,9 @@ class Truth(NamedTuple):
     taken: npt.NDArray[Any]  # TAKEN, in order of time
     mishaps: npt.NDArray[Any]  # MISHAP
     as_one: npt.NDArray[Any] = np.zeros(0, AS_ONE)
+    labels: npt.NDArray[np.bytes_] = np.zeros(
+        (0, 2), "S56"
+    )  # shape (n, 2): its label, and the other it carries
 
 
 def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
@@ -218,7 +221,18 @@ class _Actions(NamedTuple):
     """What the paddles did to whom."""
 
     wrong: list[Wrong]
-    replaced: Ints  # parcels whose divert took one that nobody can tell from them, or one of their block by its label
+    n_undetectable: int
+    replaced: Ints  # parcels whose divert took one that nobody can tell from them, or whose label it was for
+
+
+def _has_its_label(truth: Truth, diverted: Diverted, records: Records) -> Bools:
+    """Whether each parcel taken carries the label that its track was closed with, whoever it was thought to be."""
+    closed = records[records["kind"] == Kind.CLOSED]
+    said = dict(zip(closed["parcel"].tolist(), closed["text"].tolist(), strict=True))
+    rows = diverted.taken["parcel"]
+    carried = truth.labels[rows].tolist() if len(truth.labels) else [()] * len(rows)
+    pairs = zip(diverted.tracks.tolist(), carried, strict=True)
+    return np.array([said.get(track, b"") in {*labels} - {b""} for track, labels in pairs], np.bool_)
 
 
 def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records, tracks: _Tracks) -> _Actions:
@@ -229,10 +243,11 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
     fits = _fits(layout, plan, truth, diverted.taken, excused.one)
     ends = layout.chutes["to_belt"][diverted.taken["chute"]] == NO_INDEX
     is_other = (diverted.meant >= 0) & (diverted.meant != diverted.taken["parcel"])
-    is_nobodys = excused.is_other | (excused.is_of_block & (fits | ~ends))
+    is_nobodys = is_other & (excused.is_other | (excused.is_of_block & (fits | ~ends)))
+    is_known = is_other & _has_its_label(truth, diverted, records)
     kinds = (
         ("wrong_chute", ends & ~fits & ~excused.is_other),
-        ("wrong_action", is_other & ~is_nobodys),
+        ("wrong_action", is_other & ~is_nobodys & ~is_known),
         (
             "hit_neighbour",
             _hit(layout, truth, diverted, tracks.is_tracked) & ~_pass_for_one(diverted, excused),
@@ -243,7 +258,7 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
         for what, which in kinds
         for row in diverted.taken[which]
     ]
-    return _Actions(wrong, diverted.meant[is_other & is_nobodys])
+    return _Actions(wrong, int(is_nobodys.sum()), diverted.meant[is_nobodys | is_known])
 
 
 def _fits(layout: Layout, plan: CompiledPlan, truth: Truth, taken: npt.NDArray[Any], one: Ints) -> Bools:
@@ -307,7 +322,7 @@ def judge(
         "hit_neighbour": n_wrong["hit_neighbour"],
         "misreported": n_wrong["misreported"],
         "doubled": n_wrong["doubled"],
-        "undetectable": len(actions.replaced),
+        "undetectable": actions.n_undetectable,
         "recirculated": len(np.unique(records["parcel"][records["kind"] == Kind.LAPPED])),
         "taken_off": int((truth.progress["landed"] == TAKEN_OFF).sum()),
         "put_on": int(((truth.parcels["put_um"] >= 0) & (truth.progress["landed_ns"] > 0)).sum()),

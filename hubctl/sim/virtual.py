@@ -384,7 +384,9 @@ class Virtual:
         n_taken = int(self._world.core[0]["n_taken"])
         world = self._world
         as_one = world.as_one[: int(world.core[0]["n_as_one"])]
-        truth = Truth(self._traffic.parcels, world.progress, world.taken[:n_taken], world.mishaps, as_one)
+        labels = np.stack([self._traffic.labels, self._traffic.others], axis=1)
+        taken = world.taken[:n_taken]
+        truth = Truth(self._traffic.parcels, world.progress, taken, world.mishaps, as_one, labels)
         judged = judge(self._layout, self._plan, truth, records, self._watch, n_open=self._kernel.n_open)
         came = injected(world)
         verdict = judged.counts | {

@@ -77,6 +77,21 @@ def test_a_fire_for_another_parcel_is_a_wrong_action(layout: Layout, plan: Compi
     assert (verdict["wrong_chute"], verdict["wrong_action"]) == (0, 1)
 
 
+@pytest.mark.parametrize(("label", "n_wrong"), [(b"ONE", 1), (b"TWO", 0), (b"OTHER", 0), (b"", 1)])
+def test_a_fire_for_the_label_of_the_one_taken_is_right(
+    layout: Layout, plan: CompiledPlan, label: bytes, n_wrong: int
+) -> None:
+    """The second lies where the first should, and its label was read there: who its track was is past."""
+    truth = truth_of({"lane": 0, "landed": END}, {"lane": 0, "landed": C01})
+    truth = truth._replace(labels=np.array([[b"ONE", b""], [b"TWO", b"OTHER"]], "S56"))
+    said = closed(1, C01, Reason.OK, Disposition.SORTED, 6) | {"text": label}
+    rows = [opened(1, 1), opened(2, 2), fire(1, C01, 4.9), said]
+    rows.append(closed(2, END, Reason.LOST, Disposition.LOST, 7))
+    verdict = judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts
+    assert (verdict["wrong_action"], verdict["misreported"]) == (n_wrong, n_wrong)
+    assert (verdict["wrong_chute"], verdict["undetectable"]) == (0, 0)
+
+
 @pytest.mark.parametrize(("beside_mm", "n_hit"), [(126, 0), (124, 1), (-50, 1)])
 def test_a_paddle_that_meets_a_neighbour_is_seen(
     layout: Layout, plan: CompiledPlan, beside_mm: int, n_hit: int
