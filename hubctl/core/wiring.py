@@ -43,6 +43,7 @@ WRITE_COIL = 5
 COIL_ON = 0xFF00
 ENCODER_MODES = ("quadrature", "pulse-direction", "pulse")  # as the register map numbers them
 REGISTERS_MAX = 125  # in one reply (6.3 and 6.4)
+ALIVE_MS = 500  # between two polls of a node that is polled for nothing else
 
 # Of a preset, what a scanner of the hub file may say instead.
 _SAID_INSTEAD = (
@@ -111,11 +112,13 @@ def compile_wiring(hub: Hub) -> Wiring:
     Wiring
         Row `i` of `links`, `nodes`, `outputs` (by chute) and `framings` (by scanner) is entry `i` there.
     """
+    nodes = list(_nodes(hub))
     blocks = _blocks(hub)
+    blocks += _alive_blocks(nodes, blocks)
     signals = [row for i, block in enumerate(blocks) for row in _signals(hub, i, block)]
     return Wiring(
         links=table_of((_link(hub, link) for link in hub.links), tables.LINK),
-        nodes=table_of(_nodes(hub), tables.NODE_WIRE),
+        nodes=table_of(nodes, tables.NODE_WIRE),
         polls=table_of((_poll(hub, block) for block in blocks), tables.POLL),
         signals=table_of(sorted(signals, key=lambda row: (row["poll"], row["offset"])), tables.SIGNAL),
         counters=table_of(
@@ -193,6 +196,16 @@ def _blocks(hub: Hub) -> list[_Block]:
         for i, node in enumerate(hub.nodes)
         for space in (Space.INPUT, Space.HOLDING, Space.DISCRETE, Space.COIL, Space.EYE)
         for block in _split(i, node, space, [w for w in wants if w.address[:2] == (node.name, space)])
+    ]
+
+
+def _alive_blocks(nodes: list[dict[str, int]], blocks: list[_Block]) -> list[_Block]:
+    """A poll of the first output of each node of which nothing else would tell that it is gone."""
+    polled = {block.node for block in blocks}
+    return [
+        _Block(i, Space.COIL, node.get("first_coil", 0), 1, ())
+        for i, node in enumerate(nodes)
+        if node["n_outputs"] and not node.get("is_native") and not node.get("n_keep") and i not in polled
     ]
 
 
@@ -275,12 +288,13 @@ def _block(node: int, space: Space, first: int, wants: Sequence[_Want]) -> _Bloc
 
 
 def _poll(hub: Hub, block: _Block) -> dict[str, int]:
+    period_ms = hub.nodes[block.node].period_ms if block.wants else ALIVE_MS
     return {
         "node": block.node,
         "function": FUNCTION_23 if block.space is Space.EYE else block.space,
         "address": shown_at(hub.nodes[block.node], block.space, block.first),
         "count": block.n_things,
-        "period_ns": hub.nodes[block.node].period_ms * NS_PER_MS,
+        "period_ns": period_ms * NS_PER_MS,
     }
 
 

@@ -219,6 +219,13 @@ def test_polls_are_one_a_node(demo: Hub) -> None:
     ]
 
 
+def test_a_node_that_nothing_is_read_of_is_asked_whether_it_is_there(station: Hub) -> None:
+    (poll,) = compile_wiring(station).polls
+    assert (poll["function"], poll["address"], poll["count"], poll["period_ns"]) == (1, 0, 1, 500 * MS)
+    (relays,) = (poll for poll in compile_wiring(resolve_hub("depot")).polls if poll["node"] == 3)
+    assert (relays["function"], relays["count"]) == (1, 1)
+
+
 def test_eyes_beside_the_counter_are_latched(demo: Hub) -> None:
     wiring, names = compile_wiring(demo), hub_names(demo)
     latched = [names.eyes[s["index"]] for s in wiring.signals if s["belt"] == 0 and s["kind"] == Kind.EYE]

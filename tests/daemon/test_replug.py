@@ -63,8 +63,8 @@ diverters = [
 ]
 chutes = [
   {{ name = "C1", no = 1, diverter = "D1", output = "io/coil/0" }},
-  {{ name = "C2", no = 2, diverter = "D2", output = "line/coil/0", confirm = "line/discrete/0" }},
-  {{ name = "C3", no = 3, diverter = "D3", output = "gate/coil/0", confirm = "gate/discrete/0" }},
+  {{ name = "C2", no = 2, diverter = "D2", output = "line/coil/0" }},
+  {{ name = "C3", no = 3, diverter = "D3", output = "gate/coil/0" }},
   {{ name = "C4", no = 4, diverter = "D4", output = "wheel/turn/left" }},
   {{ name = "END", no = 9 }},
 ]
