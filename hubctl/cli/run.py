@@ -27,6 +27,12 @@ def run(
         typer.Option(help="CSV or Parquet file of labels and keys that the host told beforehand."),
     ] = None,
     cpu: Annotated[int | None, typer.Option(min=0, help="Run the reactor on this CPU alone.")] = None,
+    fifo: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=99, help="Real-time priority of the reactor; this user needs the right to it."
+        ),
+    ] = None,
     records: Annotated[Path | None, typer.Option(help="Append every record to this file.")] = None,
     status_fd: Annotated[
         int | None, typer.Option(min=0, help="Write a JSON status line to this descriptor each 200 ms.")
@@ -44,7 +50,7 @@ def run(
     outlets = _outlets(line, records, status_fd)
     service = _built(file, plan, preadvice)
     operator = None if control is None else _opened("--control", lambda: _control(control, service))
-    _start(service, cpu)
+    _start(service, cpu, fifo)
     status = run_service(service, line, outlets, operator)
     if as_json:
         print_json(status)
@@ -83,8 +89,10 @@ def _opened(option: str, make: Callable[[], T]) -> T:
         raise typer.BadParameter(f"cannot be written: {failure.strerror}", param_hint=option) from None
 
 
-def _start(service: Service, cpu: int | None) -> None:
+def _start(service: Service, cpu: int | None, fifo: int | None) -> None:
     try:
-        service.start(cpu=cpu)
+        service.start(cpu=cpu, fifo_priority=fifo)
+    except PermissionError as failure:
+        raise typer.BadParameter(f"priority {fifo}: {failure.strerror}", param_hint="--fifo") from None
     except OSError as failure:
         raise typer.BadParameter(f"CPU {cpu}: {failure.strerror}", param_hint="--cpu") from None

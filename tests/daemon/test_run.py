@@ -202,7 +202,12 @@ def test_a_wrong_hub_file_ends_it_with_every_fault_and_exit_2(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--cpu", "4000"), ("--status-fd", "250"), ("--records", "/no/such/directory/records")],
+    [
+        ("--cpu", "4000"),
+        ("--fifo", "100"),
+        ("--status-fd", "250"),
+        ("--records", "/no/such/directory/records"),
+    ],
 )
 def test_an_option_that_cannot_be_had_ends_it_with_exit_2(tmp_path: Path, option: str, value: str) -> None:
     command = [*HUBCTL, "run", str(station_file(tmp_path)), option, value]
