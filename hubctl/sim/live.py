@@ -66,6 +66,7 @@ N_FIRST = 50
 FAR_MM = 10_000_000
 LOOK_NS = 2_000_000  # between two looks at the world
 LOOK_S = 0.1  # between two looks whether the belt is empty
+SAFE_AFTER_S = 0.2  # from a cut link to outputs that go off by themselves
 EXIT_REFUSED = 2
 WRAPS_AFTER_S = 10  # of running: the first node's count starts so far from its end
 APART_COUNTS = 1_000_003  # one node's from the next one's
@@ -239,8 +240,15 @@ class LiveHub:
         device = self._by_link[link]
         if self._n_drops[link] == 1 and not up:
             self._do(device.unplug())
+            asyncio.get_running_loop().call_later(SAFE_AFTER_S, self._make_safe, link)
         elif self._n_drops[link] == 0:
             self._do(device.plug())
+
+    def _make_safe(self, link: int) -> None:
+        """Modbus blocks are set up as a site should have them: silent hosts leave no output on."""
+        device = self._by_link[link]
+        if self._n_drops[link] and isinstance(device, TcpNodes | SerialNodes | TwinNodes):
+            device.switch_off()
 
     def unplug_at(self, unplugs: list[Unplug]) -> None:
         """From now on these links are unplugged, each when and for as long as it says."""

@@ -81,6 +81,11 @@ class TwinNodes(Port):
         """A new connection's."""
         return TwinFrames(self._twins, rtu=self._rtu, refresh=self._refresh)
 
+    def switch_off(self) -> None:
+        """Every output goes off."""
+        for twin in self._twins.values():
+            twin.switch_off()
+
     def advance(self, now_ns: int) -> int:
         """Lets happen what is due in the twins, whether a master is there or not."""
         for twin in self._twins.values():

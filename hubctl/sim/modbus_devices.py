@@ -79,6 +79,14 @@ class Units:
             self._set_coil(device_id, number, bool(value))
         return None
 
+    def switch_off(self) -> None:
+        """Every coil goes off."""
+        self._refresh()
+        for unit, node in self._nodes.items():
+            for coil, is_on in enumerate(node.coils()):
+                if is_on:
+                    self._set_coil(unit, coil, False)
+
     def _node(self, unit: int) -> NodeImage:
         if unit not in self._nodes:
             raise NoSuchIdException(f"no unit {unit} here")
@@ -135,6 +143,10 @@ class TcpNodes:
         self._address = (LOCALHOST, 0)
         self._server: ModbusTcpServer | None = None
 
+    def switch_off(self) -> None:
+        """Every output goes off."""
+        self._units.switch_off()
+
     async def plug(self) -> tuple[str, int]:
         """Listens: the first time on a port the system chooses, after that on the same one."""
         if self._server is None:
@@ -159,6 +171,10 @@ class SerialNodes:
         self._line = Line()
         self._units: Any = units
         self._server: ModbusSerialServer | None = None
+
+    def switch_off(self) -> None:
+        """Every output goes off."""
+        self._units.switch_off()
 
     async def plug(self) -> str:
         """Answers on the line; its path."""

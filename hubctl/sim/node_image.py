@@ -30,6 +30,10 @@ class NodeImage:
         table = self._tables[space]
         return table[first : first + n_things] if first + n_things <= len(table) else None
 
+    def coils(self) -> list[int]:
+        """Every coil."""
+        return list(self._tables[Space.COIL])
+
     def write(self, space: Space, first: int, values: Iterable[int]) -> None:
         """Sets what `read` would give."""
         for number, value in enumerate(values, first):

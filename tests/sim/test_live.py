@@ -257,6 +257,24 @@ def test_a_dropped_line_is_silent_until_it_is_back() -> None:
     with_rig(story)
 
 
+@pytest.mark.parametrize("link", ["io1", "io4"])
+def test_a_dropped_link_leaves_no_output_on(link: str) -> None:
+    async def story(rig: Rig) -> None:
+        node = await rig.client(link)
+        await node.write_coil(3, True, device_id=1)
+        image = rig.live._wires.images[link]
+        assert image.coils()[3] == 1
+        rig.live.set_link(LINKS[link], False)
+
+        async def are_off() -> bool:
+            return not any(image.coils())
+
+        await until(are_off)
+        node.close()
+
+    with_rig(story)
+
+
 def test_two_drops_at_once_end_with_the_later() -> None:
     async def story(rig: Rig) -> None:
         host, port = rig.addresses["io1"]
