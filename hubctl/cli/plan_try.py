@@ -98,6 +98,7 @@ def _told(found: WhatIf, names: Sequence[str]) -> dict[str, Any]:
         "due_for_wave": found.n_due,
         "made_wave": found.n_made,
         "missed_wave": found.n_due - found.n_made,
+        "in_time_per_million": found.n_made * 1_000_000 // found.n_due if found.n_due else None,
         "sorted_too_late": found.n_too_late,
         "exceptions": exceptions(found),
         "busiest_ten_minutes": int(found.loads.max()),
@@ -112,8 +113,8 @@ def _told(found: WhatIf, names: Sequence[str]) -> dict[str, Any]:
 def _lines(trial: Trial, found: Sequence[WhatIf], names: Sequence[str]) -> Iterator[str]:
     told = [_told(one, names) for one in found]
     yield (
-        f"{trial.volumes.site} on {trial.day} at hub {trial.hub.hub.name}: {found[0].n_day:,} parcels, "
-        f"scaled so that the busiest ten minutes are {trial.parcels_per_hour:,} parcels/h"
+        f"{trial.volumes.site} on {trial.day} at hub {trial.hub.hub.name}: {found[0].n_day:,} parcels, run as "
+        f"{told[0]['inducted']:,}, so that the busiest ten minutes are {trial.parcels_per_hour:,} parcels/h (--rate)"
     )
     yield _row("", [one["plan"] for one in told])
     for title, key in (
@@ -121,18 +122,18 @@ def _lines(trial: Trial, found: Sequence[WhatIf], names: Sequence[str]) -> Itera
         ("inducted", "inducted"),
         ("sorted", "sorted"),
         ("went round again", "recirculated"),
-        ("busiest ten minutes", "busiest_ten_minutes"),
+        ("for a departed truck", "sorted_too_late"),
         ("scanned in time", "due_for_wave"),
         ("  made their departure", "made_wave"),
         ("  missed it", "missed_wave"),
-        ("sorted after the last", "sorted_too_late"),
     ):
         yield _row(title, [f"{one[key]:,}" for one in told])
-    yield _row("in time", [_share(one["made_wave"], one["due_for_wave"]) for one in told])
+    yield _row("  made it, of those", [_share(one["made_wave"], one["due_for_wave"]) for one in told])
+    yield _row("not in a chute of theirs", [f"{sum(one['exceptions'].values()):,}" for one in told])
     reasons = list(dict.fromkeys(reason for one in told for reason in one["exceptions"]))
     for reason in reasons[:N_REASONS_SHOWN]:
         yield _row(f"  {reason}", [f"{one['exceptions'].get(reason, 0):,}" for one in told])
-    yield _row("busiest chutes", ["parcels, of ten minutes" for _ in told])
+    yield _row("busiest chutes", ["parcels, in ten minutes" for _ in told])
     for rank in range(N_CHUTES_SHOWN):
         yield from _chute_row([one["chutes"][rank] if rank < len(one["chutes"]) else None for one in told])
     for key in MUST_BE_0:

@@ -74,7 +74,8 @@ def read_day(file: Path) -> list[Volume]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError([Fault(str(file), 1, "", "", "", f"cannot be read: {error}")]) from None
     if rows[:1] != [HEADER]:
-        raise ConfigError([Fault(str(file), 1, "", "", "", "the first line must be key,parcels")])
+        hint = "volumes by lane and departure need --site and --date"
+        raise ConfigError([Fault(str(file), 1, "", "", "", "the first line must be key,parcels", hint)])
     bad = [(line, row) for line, row in enumerate(rows[1:], 2) if not _is_volume(row)]
     if bad:
         message = "must be a destination such as zip:10003, and a number"
