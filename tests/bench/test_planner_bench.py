@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
@@ -24,6 +26,7 @@ def test_a_generated_site_is_planned_better_than_by_volume() -> None:
     assert found["changes"] <= 40
 
 
+@pytest.mark.slow
 def test_plans_are_tried_on_their_days_too() -> None:
     (found,) = json.loads(run("--json", "--on-time", "--days", "1", "--rate", "600"))["sites"]
     assert found["due"] > 1000

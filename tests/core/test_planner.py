@@ -73,7 +73,7 @@ def test_the_proved_bound_is_what_the_best_of_all_plans_comes_to(seed: int) -> N
 
 
 def test_waves_apart_are_bounded_apart() -> None:
-    site = little_site()
+    site = little_site(n_lanes=8)
     day = site.parcels[0]
     least, is_reached = proved_bound(site.units, day, N_GROUPS, 60)
     group = make_groups(task_of(day[:, None], N_GROUPS, units=site.units), Effort())
@@ -82,7 +82,7 @@ def test_waves_apart_are_bounded_apart() -> None:
 
 
 def test_time_that_is_over_leaves_the_arithmetic() -> None:
-    site, left = little_site(), iter([60, 60, 0])
+    site, left = little_site(n_lanes=6), iter([60, 60, 0])
     least, n_reached = proved_bounds(site.units, days_of(site), N_GROUPS, lambda: next(left))
     assert n_reached == 2
     assert (least[2:] == bound(days_of(site), N_GROUPS)[2:]).all()
