@@ -63,7 +63,7 @@ def undetectable(
     put_on = parcels["put_um"][rows] >= 0
     taken_off = progress["landed"][meant] == TAKEN_OFF
     block = _roots(as_one, len(parcels))
-    one = _roots(as_one[_may_be_one(layout, as_one)], len(parcels))
+    one = _roots(as_one[_may_be_one(layout, parcels, as_one)], len(parcels))
     is_unseen = (taken["moved"] != Moved.NO) & (taken["seen_ns"] > diverted.fired_ns)
     in_its_place = put_on | (parcels["beside"][rows] == meant)
     no_eye_since = taken["seen_ns"] <= progress["landed_ns"][meant]
@@ -75,11 +75,18 @@ def undetectable(
     return Undetectable(known & is_other, known & (block[rows] == block[meant]), one)
 
 
-def _may_be_one(layout: Layout, as_one: npt.NDArray[Any]) -> Bools:
-    """Whether what an eye took for one was no longer than a parcel may be, as an eye measures it."""
+def _may_be_one(layout: Layout, parcels: npt.NDArray[Any], as_one: npt.NDArray[Any]) -> Bools:
+    """Whether what an eye took for one was no longer than a parcel may be, as an eye measures it.
+
+    What touches two that lie side by side may be seen apart from them another time; those two never are.
+    """
     belts = layout.belts[layout.eyes["belt"][as_one["eye"]]]
     most_um = belts["parcel_counts_max"] * UM_PER_M // belts["counts_per_m"] + MEASURED_UM
-    return np.asarray(as_one["whole_um"] <= most_um)
+    row, ahead = parcels[as_one["parcel"]], parcels[as_one["ahead"]]
+    behind_um = row["start_um"] - ahead["start_um"]
+    pair_um = np.maximum(behind_um + row["length_um"], ahead["length_um"])
+    is_beside = (row["beside"] == as_one["ahead"]) & (behind_um < ahead["length_um"])
+    return np.asarray((as_one["whole_um"] <= most_um) | (is_beside & (pair_um <= most_um)))
 
 
 def _roots(as_one: npt.NDArray[Any], n: int) -> Ints:

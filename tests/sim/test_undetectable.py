@@ -238,6 +238,18 @@ def test_of_three_in_a_row_that_are_longer_than_a_parcel_no_two_are_excused_for_
     assert court.verdict == RIGHT
 
 
+@pytest.mark.parametrize(("behind_mm", "verdict"), [(40, RIGHT), (300, WRONG)], ids=["abreast", "behind"])
+def test_two_that_lie_abreast_pass_for_one_whatever_else_touches_them(
+    court: Court, longest_um: int, behind_mm: int, verdict: tuple[int, int]
+) -> None:
+    """Their end may be seen apart from a third at another time; never the one from the other."""
+    court.truth.parcels["length_um"] = 200 * MM
+    court.truth.parcels["beside"][OTHER] = MEANT
+    court.truth.parcels["start_um"][OTHER] = behind_mm * MM
+    court.took_for_one((MEANT, THIRD, longest_um * 2), (OTHER, MEANT, longest_um * 2))
+    assert court.verdict == verdict
+
+
 def test_one_of_a_block_too_long_for_a_parcel_may_go_where_all_may(court: Court, longest_um: int) -> None:
     court.took_for_one((OTHER, MEANT, 2 * longest_um))
     court.truth.parcels["lane"][OTHER] = court.truth.parcels["lane"][MEANT]
