@@ -66,6 +66,8 @@ from hubctl._state cimport (
     CONFIRM_OVER,
     EYE_PASSED,
     FIRED_TRACK,
+    MAY_BE_ANOTHER,
+    N_STEPS,
     NOBODY,
     NOT_TOLD,
     ON_BELT,
@@ -510,6 +512,15 @@ cdef inline int32_t awaited_in_chute(const State* s, int c, int64_t t_ns) noexce
     return best
 
 
+cdef inline void step_over(State* s, int c, int32_t t) noexcept nogil:
+    """Track `t`, or somebody unexpected, is at the chute eye of an exit onto another belt: a paddle may be out for all."""
+    if t == NOBODY:
+        s.chutes[c].n_steps_owed = N_STEPS
+    elif s.chutes[c].n_steps_owed > 0:
+        s.chutes[c].n_steps_owed -= 1
+        s.tracks[t].marks |= MAY_BE_ANOTHER
+
+
 cdef inline void take_confirm(State* s, const Record* input) noexcept nogil:
     """A chute eye was blocked: the parcel due there about now has arrived, or somebody else has."""
     cdef int32_t t
@@ -521,6 +532,8 @@ cdef inline void take_confirm(State* s, const Record* input) noexcept nogil:
     record = say(s, CONFIRMED, 0 if t == NOBODY else s.tracks[t].parcel)
     record.chute = input.chute
     record.reason = UNEXPECTED if t == NOBODY else OK
+    if leads_on(s, input.chute):
+        step_over(s, input.chute, t)
     if t == NOBODY:
         return
     divert_worked(s, &s.tracks[t])

@@ -324,6 +324,7 @@ cdef struct ChuteStatus:
     int64_t jam_due_ns        # its chute eye is jammed if it is still blocked then
     int32_t state             # ChuteState set by a person
     int32_t is_blocked        # its chute eye
+    int32_t n_steps_owed      # so many who come there as expected after somebody else may be others yet
     int32_t is_jammed         # until a person opens it
     int32_t nearly_level      # of its nearly-full eye: as level, level_ns and was_full
     int32_t was_nearly_full
