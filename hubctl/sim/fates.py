@@ -118,6 +118,7 @@ def draw_fates(
     parcels["fills_chute"] = draw.happens(seed, "chute_full", n, faults.chute_full) & may
     mark(parcels, "taken_off", off)
     mark(parcels, "chute_full", parcels["fills_chute"] != 0)
+    parcels["falls_off"] = draw.happens(seed, "falls_off", n, faults.falls_off) & may
     slips = draw.happens(seed, "slips", n, faults.slip) & may
     mark(parcels, "slip", slips)
     parcels["slip_at_um"] = (

@@ -28,6 +28,7 @@ class Faults:
     touching: int = 0  # it comes pressed against the one before it
     side_by_side: int = 0  # it comes beside the one before it
     gap_small: int = 0  # it comes closer than its induct should let it
+    falls_off: int = 0  # it falls down where it should come onto another belt
     jam: int = 0  # it stands somewhere for seconds, and whoever comes behind it
     two_labels: int = 0  # it carries another valid label too
     same_label: int = 0  # it carries the label of one that came shortly before

@@ -155,7 +155,7 @@ PARCEL = np.dtype(
         ("weight_g", "<i4"),
         ("width_mm", "<i4"),
         ("height_mm", "<i4"),
-        ("reserved", "<i4"),
+        ("falls_off", "<i4"),  # it falls down where it should come onto another belt
         ("fates", "<i8"),  # bit n: fault n of `Faults` is its fate
     ]
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hubctl.sim.faults import bit_of
 from hubctl.sim.heap import pop
 from hubctl.sim.jitable import jitable, seldom
 from hubctl.sim.matter import (
@@ -107,6 +108,7 @@ from hubctl.sim.ring import (
 EMPTIED_NS = 20_000_000_000  # a full chute is emptied after so long
 HAND_ROOM_UM = 100_000  # nobody puts a parcel on with less room beside it
 PLAY_UM = 5_000  # gaps are kept but for so much: parcels slip on their first metres too
+FALLS_OFF = bit_of("falls_off")
 PASSED_ON_MAX = 200  # a parcel that goes round for ever is taken off by a person in the end
 TEXT_SHIFT = 5  # a telegram's device is scanner | text << TEXT_SHIFT
 
@@ -228,7 +230,9 @@ def _pass_on(w: World, p: int, chute: int, t_ns: int) -> None:
     row = w.progress[p]
     row["via"] = row["via"] << 4 | (b + 1)
     row["n_passed_on"] += 1
-    if row["n_passed_on"] > PASSED_ON_MAX:  # it is off its belt, and a person has it in his hands
+    if w.parcels[p]["falls_off"]:
+        row["fates"] |= FALLS_OFF
+    if w.parcels[p]["falls_off"] or row["n_passed_on"] > PASSED_ON_MAX:  # a person has it in his hands
         row["landed"], row["landed_ns"], row["cause"] = TAKEN_OFF, t_ns, Cause.HAND
         return
     _come_down(w, p, b, w.core[0]["chute_to_um"][chute], travel_at(w, b, t_ns))

@@ -10,6 +10,7 @@ from swarm import site
 from traffic_by_hand import traffic_of, with_mishap
 
 from hubctl.core.hubfile import Hub, load_hub
+from hubctl.sim.faults import bit_of
 from hubctl.sim.hub import make_world
 from hubctl.sim.matter import HAND, NOT_PUT, ON_BELT, TAKEN_OFF, Cause, Happens, Mishap, World
 from hubctl.sim.motion import NEVER_NS
@@ -206,6 +207,18 @@ def test_a_diverter_onto_another_belt_passes_parcels_on(two: Hub) -> None:
     assert world.progress["landed"].tolist() == [REST]
     assert world.progress["via"].tolist() == [SIDE + 1]
     assert world.taken["chute"][:1].tolist() == [OVER]
+
+
+def test_one_that_falls_off_was_seen_to_leave_and_does_not_arrive(two: Hub) -> None:
+    traffic = traffic_of(0)
+    traffic.parcels["falls_off"] = 1
+    world = world_of(traffic, two)
+    to_side(world)
+    noticed = run_until(world, 60_000)
+    assert ("CONFIRM", OVER, 1) in [row[:3] for row in noticed]
+    assert edges(noticed, 4) == []
+    assert world.progress["landed"].tolist() == [TAKEN_OFF]
+    assert world.progress["fates"].tolist() == [bit_of("falls_off")]
 
 
 def test_the_end_of_a_belt_leads_on_and_the_rear_still_blocks_its_last_eye(two: Hub) -> None:

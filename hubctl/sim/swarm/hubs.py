@@ -256,8 +256,9 @@ def _all_eyes(drawn: Drawn, stretches: list[_Stretch]) -> list[Entry]:
     window_mm = drawn.one("window", 50, stretches[0].belt["parcel_mm_min"] - 10)
     found: list[Entry] = []
     for k, stretch in enumerate(stretches):
-        for place in _places(drawn, k, stretch, 2 * window_mm + 20):
-            found.append(_eye(drawn, len(found), f"belt{k}", place, window_mm))
+        places = _places(drawn, k, stretch, 2 * window_mm + 20)
+        stretch.belt["transfer_window_mm"] = _transfer_window_mm(drawn, k, places[0])
+        found += [_eye(drawn, len(found) + i, f"belt{k}", place, window_mm) for i, place in enumerate(places)]
     return found
 
 
@@ -265,7 +266,8 @@ def _places(drawn: Drawn, k: int, stretch: _Stretch, apart_mm: int) -> list[_Pla
     """One at the induct, one behind the tunnel, one before some groups of diverters, one at the end."""
     group = drawn.one("diverters of a group", 2, 12)
     tunnel_mm = stretch.scanners[-1]["at_mm"] if stretch.scanners else LANDS_MM
-    places = [drawn.one("induct", 200, 500)] if k == 0 else [LANDS_MM + drawn.one(f"first eye {k}", 350, 600)]
+    first_mm = drawn.one("induct", 200, 500) if k == 0 else LANDS_MM + drawn.one(f"first eye {k}", 350, 1400)
+    places = [first_mm]
     places.append(tunnel_mm + drawn.one("tunnel eye", 300, 500))
     for before, after in pairwise(stretch.diverters[::group]):
         places.append(before["at_mm"] + (after["at_mm"] - before["at_mm"]) * (group - 1) // group + 60)
@@ -275,6 +277,11 @@ def _places(drawn: Drawn, k: int, stretch: _Stretch, apart_mm: int) -> list[_Pla
     if "to_belt" in stretch.end or drawn.happens(f"has end eye {k}", 80):
         found.append(_Place(max(stretch.belt["length_mm"] - 300, found[-1].at_mm + apart_mm), "end"))
     return found
+
+
+def _transfer_window_mm(drawn: Drawn, k: int, first: _Place) -> int:
+    """Its first eye does not see a parcel before it comes over; at some sites it would bear the one behind it too."""
+    return drawn.one(f"transfer window {k}", 80, max(first.at_mm - LANDS_MM - 10, 80))
 
 
 def _apart(places: list[int], least_mm: int) -> list[int]:
