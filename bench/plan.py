@@ -11,6 +11,7 @@ read. `bench/README.md` says what they mean.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import re
 import sys
@@ -20,8 +21,10 @@ from pathlib import Path
 from time import process_time_ns
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
+from numba.extending import get_cython_function_address
 
 # The parts are beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -39,6 +42,9 @@ from hubctl.core.plan import compile_plan, load_plan
 ACCEPTED = ["usps-impb", "ups-1z", "sf", "jt"]
 N_LANES = 300
 N_ENTRY_BYTES = 64  # two slots of 32 bytes for each label
+N_READING_BYTES = 64  # room for what one call finds
+MONOTONIC = 1
+NS_PER_S = 1_000_000_000
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 REPEATS = 3
 
@@ -126,6 +132,49 @@ def time_labels(n: int) -> dict[str, float]:
     ordinary_ns = best_ns(lambda: [ordinary_lane(code, zips) for code in few]) / len(few)
     own_ns = best_ns(lambda: table.resolve_many(labels)) / len(labels)
     return {"label_ns": own_ns, "ordinary_ns": ordinary_ns, "times": ordinary_ns / own_ns}
+
+
+@numba.njit
+def call_all(resolve: Any, table: Any, texts: Any, sizes: Any, found: Any) -> None:
+    """One call a label, from compiled code."""
+    for row in range(len(sizes)):
+        resolve(table, texts.ctypes.data + row * texts.shape[1], sizes[row], found.ctypes.data)
+
+
+@numba.njit
+def call_timed(
+    resolve: Any, clock: Any, table: Any, texts: Any, sizes: Any, found: Any, waits_ns: Any
+) -> None:
+    """The same between two looks at the clock; a row beyond the last call's has the looks alone."""
+    looks = np.zeros(4, np.int64)
+    for row in range(len(waits_ns)):
+        clock(MONOTONIC, looks.ctypes.data)
+        if row < len(sizes):
+            resolve(table, texts.ctypes.data + row * texts.shape[1], sizes[row], found.ctypes.data)
+        clock(MONOTONIC, looks.ctypes.data + 16)
+        waits_ns[row] = (looks[2] - looks[0]) * NS_PER_S + looks[3] - looks[1]
+
+
+def time_singles(n: int) -> dict[str, float]:
+    """ns a call of the kernel's own C function, label by label; the clock's own time is taken off the median."""
+    labels = mixed_labels(n)
+    table = LaneTable(compile_formats(ACCEPTED), rules())
+    address = get_cython_function_address("hubctl._lookup", "resolve")
+    pointer = ctypes.c_void_p
+    resolve = ctypes.CFUNCTYPE(None, pointer, pointer, ctypes.c_int, pointer)(address)
+    clock = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, pointer)(
+        ctypes.cast(ctypes.CDLL(None).clock_gettime, pointer).value or 0
+    )
+    texts = labels.view(np.uint8).reshape(len(labels), -1)
+    sizes = np.char.str_len(labels).astype(np.int32)
+    found, waits_ns = np.zeros(N_READING_BYTES, np.uint8), np.zeros(2 * len(sizes), np.int64)
+    given = (table.address, texts, sizes, found)
+    call_all(resolve, *given)
+    ns = best_ns(lambda: call_all(resolve, *given)) / len(sizes)
+    call_timed(resolve, clock, *given, waits_ns)
+    waits_ns, empty_ns = waits_ns[: len(sizes)], np.median(waits_ns[len(sizes) :])
+    p50, p999 = (np.percentile(waits_ns, (50, 99.9)) - empty_ns).tolist()
+    return {"single_ns": ns, "singles_per_s": 1e9 / ns, "single_p50_ns": p50, "single_p999_ns": p999}
 
 
 def time_advice(n: int) -> dict[str, float]:
@@ -221,6 +270,8 @@ def printed(found: dict[str, Any]) -> str:
     """The figures as a person reads them."""
     lines = [
         "a label: {label_ns:.0f} ns; ordinary Python {ordinary_ns:,.0f} ns, {times:.0f} times as long",
+        "a label by a call of its own: {single_ns:.0f} ns, {singles_per_s:,.0f} a second; "
+        "p50 {single_p50_ns:.0f} ns, p99.9 {single_p999_ns:,.0f} ns",
         "an advised label among {advised_labels:,}: {advised_ns:.0f} ns; a dictionary alone {dict_ns:,.0f} ns; "
         "loaded in {load_ns:.0f} ns, {bytes_a_label} bytes each",
         "{packs:,} packs: loaded in {packs_ms:,.0f} ms, {overlaps:,} overlaps in {overlaps_ms:.0f} ms; "
@@ -236,6 +287,7 @@ def main() -> None:
     share = 100 if options.small else 1
     found: dict[str, Any] = {
         **time_labels(1_000_000 // share),
+        **time_singles(1_000_000 // share),
         **time_advice(5_000_000 // share),
         **time_packs(3000 // share),
         **time_plan(100_000 // share),

@@ -13,6 +13,7 @@ cdef enum:
     FIRST_SYMBOL = 32       # ASCII code of symbol 0
     RAW_MAX = 255           # bytes of a read, before anything is left out
     TEXT_MARGIN = 8         # zeros behind a text, so that words may be read past its end
+    TEXT_ROOM = 64          # LENGTH_MAX symbols, and the margin
     NOWHERE = 0xFF
     N_KEY_PIECES_MAX = 2
 
@@ -59,7 +60,7 @@ cdef packed struct Form:
     uint64_t[64] issuers
 
 cdef struct Text:
-    char[RAW_MAX + TEXT_MARGIN + 1] chars
+    char[TEXT_ROOM] chars
     int n
 
 

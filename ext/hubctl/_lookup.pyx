@@ -25,6 +25,7 @@ from hubctl._forms cimport (
     CHECK_NONE,
     FIRST_SYMBOL,
     N_SYMBOLS,
+    RAW_MAX,
     STRUCTURE_ELEMENTS,
     STRUCTURE_MAXICODE,
     VERDICT_BAD,
@@ -37,13 +38,9 @@ from hubctl._forms cimport (
 from hubctl._advice cimport AdviceTable
 from hubctl._advised cimport CUSTOMS_AT, CUSTOMS_CLEARED, CUSTOMS_MASK, CUSTOMS_NONE, Advised, home_of, look_in
 from hubctl._slots cimport Digest, Entry, Slots, digest, enter, first_slot, found, free_slots, make_slots, prefetch
-from hubctl._text cimport n_identifier, normalise_into
-
-cdef extern from "string.h":
-    size_t strnlen(const char* text, size_t n_max) noexcept nogil
+from hubctl._text cimport copy_upper, is_plain, length_of, lowest_bit, n_identifier, normalise_into
 
 cdef extern from *:
-    int lowest_bit "__builtin_ctzll" (uint64_t bits) noexcept nogil
     int n_leading_zeros "__builtin_clzll" (uint64_t bits) noexcept nogil
 
 cdef enum:
@@ -108,19 +105,40 @@ cdef inline uint64_t fitting(const Sets* sets, const Text* text, int word) noexc
     return forms
 
 
+cdef inline uint64_t fitting_one_of_few(const Sets* sets, const Text* text) noexcept nogil:
+    """As `fitting` where there are 64 forms or fewer: to look at all characters costs less than to ask after each."""
+    cdef uint64_t forms = <uint64_t>0 - 1
+    cdef const uint64_t* at = sets.bits - FIRST_SYMBOL
+    cdef int i
+    for i in range(text.n):
+        forms &= at[<uint8_t>text.chars[i]]
+        at += N_SYMBOLS
+    return forms
+
+
+cdef inline int best_of(const Tables* tables, const Text* text, const uint16_t* rows, uint64_t forms) noexcept nogil:
+    """Of the forms that fit the best one whose check character holds; -1: none."""
+    cdef int row
+    while forms:
+        row = rows[lowest_bit(forms)]
+        if issuer_known(&tables.forms[row], text) and verdict(&tables.forms[row], text) != VERDICT_BAD:
+            return row
+        forms &= forms - 1
+    return -1
+
+
 cdef inline int best_form(const Tables* tables, const Text* text) noexcept nogil:
     """The best form that fits and whose check character holds; -1: none."""
     cdef const Sets* sets = &tables.sets[text.n]
-    cdef uint64_t forms
-    cdef int row, word
+    cdef int row = -1
+    cdef int word
+    if sets.n_words == 1:
+        return best_of(tables, text, sets.forms, fitting_one_of_few(sets, text))
     for word in range(sets.n_words):
-        forms = fitting(sets, text, word)
-        while forms:
-            row = sets.forms[WORD * word + lowest_bit(forms)]
-            if issuer_known(&tables.forms[row], text) and verdict(&tables.forms[row], text) != VERDICT_BAD:
-                return row
-            forms &= forms - 1
-    return -1
+        row = best_of(tables, text, sets.forms + WORD * word, fitting(sets, text, word))
+        if row >= 0:
+            break
+    return row
 
 
 # Destinations
@@ -280,25 +298,36 @@ cdef inline void take_digests(const Tables* tables, Asked* asked) noexcept nogil
         asked.label = digest(ADVICE, text.chars, text.n)
 
 
+cdef inline int form_of_any(const Tables* tables, const char* text, int n, Asked* asked) noexcept nogil:
+    """The form of a text that may be made of elements, or has to be looked at byte by byte; -1: none."""
+    cdef int row = structured_form(tables, text, n, &asked.told)
+    if n <= RAW_MAX and copy_upper(text, n, &asked.text):
+        row = better(row, best_form(tables, &asked.text))
+    return row
+
+
 cdef inline void ask(const Tables* tables, const char* text, int n, Asked* asked) noexcept nogil:
-    """Finds the form of a text, and what is looked for."""
-    cdef bint is_plain = normalise_into(text, n, &asked.text)
-    asked.row = structured_form(tables, text, n, &asked.told)
-    if is_plain:
-        asked.row = better(asked.row, best_form(tables, &asked.text))
+    """Finds the form of a text, and what is looked for. What is plain has no separators, and so no elements."""
+    if is_plain(text, n, &asked.text):
+        asked.row = best_form(tables, &asked.text)
+    else:
+        asked.row = form_of_any(tables, text, n, asked)
     if asked.row >= 0:
         take_digests(tables, asked)
 
 
 cdef inline void settle(const Tables* tables, const Asked* asked, Reading* out) noexcept nogil:
     """Finds the lane of what was asked."""
-    memset(out, 0, sizeof(Reading))
+    cdef const Form* form
     out.reason = _records.BAD_LABEL
     out.lane = -1
+    out.format = out.priority = out.flags = 0
+    out.identity = 0
     if asked.row < 0:
         return
-    out.format = tables.forms[asked.row].format
-    out.priority = tables.forms[asked.row].priority
+    form = &tables.forms[asked.row]
+    out.format = form.format
+    out.priority = form.priority
     out.identity = asked.number.key
     find_lane(tables, asked, out)
 
@@ -332,7 +361,7 @@ cdef void resolve_block(const void* of, const char* texts, int64_t size, int n, 
     cdef int i
     for i in range(n):
         text = texts + size * i
-        ask(tables, text, <int>strnlen(text, size), &asked[i])
+        ask(tables, text, length_of(text, size), &asked[i])
         hurry(tables, &asked[i])
     for i in range(n):
         settle(tables, &asked[i], &out[i])
@@ -567,6 +596,11 @@ cdef class LaneTable:
         free_slots(&tables.labels)
         free_slots(&tables.prefixes)
         free(tables)
+
+    @property
+    def address(self):
+        """Where the C tables lie, for compiled callers of `resolve`."""
+        return <uintptr_t>self._tables
 
     def resolve(self, bytes text not None):
         """What the kernel makes of one read.

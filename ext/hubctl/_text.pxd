@@ -3,7 +3,7 @@
 64 symbols remain, from space to underscore.
 """
 
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from hubctl._forms cimport FIRST_SYMBOL, N_SYMBOLS, RAW_MAX, TEXT_MARGIN, Text, is_digit
@@ -14,6 +14,7 @@ cdef extern from *:
     #define HUB_EACH_BYTE 0x0101010101010101ULL
     """
     uint64_t EACH "HUB_EACH_BYTE"   # one in each of eight bytes
+    int lowest_bit "__builtin_ctzll" (uint64_t bits) noexcept nogil
 
 cdef enum:
     STRANGE = 0x80          # no symbol of labels
@@ -65,22 +66,41 @@ cdef inline bint copy_plain(const char* raw, int n, Text* out) noexcept nogil:
     return (strange | strange_in(word)) == 0 and raw[0] != c']'
 
 
+cdef inline bint is_plain(const char* raw, int n_raw, Text* out) noexcept nogil:
+    """Copies a text that is a label as it stands; False: it has to be looked at byte by byte."""
+    return 8 <= n_raw <= LENGTH_MAX and copy_plain(raw, n_raw, out)
+
+
 cdef inline bint copy_upper(const char* raw, int n_raw, Text* out) noexcept nogil:
+    """Copies the symbols of a text; False: some byte is none, or there are too many."""
     cdef int i, n = 0
     cdef uint8_t c, strange = 0
-    if n_raw > RAW_MAX:
-        return False
     for i in range(n_identifier(raw, n_raw), n_raw):
         c = upper(<uint8_t>raw[i])
+        if c and n == LENGTH_MAX:
+            return False
         strange |= c
         out.chars[n] = <char>c
         n += c != 0
     end_text(out, n)
-    return strange < STRANGE and n <= LENGTH_MAX
+    return strange < STRANGE
 
 
 cdef inline bint normalise_into(const char* raw, int n_raw, Text* out) noexcept nogil:
     """False: some byte is no symbol, or there are too many."""
-    if 8 <= n_raw <= LENGTH_MAX and copy_plain(raw, n_raw, out):
-        return True
-    return copy_upper(raw, n_raw, out)
+    return is_plain(raw, n_raw, out) or (n_raw <= RAW_MAX and copy_upper(raw, n_raw, out))
+
+
+cdef inline int length_of(const char* text, int64_t size) noexcept nogil:
+    """Characters of a text of at most `size` bytes, zeros behind it: eight bytes at a time."""
+    cdef uint64_t word, zeros
+    cdef int64_t at = 0
+    while at + 8 <= size:
+        memcpy(&word, text + at, 8)
+        zeros = (word - EACH) & ~word & EACH * STRANGE
+        if zeros:
+            return <int>at + (lowest_bit(zeros) >> 3)
+        at += 8
+    while at < size and text[at]:
+        at += 1
+    return <int>at
