@@ -14,6 +14,7 @@ from hubctl._lookup cimport BLOCK, Reading, resolve_block
 from hubctl._order cimport take_track
 from hubctl._records cimport BAD_LABEL, LATE_READ, NO_INDEX, NO_LANE, NO_PLAN, NO_READ, OK, Record
 from hubctl._state cimport FREE, LABELLED, ON_BELT, State, Track
+from hubctl._waves cimport NO_WAVE
 
 cdef inline void give_back_untravelled(State* s, int32_t t) noexcept nogil:
     """Back into the pool: track `t` never was on a belt."""
@@ -23,12 +24,24 @@ cdef inline void give_back_untravelled(State* s, int32_t t) noexcept nogil:
     s.head.n_open -= 1
 
 
-cdef inline void hold_reading(State* s, Track* track, const Reading* reading) noexcept nogil:
-    """What the label says of the parcel that carries it."""
+cdef inline void forget_decision(Track* track) noexcept nogil:
+    """What a decision leaves in a track that no belt has moved: all of it, so that the next parcel may have the track."""
     track.state = ON_BELT
+    track.marks = 0
     track.chute = NO_INDEX
     track.exit = NO_INDEX
-    track.said_chute = NO_INDEX
+    track.wave = NO_WAVE
+    track.first_wave = NO_WAVE
+    track.first_skip = 0
+    track.tried = 0
+    track.chain = 0
+    track.candidate = 0
+    track.priority = 0
+    track.identity = 0
+
+
+cdef inline void hold_reading(State* s, Track* track, const Reading* reading) noexcept nogil:
+    """What the label says of the parcel that carries it."""
     track.lane = reading.lane
     track.reason = reading.reason
     track.plan = s.plan.version
@@ -39,11 +52,10 @@ cdef inline void hold_reading(State* s, Track* track, const Reading* reading) no
     track.priority = reading.priority
 
 
-cdef inline void assign_one(State* s, const Reading* reading, Assignment* out) noexcept nogil:
+cdef inline void assign_one(State* s, int32_t t, const Reading* reading, Assignment* out) noexcept nogil:
     """Decides for one parcel by what its label says, and puts it into its chute."""
-    cdef int32_t t = take_track(s)
     cdef Track* track = &s.tracks[t]
-    s.n_out = 0
+    forget_decision(track)
     hold_reading(s, track, reading)
     route(s, t, LATE_READ)
     out.lane = track.lane
@@ -51,7 +63,6 @@ cdef inline void assign_one(State* s, const Reading* reading, Assignment* out) n
     out.chute = track.chute
     out.reason = track.reason
     land(s, t, track.chute)
-    give_back_untravelled(s, t)
 
 
 cdef inline void read_lanes(const int32_t* lanes, int n, Reading* readings) noexcept nogil:
@@ -93,18 +104,24 @@ cdef inline void read_together(const State* s, const Batch* batch, int64_t first
 
 
 cdef inline void assign_all(State* s, const Batch* batch) noexcept nogil:
+    """Decides for all parcels in one track: none of them is followed."""
+    cdef int32_t t = take_track(s)
     cdef Reading[BLOCK] readings
     cdef Assignment* to = <Assignment*>batch.assignments
     cdef const int64_t* times_ns = <const int64_t*>batch.times_ns
     cdef int64_t first = 0
     cdef int n, i
     s.out = <Record*>batch.said
+    s.n_out = 0
     s.n_out_max = <int>batch.n_said_max
+    s.is_unheard = True
     while first < batch.n:
         n = <int>(batch.n - first if batch.n - first < BLOCK else BLOCK)
         read_together(s, batch, first, n, readings)
         for i in range(n):
             s.now_ns = times_ns[first + i]
-            assign_one(s, &readings[i], &to[first + i])
+            assign_one(s, t, &readings[i], &to[first + i])
         first += n
     s.head.now_ns = s.now_ns
+    s.is_unheard = False
+    give_back_untravelled(s, t)

@@ -236,7 +236,7 @@ cdef inline void say_decided(State* s, int32_t t) noexcept nogil:
     """Says where track `t` is sent, and by which plan, if that is new."""
     cdef Track* track = &s.tracks[t]
     cdef Record* record
-    if not is_decided_anew(track):
+    if s.is_unheard or not is_decided_anew(track):
         return
     track.said_chute = track.chute
     track.said_reason = track.reason
@@ -315,7 +315,10 @@ cdef inline uint16_t candidate_refusal(
 
 
 cdef inline void say_skipped(State* s, int32_t t, uint16_t chute, uint16_t reason) noexcept nogil:
-    cdef Record* record = say(s, SKIPPED, s.tracks[t].parcel)
+    cdef Record* record
+    if s.is_unheard:
+        return
+    record = say(s, SKIPPED, s.tracks[t].parcel)
     record.chute = chute
     record.reason = reason
     record.plan = s.tracks[t].plan

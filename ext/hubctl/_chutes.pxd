@@ -350,22 +350,23 @@ cdef inline void count_rate(State* s, int c, int64_t slot, int n, int mm) noexce
     chute.rate_mm[slot % (N_RATE_SLOTS + 1)] += mm
 
 
-cdef inline void free_place(State* s, int32_t t) noexcept nogil:
+cdef inline void leave_place(State* s, int32_t t) noexcept nogil:
+    """Track `t` keeps no place any more."""
     cdef Track* track = &s.tracks[t]
     cdef int c = track.booked
-    if c == NO_INDEX:
-        return
     track.booked = NO_INDEX
     add_load(&s.chutes[c].booked, &track.booked_load, -1)
-    note_crowd(s, c)
 
 
 cdef inline void unbook(State* s, int32_t t) noexcept nogil:
     """Track `t` does not come to the chute in which it kept a place: the chute's rate has not had it either."""
     cdef Track* track = &s.tracks[t]
-    if track.booked != NO_INDEX:
-        count_rate(s, track.booked, track.booked_slot, -1, -track.booked_mm)
-    free_place(s, t)
+    cdef int c = track.booked
+    if c == NO_INDEX:
+        return
+    count_rate(s, c, track.booked_slot, -1, -track.booked_mm)
+    leave_place(s, t)
+    note_crowd(s, c)
 
 
 cdef inline void book_rate(State* s, Track* track, int c) noexcept nogil:
@@ -401,15 +402,27 @@ cdef inline void book_anew(State* s, int32_t t) noexcept nogil:
     note_crowd(s, track.booked)
 
 
+cdef inline bint is_calm(const State* s, int c) noexcept nogil:
+    """Whether nothing of an open chute can be new: neither of its eyes has a word to say, and it is nowhere near full."""
+    cdef const ChuteStatus* chute = &s.chutes[c]
+    cdef const Chute* row = &s.chute_table[c]
+    if chute.state != OPEN or chute.said_state != OPEN or chute.due_at != NOBODY:
+        return False
+    if chute.level | chute.was_full | chute.nearly_level | chute.was_nearly_full:
+        return False
+    return row.count_max == 0 or chute.held.n_parcels < row.nearly_full_count
+
+
 cdef inline void land(State* s, int32_t t, int c) noexcept nogil:
-    """Track `t` is in a chute."""
+    """Track `t` is in a chute: where it kept a place, it takes that one."""
     if s.tracks[t].booked == c:
-        free_place(s, t)
+        leave_place(s, t)
     else:
         unbook(s, t)
     add_load(&s.chutes[c].held, &s.tracks[t].load, 1)
     note_crowd(s, c)
-    look_at_chute(s, c)
+    if not is_calm(s, c):
+        look_at_chute(s, c)
 
 
 cdef inline void set_out(State* s, int c) noexcept nogil:
