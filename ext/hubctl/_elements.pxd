@@ -26,7 +26,9 @@ cdef enum:
     N_SSCC = 18
     N_COUNTRY = 3
     N_POSTCODE_MAX = 20
-    N_FIELDS = 6            # of a MaxiCode, up to the shipper
+    N_RECORD_AT = 3         # of a MaxiCode its record separator
+    N_HEAD = 9              # bytes of a MaxiCode before its first field
+    N_FIELDS = 6            # and its fields up to the shipper
     COUNTRY_NONE = -1       # the sender's own
     COUNTRY_US = 840        # ISO 3166 numbers of countries whose postcodes have a namespace of their own
     COUNTRY_DE = 276
@@ -155,7 +157,7 @@ cdef inline bint says_elements(const char* raw) noexcept nogil:
 cdef inline bint says_maxicode(const char* text, int n) noexcept nogil:
     """`[)>`, RS, `01`, GS and two digits of a year."""
     return (
-        n > 9
+        n > N_HEAD
         and memcmp(text, b"[)>", 3) == 0
         and text[3] == RECORD
         and memcmp(text + 4, b"01", 2) == 0
@@ -175,6 +177,15 @@ cdef inline int cut_fields(const char* text, int n, Span* fields) noexcept nogil
             if n_fields == N_FIELDS or i == n or text[i] != GROUP:
                 break
     return n_fields
+
+
+cdef inline int head_of_maxicode(const char* text, int n) noexcept nogil:
+    """Bytes of a MaxiCode up to its shipper: all that it says of parcel and destination; 0: it is none."""
+    cdef Span[N_FIELDS] fields
+    cdef const Span* shipper = &fields[N_FIELDS - 1]
+    if not says_maxicode(text, n) or cut_fields(text + N_HEAD, n - N_HEAD, fields) < N_FIELDS:
+        return 0
+    return <int>(shipper.chars - text) + shipper.n
 
 
 cdef inline bint put_tracking(Told* told, const Span* fields) noexcept nogil:
@@ -202,7 +213,7 @@ cdef inline int trimmed(const Span* field) noexcept nogil:
 cdef inline bint read_maxicode(const char* text, int n, Told* told) noexcept nogil:
     """False: it is none of UPS, or says too little."""
     cdef Span[N_FIELDS] fields
-    if cut_fields(text + 9, n - 9, fields) < N_FIELDS or not put_tracking(told, fields):
+    if cut_fields(text + N_HEAD, n - N_HEAD, fields) < N_FIELDS or not put_tracking(told, fields):
         return False
     if fields[1].n != N_COUNTRY or not all_digits(fields[1].chars, N_COUNTRY):
         return False

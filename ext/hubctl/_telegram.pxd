@@ -4,12 +4,14 @@
     code     = field {field_separator field}
 
 Heartbeats and answers to commands are whole telegrams, without a stamp. Of several codes those that only say that
-nothing was read are passed over, unless all do.
+nothing was read are passed over, unless all do. Of a MaxiCode, which may be longer than any other label, the fields
+behind its shipper are left out.
 """
 
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcmp
 
+from hubctl._elements cimport N_RECORD_AT, head_of_maxicode
 from hubctl._records cimport TEXT_MAX
 from hubctl._tables cimport ANSWERS_KEYENCE, ANSWERS_NONE, ANSWERS_SOPAS, STAMP_NONE, Framing
 
@@ -33,7 +35,7 @@ cdef enum:
     NO_STAMP = -1
     NO_TIME = -1
     NOTHING = -1
-    GROUP_SEPARATOR = 0x1D     # GS1 field separator: the one control byte a label may hold
+    GROUP_SEPARATOR = 0x1D     # GS1 field separator: the one control byte a label may hold, but for a MaxiCode's head
     SPACE = 0x20
     DELETE = 0x7F
     N_SOPAS = 4                # `sAN `
@@ -179,6 +181,23 @@ cdef inline void restore_groups(const Framing* f, uint8_t* text, int n) noexcept
             text[i] = GROUP_SEPARATOR
 
 
+cdef inline int aim_of_maxicode(const uint8_t* text, int n) noexcept nogil:
+    """Length of the AIM identifier of a MaxiCode at the front: `]U1`."""
+    return 3 if n > 3 and text[0] == 0x5D and text[1] == 0x55 else 0
+
+
+cdef inline int kind_of_text(const uint8_t* text, int* n) noexcept nogil:
+    """Whether it may be a label; of a MaxiCode only so much is left as names parcel and destination."""
+    cdef int at = aim_of_maxicode(text, n[0])
+    cdef int n_head = head_of_maxicode(<const char*>text + at, n[0] - at)
+    if n_head:
+        n[0] = at + n_head
+        at += N_RECORD_AT + 1
+    if not is_printable(text + at, n[0] - at):
+        return UNPRINTABLE
+    return LABEL if n[0] <= TEXT_MAX else OVERLONG
+
+
 cdef inline int kind_of_code(const Framing* f, const uint8_t** text, int* n) noexcept nogil:
     if is_text(text[0], n[0], f.no_read):
         return NO_READ_TEXT
@@ -191,9 +210,7 @@ cdef inline int kind_of_code(const Framing* f, const uint8_t** text, int* n) noe
     if n[0] == 0:
         return EMPTY
     restore_groups(f, <uint8_t*>text[0], n[0])
-    if not is_printable(text[0], n[0]):
-        return UNPRINTABLE
-    return LABEL if n[0] <= TEXT_MAX else OVERLONG
+    return kind_of_text(text[0], n)
 
 
 cdef inline void next_code(Telegram* t, const Framing* f, const uint8_t** text, int* n) noexcept nogil:

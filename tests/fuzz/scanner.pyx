@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport abort, calloc, free, malloc
 from libc.string cimport memcpy
 
+from hubctl._elements cimport RECORD
 from hubctl._dialogue cimport (
     Dialogue, dialogue_connect, dialogue_expire, dialogue_init, dialogue_is_gone, dialogue_next, dialogue_next_deadline,
     dialogue_number, dialogue_received,
@@ -35,7 +36,7 @@ cdef void look_at(const Dialogue* d, const FrameEvent* event) noexcept nogil:
     if not 0 < event.n_text <= TEXT_MAX:
         abort()
     for i in range(event.n_text):
-        if event.text[i] != GROUP_SEPARATOR and not SPACE <= event.text[i] < DELETE:
+        if event.text[i] != GROUP_SEPARATOR and event.text[i] != RECORD and not SPACE <= event.text[i] < DELETE:
             abort()
 
 

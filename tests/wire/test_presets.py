@@ -13,9 +13,12 @@ from spoken import LABEL, MS, SPEAKERS, framing, listening, ssi
 from hubctl._dialogue import ScannerDialogue
 from hubctl._framer import FrameEventTold, FrameKind
 from hubctl.core.config import ConfigError
+from hubctl.core.labels import decode
 from hubctl.core.presets import load_presets, presets
 
 OTHER = b"SF1234567890123"
+MAXICODE_HEAD = b"[)>\x1e01\x1d96841706672\x1d840\x1d001\x1d1Z12345675\x1dUPSN\x1d12345E"
+MAXICODE = MAXICODE_HEAD + b"\x1d089\x1d\x1d1/1\x1d10\x1dY\x1d12 LONG STREET\x1dSALT LAKE CITY\x1dUT\x1e\x04"
 LATER = 5000 * MS
 
 
@@ -33,6 +36,23 @@ def rest(ours: ScannerDialogue, now_ns: int) -> None:
 
 def test_every_preset_has_a_speaker() -> None:
     assert set(SPEAKERS) == set(presets())
+
+
+@pytest.mark.parametrize("preset", SPEAKERS)
+@pytest.mark.parametrize("identifier", [b"", b"]U1"])
+def test_of_a_long_maxicode_is_kept_what_names_parcel_and_destination(preset: str, identifier: bytes) -> None:
+    heard = listening(preset).receive(SPEAKERS[preset](identifier + MAXICODE), 0)
+    assert reads(heard) == [identifier + MAXICODE_HEAD]
+    (reading,) = (one for one in decode(reads(heard)[0].decode()) if one.format == "ups-maxicode")
+    assert (reading.check, reading.destination) == ("ok", "zip:841706672")
+
+
+@pytest.mark.parametrize(
+    "spoilt", [MAXICODE_HEAD[:-8], MAXICODE.replace(b"12345E", b"1\x0034E"), b"x" + MAXICODE]
+)
+def test_what_is_no_whole_maxicode_is_no_label(spoilt: bytes) -> None:
+    (event,) = listening("stx-etx").receive(SPEAKERS["stx-etx"](spoilt), 0)
+    assert event.kind == FrameKind.UNPRINTABLE
 
 
 @pytest.mark.parametrize("preset", SPEAKERS)
