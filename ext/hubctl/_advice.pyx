@@ -23,10 +23,7 @@ from hubctl._advised cimport (
 from hubctl._forms cimport Text
 from hubctl._lookup cimport ADVICE, LENGTH_MAX
 from hubctl._slots cimport Digest, digest, hub_table
-from hubctl._text cimport normalise_into
-
-cdef extern from "string.h":
-    size_t strnlen(const char* text, size_t n_max) noexcept nogil
+from hubctl._text cimport length_of, normalise_into
 
 N_ADVISED_MAX = 1 << 30
 ENDS_MAX = (1 << 24) - 1    # hours since 1970, about 1,900 years
@@ -35,7 +32,7 @@ ENDS_MAX = (1 << 24) - 1    # hours since 1970, about 1,900 years
 cdef bint digest_of(const char* label, int64_t size, Digest* out) noexcept nogil:
     """False: it is no label."""
     cdef Text text
-    if not normalise_into(label, <int>strnlen(label, size), &text) or text.n == 0:
+    if not normalise_into(label, length_of(label, size), &text) or text.n == 0:
         return False
     out[0] = digest(ADVICE, text.chars, text.n)
     return True
@@ -92,6 +89,11 @@ cdef class AdviceTable:
     def n_labels_max(self):
         """How many there is room for."""
         return self.advised.n_max
+
+    @property
+    def n_lines(self):
+        """Its lines of 64 bytes."""
+        return self.advised.n_lines
 
     @property
     def n_bytes(self):
@@ -155,13 +157,30 @@ cdef class AdviceTable:
                 n += take_out(&self.advised, one)
         return n
 
-    def expire(self, now_h: int):
-        """How many labels ended before an hour since 1970; they are no longer advised."""
+    def expire(self, now_h: int, first: int = 0, n: int | None = None):
+        """How many labels ended before an hour since 1970; they are no longer advised.
+
+        Only those in `n` lines of the table from the first on are looked at, if that is given.
+        """
         cdef uint64_t before = self.advised.n
         cdef uint64_t hour = now_h
+        cdef uint64_t begin = min(first, self.advised.n_lines)
+        cdef uint64_t end = self.advised.n_lines if n is None else min(first + n, self.advised.n_lines)
         with nogil:
-            take_out_ended(&self.advised, hour)
+            take_out_ended(&self.advised, hour, begin, end)
         return before - self.advised.n
+
+    def n_known(self, labels not None):
+        """How many of some labels are advised now."""
+        cdef const uint64_t[:, ::1] found = digests_of(labels)
+        cdef Digest one
+        cdef uint64_t told
+        cdef Py_ssize_t i, n = 0
+        with nogil:
+            for i in range(found.shape[0]):
+                one.key, one.check = found[i, 0], found[i, 1]
+                n += look_in(&self.advised, one, &told)
+        return n
 
     def find(self, bytes label not None):
         """(number of its key, customs, ends_h) of a label; None: nobody told of it."""

@@ -52,13 +52,24 @@ cdef inline Line* line_after(const Advised* advised, Line* line) noexcept nogil:
 
 
 cdef inline bint is_at(const Line* line, int i, Digest digest) noexcept nogil:
-    return hub_acquire(&line.keys[i]) == digest.key and line.checks[i] == <uint32_t>digest.check
+    return (hub_acquire(&line.keys[i]) == digest.key) & (line.checks[i] == <uint32_t>digest.check)
 
 
-cdef inline bint told_at(const Line* line, int i, Digest digest, uint64_t* told) noexcept nogil:
-    """Whether a label stands in a place, and what was told of it; read again, lest the place be another's by now."""
-    if not is_at(line, i, digest):
+cdef inline int places_of(const Line* line, Digest digest) noexcept nogil:
+    """The places of a line in which a label stands, as bits: one, or none. Any may be it: to ask for all costs less
+    than to guess wrong."""
+    return (
+        is_at(line, 0, digest) | is_at(line, 1, digest) << 1 | is_at(line, 2, digest) << 2
+    )
+
+
+cdef inline bint told_in(const Line* line, Digest digest, uint64_t* told) noexcept nogil:
+    """Whether a label stands in a line, and what was told of it; read again, lest the place be another's by now."""
+    cdef int places = places_of(line, digest)
+    cdef int i
+    if places == 0:
         return False
+    i = places >> 1
     told[0] = hub_acquire(&line.told[i])
     return hub_acquire(&line.keys[i]) == digest.key
 
@@ -66,11 +77,9 @@ cdef inline bint told_at(const Line* line, int i, Digest digest, uint64_t* told)
 cdef inline bint look_in(const Advised* advised, Digest digest, uint64_t* told) noexcept nogil:
     """Whether a label was advised, and what was told of it."""
     cdef Line* line = home_of(advised, digest)
-    cdef int i
     while True:
-        for i in range(N_PLACES):
-            if told_at(line, i, digest, told):
-                return True
+        if told_in(line, digest, told):
+            return True
         if line.n_gone_by == 0:
             return False
         line = line_after(advised, line)
@@ -143,13 +152,13 @@ cdef inline bint take_out(Advised* advised, Digest digest) noexcept nogil:
     return True
 
 
-cdef inline void take_out_ended(Advised* advised, uint64_t now_h) noexcept nogil:
-    """What ended before an hour is no longer advised."""
+cdef inline void take_out_ended(Advised* advised, uint64_t now_h, uint64_t first, uint64_t last) noexcept nogil:
+    """What ended before an hour is no longer advised; of some lines."""
     cdef Digest digest
     cdef Line* line
     cdef uint64_t row, ends
     cdef int i
-    for row in range(advised.n_lines):
+    for row in range(first, last):
         line = advised.lines + row
         for i in range(N_PLACES):
             ends = line.told[i] >> ENDS_AT

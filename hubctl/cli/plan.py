@@ -285,7 +285,7 @@ def rollback(control: ControlSocket, as_json: JsonOption = False) -> None:
 
 
 def _put_into_force(control: Path, words: list[str], as_json: bool) -> None:
-    from hubctl.cli.tell import asked
+    from hubctl.cli.asking import asked
     from hubctl.core.config import ConfigError, Fault
 
     answer = asked(control, words, PATIENCE_S)

@@ -26,6 +26,14 @@ def run(
         Path | None,
         typer.Option(help="CSV or Parquet file of labels and keys that the host told beforehand."),
     ] = None,
+    labels_max: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1 << 30,
+            help="Room for so many advised labels, 32 bytes each; default 1,000,000 or more.",
+        ),
+    ] = None,
     cpu: Annotated[int | None, typer.Option(min=0, help="Run the reactor on this CPU alone.")] = None,
     fifo: Annotated[
         int | None,
@@ -48,7 +56,7 @@ def run(
 
     line = StatisticsLine(sys.stderr)
     outlets = _outlets(line, records, status_fd)
-    service = _built(file, plan, preadvice)
+    service = _built(file, plan, preadvice, labels_max)
     operator = None if control is None else _opened("--control", lambda: _control(control, service))
     _start(service, cpu, fifo)
     status = run_service(service, line, outlets, operator)
@@ -56,13 +64,13 @@ def run(
         print_json(status)
 
 
-def _built(file: str, plan: str | None, preadvice: Path | None) -> Service:
+def _built(file: str, plan: str | None, preadvice: Path | None, labels_max: int | None) -> Service:
     from hubctl.core.preadvice import load_preadvice
     from hubctl.core.site import load_site
     from hubctl.daemon.service import Service
 
     site = load_site(file, plan)
-    return Service(site, None if preadvice is None else load_preadvice(preadvice))
+    return Service(site, None if preadvice is None else load_preadvice(preadvice), labels_max)
 
 
 def _outlets(line: StatisticsLine, records: Path | None, status_fd: int | None) -> list[Outlet]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from hubctl.cli.asking import asked, told
 from hubctl.cli.output import JSON_OPTION, print_json
+from hubctl.cli.tell_labels import label_file, tell_labels
+from hubctl.core.config import ConfigError, Fault
 from hubctl.core.telling import DESK_USAGE, QUESTIONS, USAGE
 
 EXIT_REFUSED = 1
-PATIENCE_S = 5.0
-ANSWER_MAX = 262_144
 
 
 def tell(
@@ -31,7 +31,10 @@ def tell(
     if words == [QUESTIONS]:
         _print_questions(control, as_json)
         return
-    answer = asked(control, words)
+    labels = label_file(words)
+    answer = asked(control, words) if labels is None else tell_labels(control, labels)
+    if labels is not None and "faults" in answer:
+        raise ConfigError(Fault(**fault) for fault in answer["faults"])
     if as_json:
         print_json(answer)
     else:
@@ -42,7 +45,7 @@ def tell(
 
 def _print_questions(control: Path, as_json: bool) -> None:
     """What the host is asked, as it comes, until the hub stops."""
-    with _told(control, [QUESTIONS]) as peer:
+    with told(control, [QUESTIONS]) as peer:
         peer.settimeout(None)
         for line in peer.makefile("rb"):
             question = json.loads(line).get("question")
@@ -53,42 +56,16 @@ def _print_questions(control: Path, as_json: bool) -> None:
             sys.stdout.flush()
 
 
-def _told(control: Path, words: list[str], patience_s: float = PATIENCE_S) -> socket.socket:
-    """A connection to the hub, which has been told some words."""
-    peer = socket.socket(socket.AF_UNIX)
-    peer.settimeout(patience_s)
-    try:
-        peer.connect(str(control))
-        peer.sendall(json.dumps({"tell": words}).encode() + b"\n")
-    except OSError as failure:
-        peer.close()
-        raise typer.BadParameter(f"{control}: {failure.strerror or failure}; is the hub running?") from None
-    return peer
-
-
-def asked(control: Path, words: list[str], patience_s: float = PATIENCE_S) -> dict[str, Any]:
-    """What a running hub answers to some words."""
-    with _told(control, words, patience_s) as peer:
-        try:
-            line = peer.makefile("rb").readline(ANSWER_MAX)
-        except OSError as failure:
-            raise typer.BadParameter(
-                f"{control}: {failure.strerror or failure}; does the hub hang?"
-            ) from None
-    if not line:
-        raise typer.BadParameter(f"{control}: the hub hung up; has it just stopped?")
-    answer: dict[str, Any] = json.loads(line)
-    return answer
-
-
 def _is_taken(answer: dict[str, Any]) -> bool:
     return "told" in answer or answer.get("answer", {}).get("reason") == "OK"
 
 
 def _sentence(answer: dict[str, Any]) -> str:
     if "answer" in answer:
-        told = answer["answer"]
-        return f"parcel {told['parcel']}: {told['kind'].lower()}, {told['reason']}"
+        said = answer["answer"]
+        return f"parcel {said['parcel']}: {said['kind'].lower()}, {said['reason']}"
     if "faults" in answer:
         return f"refused: {answer['n_faults']} faults; `hubctl plan activate` tells them"
+    if "n_labels" in answer:
+        return "told of {n_labels:,} labels".format(**answer)
     return str(answer.get("error") or "told")

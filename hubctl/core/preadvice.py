@@ -27,6 +27,7 @@ MORE = ["customs", "expires"]  # columns that may follow
 KEY_MAX = 56
 N_KEYS_MAX = 1 << 18
 N_CHUNK = 1 << 22  # bytes of a file that are looked at together
+N_LINES_SWEPT = 1 << 15  # of the table, 2 MB: what has ended is looked for in so many at once
 S_PER_HOUR = 3600
 DATE_SIZE = 10  # characters of a date without a time
 PARQUET = ".parquet"
@@ -63,6 +64,25 @@ class Notice(NamedTuple):
     ends_h: npt.NDArray[np.uint32] | None = None  # last hour since 1970 in which it counts; 0: no end
 
 
+class Prepared(NamedTuple):
+    """A notice in a third of its room, which has no number for its keys yet."""
+
+    labels: Texts
+    keys: Texts  # each different one once
+    places: npt.NDArray[np.uint32]  # which of them each label has, shape (n,)
+    customs: npt.NDArray[np.uint8] | None
+    ends_h: npt.NDArray[np.uint32] | None
+
+
+def prepared(notice: PreAdvice | Notice) -> Prepared:
+    """A notice as a book keeps it."""
+    labels, keys, customs, ends_h = Notice(*notice)
+    unique, places = _unique(keys)
+    size = max(int(np.char.str_len(labels).max(initial=0)), 1)
+    own = np.ascontiguousarray(labels, f"S{size}")
+    return Prepared(own, _texts(unique), places.astype(np.uint32), customs, ends_h)
+
+
 def pre_advised(rows: list[list[str]]) -> PreAdvice:
     """Pre-advice of (label, key) rows in memory."""
     labels = np.array([row[0] for row in rows], f"S{TEXT_MAX}")
@@ -90,6 +110,8 @@ class AdviceBook:
         self.table = AdviceTable(max(n_labels_max, 1))
         self._numbers: dict[bytes, int] = {}
         self._plans: list[LaneTable] = []
+        self._swept_h = -1  # the hour whose sweep has begun
+        self._next_line = self.table.n_lines  # where it goes on; behind the last: it is over
 
     @classmethod
     def of(cls, preadvice: PreAdvice | Notice) -> AdviceBook:
@@ -115,8 +137,14 @@ class AdviceBook:
         ValueError
             An impossible label, or more different keys than N_KEYS_MAX; nothing is taken.
         """
-        labels, keys, customs, ends_h = Notice(*preadvice)
-        return self.table.put(np.ascontiguousarray(labels), self._numbered(keys), customs, ends_h)
+        return self.put(prepared(preadvice))
+
+    def put(self, notice: Prepared) -> int:
+        """As `tell` for what is prepared."""
+        numbers = self._numbered(notice.keys.tolist())[notice.places]
+        if notice.ends_h is not None and notice.ends_h.any():
+            self._swept_h = -1
+        return self.table.put(notice.labels, numbers, notice.customs, notice.ends_h)
 
     def remove(self, labels: Texts) -> int:
         """How many of some labels had been told of; they no longer are."""
@@ -125,6 +153,16 @@ class AdviceBook:
     def expire(self, now_s: int) -> int:
         """How many labels had ended before a time, in seconds since 1970; they are taken out."""
         return self.table.expire(now_s // S_PER_HOUR)
+
+    def expire_some(self, now_s: int) -> int:
+        """As `expire`, a part of the table a call: once for each hour, and again after labels with an end were told."""
+        if self._next_line >= self.table.n_lines:
+            if now_s // S_PER_HOUR <= self._swept_h:
+                return 0
+            self._swept_h, self._next_line = now_s // S_PER_HOUR, 0
+        first = self._next_line
+        self._next_line += N_LINES_SWEPT
+        return self.table.expire(now_s // S_PER_HOUR, first, N_LINES_SWEPT)
 
     def serve(self, plan: LaneTable) -> None:
         """Gives a plan's table a lane for each key, now and whenever a key comes; made with `table` and N_KEYS_MAX."""
@@ -135,18 +173,16 @@ class AdviceBook:
         """A plan's table is used no more."""
         self._plans = [one for one in self._plans if one is not plan]
 
-    def _numbered(self, keys: Texts) -> npt.NDArray[np.uint32]:
-        """The number of each key; plans know a new one's lane before any label has it."""
-        unique, places = _unique(keys)
-        new = [key for key in unique if key not in self._numbers]
+    def _numbered(self, keys: list[bytes]) -> npt.NDArray[np.uint32]:
+        """The number of each of different keys; plans know a new one's lane before any label has it."""
+        new = [key for key in keys if key not in self._numbers]
         first = len(self._numbers)
         if first + len(new) > N_KEYS_MAX:
             raise ValueError(f"{first + len(new)} different keys: must be {N_KEYS_MAX} or fewer")
         for plan in self._plans:
             plan.set_key_lanes(first, lanes_of(_texts(new), plan))
         self._numbers.update((key, first + at) for at, key in enumerate(new))
-        numbers = np.array([self._numbers[key] for key in unique], np.uint32)
-        return numbers[places]
+        return np.array([self._numbers[key] for key in keys], np.uint32)
 
 
 def _unique(keys: Texts) -> tuple[list[bytes], npt.NDArray[np.intp]]:
@@ -194,10 +230,21 @@ def load_preadvice(file: Path) -> Notice:
         With every line that is not a label and a key, or holds another word.
     """
     faults: list[Fault] = []
-    parts = [_notice(rows, faults) for rows in _rows_of(file)]
+    parts = list(notices(file, faults))
     if faults:
         raise ConfigError(sorted(faults, key=lambda fault: fault.line))
     return _joined(parts)
+
+
+def notices(file: Path, faults: list[Fault]) -> Iterator[Notice]:
+    """As `load_preadvice`, part by part; the faults of lines are noted.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or has not the columns.
+    """
+    return (_notice(rows, faults) for rows in _rows_of(file))
 
 
 def read_preadvice(stream: IO[bytes], name: str) -> Iterator[Notice]:
@@ -216,12 +263,13 @@ def read_preadvice(stream: IO[bytes], name: str) -> Iterator[Notice]:
         yield notice
 
 
-def _rows_of(file: Path) -> list[_Rows]:
+def _rows_of(file: Path) -> Iterator[_Rows]:
     try:
         if file.suffix == PARQUET:
-            return list(_parquet_rows(file))
+            yield from _parquet_rows(file)
+            return
         with file.open("rb") as stream:
-            return list(_csv_rows(stream, file))
+            yield from _csv_rows(stream, file)
     except (OSError, UnicodeDecodeError, csv.Error, ImportError) as error:
         raise ConfigError([_fault(file, 1, "", f"cannot be read: {error}")]) from None
 
@@ -304,7 +352,7 @@ def _customs(word: str) -> int | None:
     return CUSTOMS_WORDS.get(word)
 
 
-def _hour(word: str) -> int | None:
+def last_hour(word: str) -> int | None:
     """The hour since 1970 in which a local date (its last) or time lies; 0 for none."""
     try:
         at = datetime.fromisoformat(word) if word else datetime.fromtimestamp(0)
@@ -316,7 +364,7 @@ def _hour(word: str) -> int | None:
 
 _MEANINGS: dict[str, tuple[Callable[[str], int | None], str, Any]] = {
     "customs": (_customs, f"must be one of {', '.join(filter(None, CUSTOMS_WORDS))}, or empty", np.uint8),
-    "expires": (_hour, "must be a date or a date and time, like 2026-11-30, or empty", np.uint32),
+    "expires": (last_hour, "must be a date or a date and time, like 2026-11-30, or empty", np.uint32),
 }
 
 

@@ -43,9 +43,10 @@ USAGE = {
     QUESTIONS: QUESTIONS,
 }
 # Not told to the kernel either: what the daemon's plan desk does.
+EXPIRES = "expires="
 DESK_USAGE = {
     "plan": "plan activate FILE, plan rollback",
-    "advise": "advise LABEL KEY [advised|cleared|held|seized]",
+    "advise": f"advise LABEL KEY [advised|cleared|held|seized] [{EXPIRES}DATE], advise FILE [{EXPIRES}DATE]",
     "forget": "forget LABEL",
 }
 

@@ -2,7 +2,8 @@
 
 A Unix socket that only its owner may open. A line is `{"tell": ["chute", "C12", "closed"]}`; its answer is
 `{"told": "..."}`, `{"answer": {...}}` with the kernel's record, `{"faults": [...]}` of a plan, or `{"error": "..."}`.
-Nothing here waits, but reading and compiling a plan takes its time; meanwhile the reactor sorts on.
+Nothing here waits, but reading and compiling a plan takes its time, and a file of pre-advice is read part by part
+before its client's next line is heard; meanwhile the reactor sorts on.
 
 Who says `{"tell": ["questions"]}` is sent what the host is asked from then on, as `{"question": {...}}`.
 """
@@ -12,7 +13,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ class _Client:
         peer.setblocking(False)
         self.peer = peer
         self.rest = b""
+        self.lines: deque[bytes] = deque()  # that are still to be taken
+        self.work: Iterator[dict[str, Any] | None] | None = None  # of the desk, that is under way
         self.waiting: list[tuple[Wish, int]] = []  # with the time by which they are answered
         self.is_asked = False
 
@@ -131,8 +135,17 @@ class Control:
             self._clients.append(_Client(peer))
 
     def _serve(self, client: _Client, now_ns: int) -> bool:
+        """Does a step of what a client has begun, or hears what it says; whether it is still there."""
+        if client.work is not None:
+            return _worked(client, client.work)
         lines = client.received()
-        return lines is not None and all(self._take(client, line, now_ns) for line in lines)
+        if lines is None:
+            return False
+        client.lines.extend(lines)
+        while client.lines and client.work is None:
+            if not self._take(client, client.lines.popleft(), now_ns):
+                return False
+        return True
 
     def _take(self, client: _Client, line: bytes, now_ns: int) -> bool:
         self._seq = self._seq % SEQ_MAX + 1
@@ -142,7 +155,7 @@ class Control:
                 client.is_asked = True
                 return client.say({"told": QUESTIONS})
             if self._desk is not None and words[:1] and words[0] in DESK_USAGE:
-                return client.say(self._desk.do(words))
+                return _worked(client, self._desk.work(words))
             lanes = self._lanes if self._desk is None else self._desk.lanes
             wish = wish_of(words, self._names, self._seq, lanes)
             self._post(wish.inputs)
@@ -166,6 +179,19 @@ class Control:
                 return False
         client.waiting = still
         return True
+
+
+def _worked(client: _Client, work: Iterator[dict[str, Any] | None]) -> bool:
+    """Does a step of a desk's work for a client; whether the client took the answer, if there is one."""
+    client.work = None
+    try:
+        answer = next(work)
+    except TellError as failure:
+        answer = {"error": str(failure)}
+    if answer is None:
+        client.work = work
+        return True
+    return client.say(answer)
 
 
 def _listener(path: Path) -> socket.socket:

@@ -6,7 +6,7 @@ two steps. Parcels decided by then keep theirs. One that has a fault changes not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +19,9 @@ from hubctl.core.plan import SortPlan, compile_plan, load_plan
 from hubctl.core.preadvice import CUSTOMS_WORDS, AdviceBook, Notice, is_key
 from hubctl.core.tables import CompiledPlan
 from hubctl.core.telling import DESK_USAGE, NO_LANES, LaneNames, TellError
+from hubctl.daemon.advising import Answer, end_in, told_faults, told_file
 
-Answer = dict[str, Any]
-
-N_FAULTS_TOLD = 400  # what a socket takes at once
+NS_PER_S = 1_000_000_000
 
 
 class InForce(NamedTuple):
@@ -85,13 +84,24 @@ class PlanDesk:
         TellError
             The words say nothing that a desk does, or it cannot be done; nothing has changed.
         """
+        *_, answer = self.work(words)
+        assert answer is not None
+        return answer
+
+    def work(self, words: Sequence[str]) -> Iterator[Answer | None]:
+        """As `do` in steps, between which the daemon may turn to something else: None, and at last the answer."""
         if words[0] == "plan":
-            return self._do_plan(list(words[1:]))
-        if words[0] == "advise" and len(words) in (3, 4):
-            return self._advise(*words[1:])
-        if words[0] == "forget" and len(words) == 2:
-            return self._forget(words[1])
-        raise TellError(f"must be like: {DESK_USAGE[words[0]]}")
+            yield self._do_plan(list(words[1:]))
+        elif words[0] == "advise":
+            yield from self._advised(*end_in(words[1:]))
+        elif words[0] == "forget" and len(words) == 2:
+            yield self._forget(words[1])
+        else:
+            raise TellError(f"must be like: {DESK_USAGE[words[0]]}")
+
+    def advance(self, now_ns: int) -> int:
+        """Take out some of the labels that have ended by the clock on the wall; how many."""
+        return self._book.expire_some((now_ns + self._clock_offset_ns()) // NS_PER_S)
 
     def _do_plan(self, words: list[str]) -> Answer:
         if words[:1] == ["activate"] and len(words) == 2:
@@ -104,8 +114,7 @@ class PlanDesk:
         try:
             next_one = self._compiled(load_plan(file, self._hub))
         except ConfigError as error:
-            faults = [fault.as_dict() for fault in error.faults[:N_FAULTS_TOLD]]
-            return {"faults": faults, "n_faults": len(error.faults)}
+            return told_faults(error.faults)
         if self._before is not None:
             self._book.leave(self._before.plan.labels)
         self._before, self._now = self._now, next_one
@@ -131,16 +140,28 @@ class PlanDesk:
         lanes = LaneNames(tuple(lane.name for lane in plan.lanes), compiled.version)
         return InForce(plan.name, compiled, lanes)
 
-    def _advise(self, label: str, key: str, customs: str = "") -> Answer:
+    def _advised(self, words: list[str], ends_h: int) -> Iterator[Answer | None]:
+        if len(words) == 1:
+            return told_file(self._book, Path(words[0]), ends_h)
+        if len(words) in (2, 3):
+            return iter([self._advise(ends_h, *words)])
+        raise TellError(f"must be like: {DESK_USAGE['advise']}")
+
+    def _advise(self, ends_h: int, label: str, key: str, customs: str = "") -> Answer:
         if not is_key(key.encode()):
             raise TellError(f'"{key}" is no key: must be like zip:10003')
         if customs not in CUSTOMS_WORDS:
             raise TellError(
                 f'"{customs}" is no word of customs: must be one of {", ".join(filter(None, CUSTOMS_WORDS))}'
             )
-        word = np.array([CUSTOMS_WORDS[customs]], np.uint8)
+        told = Notice(
+            _labels(label),
+            np.array([key.encode()]),
+            np.array([CUSTOMS_WORDS[customs]], np.uint8),
+            np.array([ends_h], np.uint32),
+        )
         try:
-            n_taken = self._book.tell(Notice(_labels(label), np.array([key.encode()]), word))
+            n_taken = self._book.tell(told)
         except ValueError as error:
             raise TellError(str(error)) from None
         if n_taken == 0:

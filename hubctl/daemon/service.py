@@ -29,10 +29,10 @@ def _clock_offset_ns() -> int:
     return time.time_ns() - time.monotonic_ns()
 
 
-def _book(preadvice: PreAdvice | Notice | None) -> AdviceBook:
-    """Room for as many labels again as are told at the start."""
+def _book(preadvice: PreAdvice | Notice | None, n_labels_max: int | None) -> AdviceBook:
+    """Room for so many labels, or for as many again as are told at the start."""
     n_labels = 0 if preadvice is None else len(preadvice.labels)
-    book = AdviceBook(max(N_LABELS_MAX, 2 * n_labels))
+    book = AdviceBook(max(n_labels_max or N_LABELS_MAX, n_labels if n_labels_max else 2 * n_labels))
     if preadvice is not None:
         book.tell(preadvice)
     return book
@@ -47,6 +47,8 @@ class Service:
         The checked hub file and its plan; without one every parcel goes to the belt's end.
     preadvice : PreAdvice or Notice, optional
         What was told of labels beforehand.
+    n_labels_max : int, optional
+        Labels advised at once; by default N_LABELS_MAX, or twice as many as are told beforehand.
 
     Raises
     ------
@@ -63,8 +65,11 @@ class Service:
         service.stop()
     """
 
-    def __init__(self, site: Site, preadvice: PreAdvice | Notice | None = None) -> None:
-        self.desk = PlanDesk(site.hub, site.plan, _book(preadvice), _clock_offset_ns)
+    def __init__(
+        self, site: Site, preadvice: PreAdvice | Notice | None = None, n_labels_max: int | None = None
+    ) -> None:
+        book = _book(preadvice, n_labels_max)
+        self.desk = PlanDesk(site.hub, site.plan, book, _clock_offset_ns)
         plan = self.desk.plan
         self.names = hub_names(site.hub)
         self._connectors = [Connector(link, seed) for seed, link in enumerate(site.hub.links)]
@@ -85,11 +90,12 @@ class Service:
         gc.freeze()
 
     def advance(self, now_ns: int) -> Records:
-        """Connect what is not connected, and return what was told since the last call."""
+        """Connect what is not connected, forget what has ended, and return what was told since the last call."""
         for link, connector in enumerate(self._connectors):
             fd = connector.advance(now_ns)
             if fd is not None:
                 self._reactor.attach(link, fd)
+        self.desk.advance(now_ns)
         return self._drain(now_ns)
 
     def post(self, inputs: Records) -> None:

@@ -143,7 +143,7 @@ def test_what_customs_hold_is_held_in_any_format_and_by_any_rule(
     [
         (["plan"], "plan activate FILE"),
         (["plan", "burn"], "plan activate FILE"),
-        (["advise", SF], "advise LABEL KEY"),
+        (["advise"], "advise LABEL KEY"),
         (["advise", SF, "north"], "is no key"),
         (["advise", SF, "zip:1", "lost"], "no word of customs"),
         (["advise", " ", "zip:1"], "must be 1 to 56"),
