@@ -7,6 +7,7 @@ as many free carriers pass as parcels wait longer downstream, so that nobody sta
 from libc.stdint cimport int32_t, int64_t, uint16_t
 from libc.string cimport memset
 
+from hubctl._adrift cimport is_adrift
 from hubctl._carriers cimport (
     beyond_multiple,
     behind_zero,
@@ -131,7 +132,9 @@ cdef inline bint is_held(const State* s, int b) noexcept nogil:
 
 
 cdef inline bint can_launch(const State* s, int b) noexcept nogil:
-    return s.rings[b].is_synchronised and is_followed(s, b) and at_speed(s, b) and not is_held(s, b)
+    if not s.rings[b].is_synchronised or is_adrift(s, b):
+        return False
+    return is_followed(s, b) and at_speed(s, b) and not is_held(s, b)
 
 
 cdef inline void run_bookings(State* s, int b) noexcept nogil:

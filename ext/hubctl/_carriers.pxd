@@ -25,7 +25,11 @@ from hubctl._state cimport (
     State,
     Track,
 )
-from hubctl._tables cimport LOOP
+from hubctl._tables cimport LOAD, LOOP
+
+
+cdef enum:
+    LAUNCH_MARGIN_NS = 50000000  # a launch is commanded so much ahead of what its induction needs
 
 
 cdef inline int64_t beyond_multiple(int64_t a, int64_t n) noexcept nogil:
@@ -125,16 +129,31 @@ cdef inline int64_t lap_end(const State* s, const Track* track, int64_t after_co
     return comes_to(s, track.belt, n_halves_of(ride), at, after_counts + half + half // 2) - half
 
 
+cdef inline int64_t run_to_load_eye(const State* s, int b, int e) noexcept nogil:
+    """From an induction to the next load eye down the ring; 0 if there is none within half of it."""
+    cdef int64_t length = s.belt_table[b].length_counts
+    cdef int64_t nearest = length // 2
+    cdef int64_t away
+    cdef int other
+    for other in range(s.ring_table[b].first_eye, s.ring_table[b].first_eye + s.ring_table[b].n_eyes):
+        if s.eye_table[other].role == LOAD:
+            away = beyond_multiple(s.eye_table[other].at_counts - s.eye_table[e].at_counts, length)
+            nearest = away if away < nearest else nearest
+    return nearest if nearest < length // 2 else 0
+
+
 cdef inline int64_t launch_check_counts(const State* s, const Track* track) noexcept nogil:
-    """When it must be known that the parcel has left its induction."""
-    cdef int64_t told_late = travel(planning_speed(s, track.belt), s.belt_table[track.belt].told_late_ns)
-    return ride_of(s, track).launch_counts + 2 * pitch_counts(s, track.belt) + told_late
+    """When it must be known that the parcel has left its induction: a load eye has told, if one comes soon."""
+    cdef int b = track.belt
+    cdef const Ride* ride = ride_of(s, track)
+    cdef int64_t told_late = travel(planning_speed(s, b), s.belt_table[b].told_late_ns)
+    return ride.launch_counts + as_measured(s, b, run_to_load_eye(s, b, ride.eye)) + 2 * (pitch_counts(s, b) + told_late)
 
 
 cdef inline int64_t command_counts(const State* s, const Track* track) noexcept nogil:
     """When the launch of a booked parcel must be commanded, a little ahead of its lead time."""
     cdef const Ride* ride = ride_of(s, track)
-    return ride.launch_counts - travel(planning_speed(s, track.belt), s.eye_table[ride.eye].launch_ns + 50000000)
+    return ride.launch_counts - travel(planning_speed(s, track.belt), s.eye_table[ride.eye].launch_ns + LAUNCH_MARGIN_NS)
 
 
 cdef inline int64_t ride_deadline(const State* s, const Track* track) noexcept nogil:

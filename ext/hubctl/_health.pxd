@@ -5,6 +5,8 @@ The tracks of such a belt are flushed, and nothing fires. What was fired already
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
+from hubctl._adrift cimport note_gap
+from hubctl._carriers cimport is_loop
 from hubctl._choice cimport close_track
 from hubctl._motion cimport is_timed, take_counter
 from hubctl._order cimport clear_timer, next_expected
@@ -77,10 +79,13 @@ cdef inline void take_encoder(State* s, const Record* input) noexcept nogil:
     cdef int b = input.device
     cdef BeltState* belt = &s.belts[b]
     cdef int64_t counts = belt.counts
+    cdef int64_t t_ns = belt.t_ns
     if not take_counter(s, b, input.counts, input.t_ns):
         belt.flushing = 1
         say_alarm(s, &belt.jumped, True, ALARM_ENCODER_JUMPED, b)
         return
+    if is_loop(s, b):
+        note_gap(s, b, counts, t_ns)
     if belt.counts != counts:
         belt.standing_edges = 0
         say_alarm(s, &belt.silent, False, ALARM_ENCODER_SILENT, b)

@@ -117,7 +117,7 @@ from hubctl._turning cimport lose_ring, run_ring, take_carrier, take_ring_eye
 from hubctl._unproved cimport take_eye_in_use
 from hubctl._weighing cimport take_scale
 
-cdef uint64_t MAGIC = 0x6875626374310008  # "hubct1", format 8
+cdef uint64_t MAGIC = 0x6875626374310009  # "hubct1", format 9
 cdef int DIGEST_SIZE = 16
 cdef uint16_t NO_NODE = 0xFFFF
 cdef int64_t UP_AND_SAFE = 2  # what NODE says of a node that made itself safe

@@ -9,7 +9,8 @@ what they say proves nothing.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 
-from hubctl._booking cimport open_ride
+from hubctl._adrift cimport is_adrift
+from hubctl._booking cimport open_ride, stand_ready
 from hubctl._carriers cimport (
     carrier_after,
     carrier_at,
@@ -18,8 +19,8 @@ from hubctl._carriers cimport (
     pitch_counts,
     take_carriers,
 )
-from hubctl._choice cimport bar, close_track, send_to_exception
-from hubctl._motion cimport planning_speed, time_of, travel, was_blind
+from hubctl._choice cimport arm_timer, bar, close_track, send_to_exception
+from hubctl._motion cimport counts_at, planning_speed, time_of, travel, was_blind
 from hubctl._opening cimport say_opened
 from hubctl._order cimport clear_timer
 from hubctl._records cimport (
@@ -35,7 +36,7 @@ from hubctl._records cimport (
     UNEXPECTED,
     Record,
 )
-from hubctl._riding cimport discharge_failed, get_on, stand_again
+from hubctl._riding cimport discharge_failed, get_on, has_left, launch_in_vain, stand_again
 from hubctl._schedule cimport conclude_fired
 from hubctl._state cimport (
     BARRED,
@@ -53,6 +54,7 @@ from hubctl._state cimport (
     Carrier,
     Ride,
     RingEye,
+    RingState,
     State,
     Track,
     room,
@@ -83,6 +85,13 @@ cdef inline void raise_or_clear(State* s, int e, uint16_t kind, int64_t alarm) n
     record.device = e
 
 
+cdef inline void look_past(State* s, int b, int e) noexcept nogil:
+    """A load eye has come to no verdict on the carriers that are before it: what lay there is forgotten."""
+    cdef int k
+    for k in range(-1, N_TOUCHED_MAX + 1):
+        carrier_of(s, b, carrier_after(s, b, s.ring_eyes[e].carrier, k)).touched &= ~bit_of(s, b, e)
+
+
 cdef inline void start_looking(State* s, int b) noexcept nogil:
     """The ring is synchronised: each load eye judges every carrier that comes from now on."""
     cdef RingEye* eye
@@ -90,6 +99,7 @@ cdef inline void start_looking(State* s, int b) noexcept nogil:
     for e in range(s.ring_table[b].first_eye, s.ring_table[b].first_eye + s.ring_table[b].n_eyes):
         if s.eye_table[e].role != LOAD:
             continue
+        look_past(s, b, e)
         eye = &s.ring_eyes[e]
         eye.carrier = carrier_after(s, b, carrier_at(s, b, s.eye_table[e].at_counts, s.belts[b].counts), 1)
         eye.due_counts = carrier_comes(s, b, eye.carrier, s.eye_table[e].at_counts, s.belts[b].counts)
@@ -115,13 +125,29 @@ cdef inline void touch(State* s, int b, int e, int64_t from_counts, int64_t unti
         middle = carrier_comes(s, b, carrier, at, middle + 1)
 
 
+cdef inline bint is_silent_yet(const State* s, int e) noexcept nogil:
+    """Whether an eye has not told anything since its node came up: nobody knows whether it is blocked."""
+    return s.ring_eyes[e].edge_ns < s.nodes[s.eye_table[e].node].since_ns
+
+
+cdef inline void begin_anew_with(State* s, int e, bint is_blocked) noexcept nogil:
+    """The first edge since an eye's node came up: before it was the contrary."""
+    cdef RingEye* eye = &s.ring_eyes[e]
+    eye.is_blocked = not is_blocked
+    eye.blocked_counts = counts_at(s, s.eye_table[e].belt, s.nodes[s.eye_table[e].node].since_ns)
+
+
 cdef inline void take_load_edge(State* s, int e, bint is_blocked, int64_t counts) noexcept nogil:
     cdef RingEye* eye = &s.ring_eyes[e]
     cdef int b = s.eye_table[e].belt
-    if eye.is_blocked and not is_blocked and not eye.is_jammed and s.rings[b].is_synchronised:
+    if is_silent_yet(s, e):
+        begin_anew_with(s, e, is_blocked)
+    eye.edge_ns = s.now_ns
+    if eye.is_blocked and not is_blocked and not eye.is_jammed and s.rings[b].is_synchronised and not is_adrift(s, b):
         touch(s, b, e, eye.blocked_counts, counts)
     if eye.is_jammed and not is_blocked:
         eye.is_jammed = 0
+        eye.jam_counts = counts
         raise_or_clear(s, e, ALARM_CLEARED, ALARM_JAM)
     if is_blocked:
         eye.blocked_counts = counts
@@ -180,14 +206,27 @@ cdef inline bint should_be_off(const State* s, int32_t t, int64_t middle_counts)
     return s.tracks[t].state == FIRED_TRACK and s.tracks[t].fire_counts < middle_counts
 
 
+cdef inline void leave_at_last(State* s, int32_t t) noexcept nogil:
+    """Track `t` has left its induction, as a load eye proves. Whatever is still before the eye there is somebody else."""
+    cdef int e = s.rides[t].eye
+    if s.eyes[e].under != t:
+        return
+    s.eyes[e].under = NOBODY
+    arm_timer(s, t)
+    if s.ring_eyes[e].is_blocked and not is_silent_yet(s, e):
+        stand_ready(s, e, s.belts[s.tracks[t].belt].counts, 0)
+
+
 cdef inline void prove(State* s, int b, int e, int32_t number, int32_t t) noexcept nogil:
     s.ring_eyes[e].n_misses = 0
+    s.rides[t].n_unseen = 0
     if s.ring_eyes[e].is_blind:
         s.ring_eyes[e].is_blind = 0
         raise_or_clear(s, e, ALARM_CLEARED, ALARM_EYE_BLIND)
     if not s.rides[t].is_proved:
         s.rides[t].is_proved = 1
         say_loaded(s, b, number, t, True, NONE)
+        leave_at_last(s, t)
 
 
 cdef inline void meet_two(State* s, int32_t t) noexcept nogil:
@@ -226,14 +265,33 @@ cdef inline bint is_half_seen(State* s, int32_t t, int32_t number) noexcept nogi
     return not ride.first_empty
 
 
+cdef inline int n_load_eyes(const State* s, int b) noexcept nogil:
+    cdef int n = 0
+    cdef int e
+    for e in range(s.ring_table[b].first_eye, s.ring_table[b].first_eye + s.ring_table[b].n_eyes):
+        n += s.eye_table[e].role == LOAD
+    return n
+
+
+cdef inline bint may_be_there(State* s, int b, int e, int32_t t) noexcept nogil:
+    """Whether track `t` may ride unseen, since the eye is blind: not if none of them has seen it for a turn, and two looks."""
+    if not s.ring_eyes[e].is_blind:
+        return False
+    s.rides[t].n_unseen += 1
+    return s.rides[t].n_unseen < 2 or s.rides[t].n_unseen < n_load_eyes(s, b)
+
+
 cdef inline void miss_load(State* s, int b, int e, int32_t number, int32_t t) noexcept nogil:
     """Track `t` is not on its carrier; an eye that misses many in a row is blind."""
     cdef RingEye* eye = &s.ring_eyes[e]
+    if s.eyes[s.rides[t].eye].under == t and not has_left(s, t):
+        launch_in_vain(s, t)
+        return
     eye.n_misses += 1
     if eye.n_misses == N_MISSES_BLIND:
         eye.is_blind = 1
         raise_or_clear(s, e, ALARM_RAISED, ALARM_EYE_BLIND)
-    if eye.is_blind:
+    if may_be_there(s, b, e, t):
         return
     say_loaded(s, b, number, t, False, UNEXPECTED)
     close_track(s, t, LOST, LOST_PARCEL)
@@ -267,6 +325,30 @@ cdef inline bint is_jammed(State* s, int b, int e, int64_t counts) noexcept nogi
     return True
 
 
+cdef inline bint is_in_gap(const State* s, int b, int64_t from_counts, int64_t until_counts) noexcept nogil:
+    """Whether nothing was heard of a ring for some of the time between two counts."""
+    cdef const RingState* ring = &s.rings[b]
+    return ring.gap_from_counts < until_counts and from_counts < ring.gap_until_counts
+
+
+cdef inline bint has_looked(const State* s, int b, int e, int64_t middle_counts) noexcept nogil:
+    """Whether an eye could tell of all of the middle half of a carrier.
+
+    Once its node is up that takes an edge, or a whole turn without one: then it is clear.
+    """
+    cdef int node = s.eye_table[e].node
+    cdef int64_t quarter = pitch_counts(s, b) // 4
+    if was_blind(s, node, time_of(s, b, middle_counts - quarter)):
+        return False
+    if is_in_gap(s, b, middle_counts - quarter, middle_counts + quarter):
+        return False
+    if middle_counts - quarter <= s.ring_eyes[e].jam_counts:
+        return False
+    if not is_silent_yet(s, e):
+        return True
+    return middle_counts - counts_at(s, b, s.nodes[node].since_ns) > s.rings[b].length_counts
+
+
 cdef inline void judge(State* s, int b, int e, int32_t number, int64_t middle_counts) noexcept nogil:
     """The verdict of a load eye on the carrier that has passed it."""
     cdef RingEye* eye = &s.ring_eyes[e]
@@ -278,9 +360,7 @@ cdef inline void judge(State* s, int b, int e, int32_t number, int64_t middle_co
     if is_loaded and not carrier.touched & bit_of(s, b, e):
         carrier.load_counts = eye.blocked_counts
     carrier.touched &= ~bit_of(s, b, e)
-    if is_jammed(s, b, e, middle_counts) or was_blind(
-        s, s.eye_table[e].node, time_of(s, b, middle_counts - quarter)
-    ):
+    if is_jammed(s, b, e, middle_counts) or not has_looked(s, b, e, middle_counts):
         return
     if is_loaded:
         see_load(s, b, e, number, middle_counts)

@@ -4,12 +4,13 @@ from libc.stdint cimport INT64_MAX, int64_t
 
 from hubctl._records cimport NO_INDEX
 from hubctl._state cimport N_IMPOSSIBLE, N_SAMPLES, SAMPLE_SPACING_NS, BeltState, State
-from hubctl._tables cimport Belt
+from hubctl._tables cimport LOOP, Belt
 
 cdef enum:
     NS_PER_S = 1000000000
     N_PROOFS = 3     # parcels that clear a counter that stood
     SLACK_SHARE = 4  # so much of the shortest parcel it may be short
+    PITCH_SHARE = 8  # or of a loop's carriers
     PACE_NS = 20000000
 
 
@@ -154,13 +155,29 @@ cdef inline int64_t pace(const BeltState* belt) noexcept nogil:
     return belt.pace_speed if belt.pace_speed >= belt.moved_speed else 0
 
 
+cdef inline int64_t slack_counts(const State* s, int b) noexcept nogil:
+    """How much a belt may be short of its pace before its counter is doubted."""
+    if s.belt_table[b].kind == LOOP:
+        return s.rings[b].length_counts // s.ring_table[b].n_carriers // PITCH_SHARE
+    return s.belt_table[b].parcel_counts_min // SLACK_SHARE
+
+
+cdef inline void doubt_counter(State* s, int b, int64_t short_counts) noexcept nogil:
+    """The counter of belt `b` stood at once: the belt may have run on by so much."""
+    cdef BeltState* belt = &s.belts[b]
+    if s.belt_table[b].kind == LOOP:
+        s.rings[b].lost_counts_max += short_counts
+        return
+    belt.stood_counts = belt.moved_counts
+    belt.n_unproved = N_PROOFS
+
+
 cdef inline void note_move(State* s, int b, int64_t t_ns) noexcept nogil:
     """Belt `b` has moved on: too little, since it last moved, for the pace that it had then."""
     cdef BeltState* belt = &s.belts[b]
     cdef int64_t short_counts = travel(pace(belt), t_ns - belt.moved_ns) - (belt.counts - belt.moved_counts)
-    if short_counts > s.belt_table[b].parcel_counts_min // SLACK_SHARE and s.drives[b].told_mm_s != 0:
-        belt.stood_counts = belt.moved_counts
-        belt.n_unproved = N_PROOFS
+    if short_counts > slack_counts(s, b) and s.drives[b].told_mm_s != 0:
+        doubt_counter(s, b, short_counts)
     if belt.moved_ns - belt.pace_ns >= PACE_NS:
         belt.pace_speed = last_speed(belt)
         belt.pace_ns = belt.moved_ns
@@ -214,6 +231,17 @@ cdef inline bint take_counter(State* s, int b, int64_t raw, int64_t t_ns) noexce
     belt.n_impossible = 0
     restart_counter(s, b, raw, t_ns)
     return False
+
+
+cdef inline void put_back(BeltState* belt, int64_t lost_counts) noexcept nogil:
+    """What the counter of a belt did not count: from now on, and looking back at its speed, it did."""
+    cdef int k
+    belt.base_counts += lost_counts
+    belt.counts += lost_counts
+    belt.moved_counts += lost_counts
+    belt.pace_counts += lost_counts
+    for k in range(N_SAMPLES):
+        belt.sample_counts[k] += lost_counts
 
 
 cdef inline void take_time(State* s, int b) noexcept nogil:

@@ -3,6 +3,7 @@
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from hubctl._adrift cimport is_lost_at
 from hubctl._carriers cimport is_loop, lead_at, rider_at
 from hubctl._choice cimport bar, close_where_sent, hold_label, route
 from hubctl._doubt cimport blur, is_in_doubt, is_wild, n_owed, note_wild, take_certain, take_doubtful, understand
@@ -273,6 +274,9 @@ cdef inline void read_on_belt(State* s, int n, const Record* input) noexcept nog
     """Places a read: by its number if the scanner is in step, by its own count, or by when it came."""
     cdef const Scanner* scanner = &s.scanner_table[n]
     cdef int64_t counts
+    if is_loop(s, scanner.belt) and is_lost_at(s, scanner.belt, input.t_ns - scanner.latency_ns):
+        read_of_nobody(s, n, input)
+        return
     if is_latched(scanner, input):
         counts = shown(s, scanner.belt, input.counts)
         if is_recent(s, scanner.belt, counts):

@@ -6,7 +6,9 @@ proved keeps its carriers until a load eye has looked at them.
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
+from hubctl._adrift cimport is_adrift
 from hubctl._carriers cimport (
+    LAUNCH_MARGIN_NS,
     carrier_after,
     carrier_of,
     lap_end,
@@ -45,6 +47,7 @@ from hubctl._state cimport (
     STRAY,
     Carrier,
     Ride,
+    RingEye,
     State,
     Track,
     say,
@@ -89,27 +92,47 @@ cdef inline void get_on(State* s, int32_t t) noexcept nogil:
     ride.read_counts = 0 if s.tracks[t].marks & STRAY else all_read_counts(s, t)
 
 
+cdef inline void expect_landing(State* s, int32_t t, int64_t due_ns) noexcept nogil:
+    """Track `t` comes down at an instant: then it is looked where the ring is."""
+    cdef const Ride* ride = &s.rides[t]
+    cdef RingEye* eye = &s.ring_eyes[ride.eye]
+    eye.land_ns = due_ns
+    eye.land_counts = ride.launch_counts
+    eye.land_parcel = s.tracks[t].parcel
+    eye.land_carrier = ride.carrier
+
+
+cdef inline bint is_in_time(const State* s, int32_t t, int64_t due_ns) noexcept nogil:
+    """Whether the induction can be told in time to put track `t` onto its carrier, and the carrier's place is known."""
+    cdef int b = s.tracks[t].belt
+    if is_adrift(s, b) or not is_followed(s, b) or not at_speed(s, b):
+        return False
+    return due_ns >= s.now_ns + s.eye_table[s.rides[t].eye].launch_ns
+
+
 cdef inline void launch(State* s, int32_t t) noexcept nogil:
     """The booked carrier is as far away as the induction needs: now, or with another carrier."""
     cdef Ride* ride = &s.rides[t]
-    cdef int b = s.tracks[t].belt
-    cdef int64_t due_ns = time_of(s, b, ride.launch_counts)
+    cdef int64_t due_ns = time_of(s, s.tracks[t].belt, ride.launch_counts)
     cdef Record* record
-    if not is_followed(s, b) or not at_speed(s, b) or due_ns < s.now_ns + s.eye_table[ride.eye].launch_ns:
+    if not is_in_time(s, t, due_ns):
         stand_again(s, t)
         return
     record = say(s, LAUNCH, s.tracks[t].parcel)
     record.device = ride.eye
     record.counts = ride.carrier
     record.due_ns = due_ns
+    expect_landing(s, t, due_ns)
     get_on(s, t)
     route(s, t, NO_READ)
 
 
 cdef inline bint has_left(const State* s, int32_t t) noexcept nogil:
-    """Whether track `t` left its induction, or may have, though the eye there has not said so."""
+    """Whether track `t` left its induction, or may have since its launch was commanded, though the eye has not said so."""
     cdef const Ride* ride = &s.rides[t]
-    return ride.is_proved or was_blind(s, s.eye_table[ride.eye].node, time_of(s, s.tracks[t].belt, ride.launch_counts))
+    cdef int64_t lead_ns = s.eye_table[ride.eye].launch_ns + LAUNCH_MARGIN_NS
+    cdef int64_t landed_ns = time_of(s, s.tracks[t].belt, ride.launch_counts)
+    return ride.is_proved or was_blind(s, s.eye_table[ride.eye].node, landed_ns - lead_ns)
 
 
 cdef inline void launch_in_vain(State* s, int32_t t) noexcept nogil:
@@ -133,7 +156,8 @@ cdef inline void lap(State* s, int32_t t) noexcept nogil:
     """Once round: everything that was tried may be tried again, and scanners may read again."""
     cdef Track* track = &s.tracks[t]
     s.rides[t].lap_counts = lap_end(s, track, s.rides[t].lap_counts)
-    s.rides[t].read_counts = 0
+    if s.rides[t].read_counts <= s.belts[track.belt].counts:
+        s.rides[t].read_counts = 0
     track.laps += 1
     if not track.marks & STRAY:
         track.answered = 0
@@ -142,6 +166,20 @@ cdef inline void lap(State* s, int32_t t) noexcept nogil:
     begin_anew(track)
     say(s, LAPPED, track.parcel).value = track.laps
     route(s, t, LATE_READ)
+
+
+cdef inline void end_reading(State* s, int32_t t) noexcept nogil:
+    """Every scanner has had its say of track `t`. Of a ring adrift none could: they have it when it comes again."""
+    cdef int b = s.tracks[t].belt
+    if is_adrift(s, b):
+        s.rides[t].read_counts += s.rings[b].length_counts
+        arm_timer(s, t)
+        return
+    s.rides[t].read_counts = 0
+    if s.tracks[t].marks & LABELLED:
+        arm_timer(s, t)
+    else:
+        route(s, t, LATE_READ)
 
 
 cdef inline void reach_ride_point(State* s, int32_t t) noexcept nogil:
@@ -159,11 +197,7 @@ cdef inline void reach_ride_point(State* s, int32_t t) noexcept nogil:
     elif s.eyes[ride.eye].under == t and launch_check_counts(s, track) <= counts:
         launch_in_vain(s, t)
     elif ride.read_counts and ride.read_counts <= counts:
-        ride.read_counts = 0
-        if track.marks & LABELLED:
-            arm_timer(s, t)
-        else:
-            route(s, t, LATE_READ)
+        end_reading(s, t)
     else:
         lap(s, t)
 

@@ -2,11 +2,12 @@
 
 Only parcels that come to eyes tell the two apart. Till then nobody who was on the belt before is diverted:
 N_PROOFS of them in a row that come where the count says clear it. Those between others as long as they prove nothing:
-had the belt run on by a pitch, the next would come in their place.
+had the belt run on by a pitch, the next would come in their place. For loops see `_adrift.pxd`.
 """
 
 from libc.stdint cimport int32_t, int64_t
 
+from hubctl._carriers cimport is_loop
 from hubctl._motion cimport N_PROOFS
 from hubctl._state cimport NOBODY, State, Track
 
@@ -14,6 +15,8 @@ from hubctl._state cimport NOBODY, State, Track
 cdef inline bint is_in_doubt(const State* s, const Track* track) noexcept nogil:
     """Whether a track may be elsewhere than the count of its belt says, or two: one came while the next one did too."""
     cdef int64_t came_counts = track.origin_counts + track.from_counts
+    if is_loop(s, track.belt):
+        return s.rings[track.belt].lost_counts_max > 0
     if s.belts[track.belt].n_unproved == 0:
         return False
     return came_counts <= s.belts[track.belt].stood_counts + s.belt_table[track.belt].parcel_counts_min

@@ -157,6 +157,8 @@ cdef struct Ride:
     uint16_t is_proved        # a load eye saw it where it should be
     uint16_t is_off           # proved to have left its carriers
     uint16_t first_empty      # a load eye saw its first carrier empty, and has still to see the second
+    uint16_t n_unseen         # looks in a row of blind load eyes that did not see it
+    uint16_t[3] reserved
 
 cdef enum CarrierState:
     UNKNOWN_CARRIER = 0       # nobody knows what lies on it
@@ -188,6 +190,11 @@ cdef struct RingState:
     int32_t is_synchronised
     int32_t is_lost           # RING_LOST is raised
     int32_t n_given_up        # once lost: carriers that have been given up so far
+    int64_t lost_counts_max   # adrift: it has run so much further than was counted, at most; 0: it is not
+    int64_t gap_from_counts   # nothing was heard of it, the last time, from here
+    int64_t gap_until_counts  # to here
+    int32_t is_rough          # its last origin was told after a gap: nothing is measured by it
+    int32_t reserved
 
 cdef struct RingEye:
     int64_t blocked_counts    # load eye: since when it is blocked
@@ -198,6 +205,14 @@ cdef struct RingEye:
     int32_t n_misses          # loads in a row that it should have seen
     int32_t is_blind          # EYE_BLIND is raised
     int32_t n_launches        # induct eye: launches in a row after which the parcel still stood there
+    int64_t jam_counts        # load eye: it was jammed until here
+    int64_t edge_ns           # when it told its last edge
+    int64_t edge_length_mm    # induct eye: and what the induction measured then
+    int64_t land_ns           # induct eye: whom it launched last comes down then; 0: nobody is under way
+    int64_t land_counts       # and it should be there
+    int64_t land_parcel
+    int32_t land_carrier      # on this carrier
+    int32_t is_unsettled      # induct eye: edges came close upon each other; its level is taken when it stays
 
 cdef struct BeltState:
     int64_t counts            # extended, at t_ns

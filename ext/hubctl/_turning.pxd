@@ -6,10 +6,13 @@ kernel: once it is found again, the load eyes see them as unknown.
 
 from libc.stdint cimport int32_t, int64_t
 
-from hubctl._booking cimport leave_induction, run_bookings, stand_ready
+from hubctl._adrift cimport find_place, is_adrift, is_after_gap, note_passage, stood_at
+from hubctl._bounce cimport settle_inductions, take_induct_edge
+from hubctl._booking cimport run_bookings
 from hubctl._carriers cimport as_measured, carrier_at, carrier_of, leave_carriers, off_middle, pitch_counts
 from hubctl._choice cimport close_track
 from hubctl._health cimport note_standing
+from hubctl._landing cimport forget_landings, look_at_landings
 from hubctl._loading cimport run_load_eyes, start_looking, take_load_edge
 from hubctl._records cimport (
     ALARM_CARRIER_FAILS,
@@ -68,12 +71,19 @@ cdef inline void give_up(State* s, int b, int32_t number) noexcept nogil:
     carrier.state = UNKNOWN_CARRIER
 
 
+cdef inline void forget_turns(RingState* ring) noexcept nogil:
+    """Nothing that was measured counts any more."""
+    ring.n_good = 0
+    ring.has_origin = 0
+    ring.is_rough = 0
+    ring.lost_counts_max = 0
+
+
 cdef inline void lose_ring(State* s, int b) noexcept nogil:
     """Nobody knows any more which carrier is where."""
     cdef RingState* ring = &s.rings[b]
     cdef Record* record
-    ring.n_good = 0
-    ring.has_origin = 0
+    forget_turns(ring)
     if not ring.is_synchronised:
         return
     ring.is_synchronised = 0
@@ -88,6 +98,7 @@ cdef inline void find_ring(State* s, int b) noexcept nogil:
     cdef RingState* ring = &s.rings[b]
     cdef Record* record
     ring.is_synchronised = 1
+    forget_landings(s, b)
     start_looking(s, b)
     if ring.is_lost:
         ring.is_lost = 0
@@ -97,11 +108,18 @@ cdef inline void find_ring(State* s, int b) noexcept nogil:
 
 
 cdef inline bint is_right(const State* s, int b, int64_t length_counts) noexcept nogil:
-    """Whether once round is as long as the hub file says, and has as many carriers."""
+    """Whether once round is as long as the hub file says, and has as many carriers.
+
+    Where no eye counts them it must be as long as the time before, once it is known.
+    """
+    cdef bint counts_carriers = s.ring_table[b].carrier_eye != NO_INDEX
     cdef int64_t away = length_counts - s.belt_table[b].length_counts
     cdef int64_t margin = s.belt_table[b].length_counts * PITCH_PER_CENT // 100
-    if s.ring_table[b].carrier_eye != NO_INDEX and s.rings[b].n_counted != s.ring_table[b].n_carriers:
+    if counts_carriers and s.rings[b].n_counted != s.ring_table[b].n_carriers:
         return False
+    if s.rings[b].is_synchronised and not counts_carriers:
+        away = length_counts - s.rings[b].length_counts
+        margin = pitch_counts(s, b) // 2
     return -margin <= away <= margin
 
 
@@ -127,18 +145,43 @@ cdef inline void check_ring(State* s, int b, int64_t counts) noexcept nogil:
         lose_ring(s, b)
 
 
-cdef inline void take_origin(State* s, int b, int e, int64_t counts) noexcept nogil:
+cdef inline bint is_near(const State* s, int b, int64_t length_counts) noexcept nogil:
+    """Whether a turn that cannot be measured may have been as long as those before."""
+    cdef int64_t away = length_counts - s.rings[b].length_counts
+    return -pitch_counts(s, b) < away < pitch_counts(s, b)
+
+
+cdef inline void come_round(State* s, int b, int64_t counts, bint is_rough) noexcept nogil:
+    """The origin was seen before: the turn is measured, or what was not counted of it."""
+    cdef RingState* ring = &s.rings[b]
+    if is_adrift(s, b) and not is_rough and not ring.is_rough and find_place(s, b, counts):
+        start_looking(s, b)
+    elif is_adrift(s, b):
+        say_checked(s, b, counts - ring.origin_counts, False)
+        lose_ring(s, b)
+    elif not is_rough and not ring.is_rough:
+        check_ring(s, b, counts)
+    elif not ring.is_synchronised or not is_near(s, b, counts - ring.origin_counts):
+        lose_ring(s, b)
+
+
+cdef inline void take_origin(State* s, int b, int e, int64_t counts, bint is_rough) noexcept nogil:
     """Carrier 0 is at the origin eye. An edge within a pitch of the one before is the same flag."""
     cdef RingState* ring = &s.rings[b]
+    cdef int64_t before = s.belts[b].counts
     if ring.has_origin and counts - ring.origin_counts < pitch_counts(s, b):
         return
     if ring.has_origin:
-        check_ring(s, b, counts)
+        come_round(s, b, counts, is_rough)
+        counts += s.belts[b].counts - before
     else:
         ring.carrier_counts = counts - pitch_counts(s, b)
     ring.has_origin = 1
     ring.origin_counts = counts
     ring.n_counted = 0
+    ring.is_rough = is_rough
+    if is_rough:
+        return
     ring.zero_counts = counts - as_measured(s, b, s.eye_table[e].at_counts)
     if ring.n_good >= N_RINGS_GOOD and not ring.is_synchronised and ring.n_given_up >= s.ring_table[b].n_carriers:
         find_ring(s, b)
@@ -154,7 +197,7 @@ cdef inline void take_carrier_edge(State* s, int b, int e, int64_t counts) noexc
         return
     ring.carrier_counts = counts
     ring.n_counted += 1
-    if not ring.is_synchronised:
+    if not ring.is_synchronised or is_adrift(s, b):
         return
     error = off_middle(s, b, carrier_at(s, b, at, counts), at, counts)
     if error > pitch // 4 or error < -(pitch // 4):
@@ -163,27 +206,41 @@ cdef inline void take_carrier_edge(State* s, int b, int e, int64_t counts) noexc
         ring.zero_counts += error // 4
 
 
+cdef inline void turn_on(State* s, int b) noexcept nogil:
+    """What goes on round a ring that is synchronised; of one adrift only that it must come round."""
+    cdef RingState* ring = &s.rings[b]
+    if s.belts[b].counts > ring.origin_counts + ring.length_counts + pitch_counts(s, b):
+        say_checked(s, b, s.belts[b].counts - ring.origin_counts, False)
+        lose_ring(s, b)
+        return
+    look_at_landings(s, b)
+    if not is_adrift(s, b):
+        run_load_eyes(s, b)
+        run_bookings(s, b)
+
+
 cdef inline void run_ring(State* s, int b) noexcept nogil:
     """What goes on round a loop: bookings, load eyes, and after a loss the giving up of what was carried."""
     cdef RingState* ring = &s.rings[b]
+    settle_inductions(s, b)
     if ring.is_synchronised:
-        if s.belts[b].counts > ring.origin_counts + ring.length_counts + pitch_counts(s, b):
-            say_checked(s, b, s.belts[b].counts - ring.origin_counts, False)
-            lose_ring(s, b)
-            return
-        run_load_eyes(s, b)
-        run_bookings(s, b)
+        turn_on(s, b)
         return
+    if is_adrift(s, b):
+        forget_turns(ring)
     while ring.n_given_up < s.ring_table[b].n_carriers and room(s) >= ROOM_MIN:
         give_up(s, b, ring.n_given_up)
         ring.n_given_up += 1
 
 
-cdef inline void take_induct_edge(State* s, int e, bint is_blocked, int64_t counts, int64_t length_mm) noexcept nogil:
-    if not is_blocked:
-        leave_induction(s, e)
-    elif s.eyes[e].under == NOBODY:
-        stand_ready(s, e, counts, length_mm)
+cdef inline void take_flag(State* s, int b, int e, const Record* input, int64_t counts) noexcept nogil:
+    """A flag of the ring that can be placed. While the counter stands it tells nothing but that."""
+    if stood_at(s, b, input.t_ns):
+        return
+    if s.eye_table[e].role == ORIGIN:
+        take_origin(s, b, e, counts, is_after_gap(s, b, input.t_ns))
+    elif s.eye_table[e].role == CARRIER_EYE:
+        take_carrier_edge(s, b, e, counts)
 
 
 cdef inline void take_ring_eye(State* s, const Record* input) noexcept nogil:
@@ -192,17 +249,15 @@ cdef inline void take_ring_eye(State* s, const Record* input) noexcept nogil:
     cdef int b = s.eye_table[e].belt
     cdef bint is_known = is_placed(s, b, input)
     cdef int64_t counts = counts_told(s, b, input, s.belt_table[b].told_late_ns) if is_known else s.belts[b].counts
-    note_standing(s, e, input)
     if s.eye_table[e].role == INDUCT:
         take_induct_edge(s, e, input.value != 0, counts, input.limit)
-    elif s.eye_table[e].role == LOAD:
-        take_load_edge(s, e, input.value != 0, counts)
-    elif not input.value or not is_known:
         return
-    elif s.eye_table[e].role == ORIGIN:
-        take_origin(s, b, e, counts)
-    elif s.eye_table[e].role == CARRIER_EYE:
-        take_carrier_edge(s, b, e, counts)
+    note_standing(s, e, input)
+    note_passage(s, b, input.t_ns)
+    if s.eye_table[e].role == LOAD:
+        take_load_edge(s, e, input.value != 0, counts)
+    elif input.value and is_known:
+        take_flag(s, b, e, input, counts)
 
 
 cdef inline void take_carrier(State* s, const Record* input) noexcept nogil:

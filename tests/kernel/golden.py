@@ -9,6 +9,7 @@ belt runs at its design speed; its counter shows `start` at 0 ms. What can happe
     take NAME, swap NAME LENGTH, slip NAME MM           by hand, off; for one of another length; forward
     belt MM_PER_S [BELT]                                its speed from now on
     encoder silent|back|frozen|resets|glitches [BELT]   tells nothing or again, stands, begins at 0, one wild count
+    encoder loses [BELT]                                counts on from where it stood
     sticks DIVERTER, moves DIVERTER                     a paddle that does not move, and one that does again
     dead CHUTE                                          a chute eye that sees nothing
     node NAME silent|back                               it tells nothing and takes no writes; the kernel is not told
@@ -202,7 +203,9 @@ class Stage:
         change(f"encoder of {self.names.belts[index]}")
         if state == "resets":
             self.start_counts = -(self.belt.travel_um[self.names.belts[index]] // 1000)
-        self.frozen.pop(index, None)
+        stood = self.frozen.pop(index, None)
+        if state == "loses" and stood is not None:
+            self.start_counts -= self._raw(index) - stood
         if state == "frozen":
             self.frozen[index] = self._raw(index)
         self.glitches = index if state == "glitches" else None

@@ -9,6 +9,7 @@ A story of the hub `loop` begins at 20 s: until then its ring has turned empty, 
     spoils CARRIER, mends CARRIER                 it does not discharge, or does again
     sticks EYE, moves EYE                         an induction that does not launch, or does again
     unseen EYE, seen EYE                          an eye that sees nothing, or does again
+    covered EYE, free EYE                         an eye that something covers, and does no more
 """
 
 from __future__ import annotations
@@ -94,6 +95,12 @@ class RingStage(Stage):
 
     def _do_seen(self, eye: str) -> None:
         self.belt.unseen.discard(eye)
+
+    def _do_covered(self, eye: str) -> None:
+        self.belt.stuck_on.add(eye)
+
+    def _do_free(self, eye: str) -> None:
+        self.belt.stuck_on.discard(eye)
 
     def _tell(self, event: Event) -> None:
         super()._tell(event)

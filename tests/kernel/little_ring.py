@@ -26,6 +26,7 @@ class LittleRing(LittleBelt):
         self.spoiled: set[int] = set()  # carriers that do not discharge
         self.stuck: set[str] = set()  # inductions that do not launch
         self.unseen: set[str] = set()  # eyes that see nothing
+        self.stuck_on: set[str] = set()  # eyes that are blocked by nothing
         self._leaving: list[tuple[int, str]] = []  # when, and the induct eye
         self._landing: list[tuple[int, Parcel]] = []
 
@@ -62,8 +63,8 @@ class LittleRing(LittleBelt):
 
     def _is_blocked(self, eye: Eye) -> bool:
         run_mm = self._run_um // 1000
-        if eye.name in self.unseen:
-            return False
+        if eye.name in self.unseen or eye.name in self.stuck_on:
+            return eye.name in self.stuck_on
         if eye.role == "induct":
             return eye.name in self.waiting
         if eye.role == "origin":
