@@ -330,6 +330,7 @@ CORE = np.dtype(
         ("n_landed", "<i8", (N_CHUTES_MAX,)),
         ("tilts", "<i8", (N_CHUTES_MAX,)),  # of a loop: the last fire into it moves a carrier
         ("tilt_um", "<i8", (N_CHUTES_MAX,)),  # travel of the loop when it began to
+        ("tilt_ns", "<i8", (N_CHUTES_MAX,)),  # and when
         ("source_belt", "<i8", (N_SOURCES,)),
         ("source_eye", "<i8", (N_SOURCES,)),
         ("source_at_um", "<i8", (N_SOURCES,)),  # where parcels come down that enter there

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
-from hubctl.core.tables import CompiledPlan, Layout
+from hubctl.core.tables import BeltKind, CompiledPlan, Layout
 from hubctl.sim.matter import AS_ONE, TAKEN_OFF, Cause, Mishap
 from hubctl.sim.undetectable import JOIN_NS_MAX, Diverted, Undetectable, undetectable
 from hubctl.sim.watch import INVARIANTS, Watch
 
 FLIGHT_NS_MAX = 2_000_000_000  # from a fire to the paddle taking the parcel
 STILL_OUT_NS = 50_000_000  # two fires further apart than a hold and this have two movements of the paddle
+OF_SEVERAL = (Reason.MULTI_PARCEL, Reason.MULTI_LABEL, Reason.AMBIGUOUS_READ)
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -209,6 +210,14 @@ def _broken(watch: Watch) -> Iterator[Wrong]:
             yield Wrong(name, int(parcel), int(t_ns))
 
 
+def _for_all(layout: Layout, diverted: Diverted, closed: Records) -> Bools:
+    """Whether a carrier was discharged since several parcels, or labels, are on it: that is for all of them."""
+    several = closed["parcel"][np.isin(closed["reason"], OF_SEVERAL)]
+    belts = layout.diverters["belt"][layout.chutes["diverter"][diverted.taken["chute"]]]
+    is_ring = layout.belts["kind"][belts] == BeltKind.LOOP
+    return np.asarray(is_ring & np.isin(diverted.tracks, several))
+
+
 class _Tracks(NamedTuple):
     """Which track is which parcel's."""
 
@@ -245,9 +254,10 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
     is_other = (diverted.meant >= 0) & (diverted.meant != diverted.taken["parcel"])
     is_nobodys = is_other & (excused.is_other | (excused.is_of_block & (fits | ~ends)))
     is_known = is_other & _has_its_label(truth, diverted, records)
+    is_for_all = is_other & fits & _for_all(layout, diverted, records[records["kind"] == Kind.CLOSED])
     kinds = (
         ("wrong_chute", ends & ~fits & ~excused.is_other),
-        ("wrong_action", is_other & ~is_nobodys & ~is_known),
+        ("wrong_action", is_other & ~is_nobodys & ~is_known & ~is_for_all),
         (
             "hit_neighbour",
             _hit(layout, truth, diverted, tracks.is_tracked) & ~_pass_for_one(diverted, excused),

@@ -353,7 +353,9 @@ def _untilt(w: World, chute: int, t_ns: int) -> None:
 
 @seldom
 def _tilt_off(w: World, p: int, b: int, chute: int, ago_um: int, t_ns: int) -> None:
+    """Into its chute when it came by, as far as the speed of now tells: not before the carriers tilted."""
     landed_ns = t_ns - ago_um * NS_PER_S // max(w.belts[b]["speed_um_s"], 1)
+    landed_ns = max(landed_ns, w.core[0]["tilt_ns"][chute])
     write_down(w, p, chute, Cause.FIRED, landed_ns)
     _leave(w, p, b, chute, Cause.FIRED, landed_ns, t_ns)
     arrives_ns = max(landed_ns + w.core[0]["slide_ns"][chute], t_ns)
@@ -422,5 +424,6 @@ def run_ring_timed(w: World, p: int, device: int, kind: int, t_ns: int) -> None:
     elif kind == TILT:
         d = w.core[0]["chute_diverter"][device]
         w.core[0]["tilt_um"][device] = travel_at(w, w.core[0]["diverter_belt"][d], t_ns)
+        w.core[0]["tilt_ns"][device] = t_ns
     else:
         _untilt(w, device, t_ns)
