@@ -49,6 +49,8 @@ LOOP_NAMES = (  # of these, on loops
     *("host_silent", "host_late", "plan_swap", "clock_jump", "tilt_fails", "carrier_out", "launch_fails"),
     *("chute_closed", "bag_change", "intercept", "hold_back", "change", "code"),
     *("carrier_missed", "origin_missed", "origin_doubled", "tell_taken_off", "slow_node"),
+    *("belt_stops", "belt_slows", "encoder_stops", "encoder_scale", "encoder_resets"),
+    *("eye_chatter", "eye_stuck_on", "eye_stuck_off", "restart", "stall"),
 )
 
 
