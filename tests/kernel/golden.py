@@ -192,7 +192,7 @@ class Stage:
         self.belt.parcels[name].length_mm = int(length)
 
     def _do_slip(self, name: str, by_mm: str) -> None:
-        self.belt.parcels[name].place_um += int(by_mm) * 1000
+        self.belt.slip(name, int(by_mm), self.now_ms)
 
     def _do_belt(self, speed_mm_s: str, belt: str = "") -> None:
         self.belt.speed_mm_s[belt or self.names.belts[0]] = int(speed_mm_s)

@@ -123,12 +123,9 @@ class LittleBelt:
 
     def _move(self, parcel: Parcel, now_ms: int) -> None:
         before_mm = parcel.place_um // 1000
-        parcel.place_um += self.speed_mm_s[parcel.belt]
+        self._shift(parcel, self.speed_mm_s[parcel.belt], now_ms)
         now_mm = parcel.place_um // 1000
         half = parcel.length_mm // 2
-        for scanner in self.hub.scanners:
-            if scanner.belt == parcel.belt and before_mm < scanner.at_mm + half <= now_mm:
-                self._scan(parcel, scanner.name, now_ms + scanner.latency_ms)
         for diverter in self.hub.diverters:
             paddle = self._paddles[diverter.name]
             is_there = diverter.belt == parcel.belt and before_mm < diverter.at_mm + half <= now_mm
@@ -136,6 +133,18 @@ class LittleBelt:
                 self._divert(parcel, paddle.chute, now_ms)
                 return
         self._run_to_end(parcel)
+
+    def _shift(self, parcel: Parcel, by_um: int, now_ms: int) -> None:
+        """Its label, in its middle, is read where it passes a scanner."""
+        before_mm, half = parcel.place_um // 1000, parcel.length_mm // 2
+        parcel.place_um += by_um
+        for scanner in self.hub.scanners:
+            if scanner.belt == parcel.belt and before_mm < scanner.at_mm + half <= parcel.place_um // 1000:
+                self._scan(parcel, scanner.name, now_ms + scanner.latency_ms)
+
+    def slip(self, name: str, by_mm: int, now_ms: int) -> None:
+        """Forward, all at once."""
+        self._shift(self.parcels[name], by_mm * 1000, now_ms)
 
     def _run_to_end(self, parcel: Parcel) -> None:
         belt = next(belt for belt in self.hub.belts if belt.name == parcel.belt)

@@ -125,6 +125,7 @@ def test_nobody_lands_in_a_chute_that_is_not_his(
 @given(lines_with(st.integers(350, 600)), happenings, st.sampled_from([0, 300]))
 @example([Parcel(350, n, "1") for n in (202, 135, 240)], Happening("take", 0, 600, -184), 300)
 @example([Parcel(400, n, "1") for n in (202, 120, 120)], Happening("take", 0, 600, 0), 300)
+@example([Parcel(350, n, "1") for n in (202, 120, 120)], Happening("slip", 0, 600, 51), 0)
 @settings(max_examples=8, deadline=None)
 def test_those_who_are_no_neighbours_land_where_they_would_have(
     line: list[Parcel], happening: Happening, realign_mm: int
