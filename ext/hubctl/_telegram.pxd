@@ -182,8 +182,8 @@ cdef inline void restore_groups(const Framing* f, uint8_t* text, int n) noexcept
 
 
 cdef inline int aim_of_maxicode(const uint8_t* text, int n) noexcept nogil:
-    """Length of the AIM identifier of a MaxiCode at the front: `]U1`."""
-    return 3 if n > 3 and text[0] == 0x5D and text[1] == 0x55 else 0
+    """Length of the AIM identifier of a MaxiCode at the front: `]U1`; the last is a digit."""
+    return 3 if n > 3 and text[0] == 0x5D and text[1] == 0x55 and 0x30 <= text[2] <= 0x39 else 0
 
 
 cdef inline int kind_of_text(const uint8_t* text, int* n) noexcept nogil:

@@ -48,7 +48,14 @@ def test_of_a_long_maxicode_is_kept_what_names_parcel_and_destination(preset: st
 
 
 @pytest.mark.parametrize(
-    "spoilt", [MAXICODE_HEAD[:-8], MAXICODE.replace(b"12345E", b"1\x0034E"), b"x" + MAXICODE]
+    "spoilt",
+    [
+        MAXICODE_HEAD[:-8],
+        MAXICODE.replace(b"12345E", b"1\x0034E"),
+        b"x" + MAXICODE,
+        b"]U\xff" + MAXICODE,
+        b"]U\xffA",
+    ],
 )
 def test_what_is_no_whole_maxicode_is_no_label(spoilt: bytes) -> None:
     (event,) = listening("stx-etx").receive(SPEAKERS["stx-etx"](spoilt), 0)
