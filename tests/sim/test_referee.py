@@ -11,7 +11,6 @@ from swarm import bad_of, run, site, traffic_of
 from truth_by_hand import C01, C02, C45, END, links, truth_of
 
 from hubctl.core.events import NO_INDEX, RECORD, Disposition, Flag, Kind, Reason, Records
-from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.faults import NONE
@@ -25,18 +24,6 @@ from hubctl.sim.referee import (
     judge,
 )
 from hubctl.sim.watch import new_watch
-
-
-@pytest.fixture(scope="module")
-def layout() -> Layout:
-    return compile_layout(site().hub)
-
-
-@pytest.fixture(scope="module")
-def plan() -> CompiledPlan:
-    made = site()
-    assert made.plan is not None
-    return compile_plan(made.plan, made.hub)
 
 
 def sorted_into(chute: int) -> list[dict[str, Any]]:

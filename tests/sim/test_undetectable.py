@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 from records_by_hand import S, closed, fire, opened, seen, story
-from swarm import site
 from truth_by_hand import C01, END, links, truth_of
 
 from hubctl.core.events import Disposition, Reason
-from hubctl.core.layout import compile_layout
-from hubctl.core.plan import compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.matter import TAKEN_OFF, Moved
 from hubctl.sim.referee import Truth, judge
@@ -25,18 +22,6 @@ EYE = 1  # the last that saw any of them, 900 ms before the fire
 SEEN_S, FIRED_S = 4.0, 4.9
 RIGHT, WRONG = (0, 0), (1, 1)
 MM, MS = 1_000, 1_000_000
-
-
-@pytest.fixture(scope="module")
-def layout() -> Layout:
-    return compile_layout(site().hub)
-
-
-@pytest.fixture(scope="module")
-def plan() -> CompiledPlan:
-    made = site()
-    assert made.plan is not None
-    return compile_plan(made.plan, made.hub)
 
 
 @pytest.fixture(scope="module")
