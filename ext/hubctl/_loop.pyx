@@ -34,7 +34,7 @@ from hubctl._records cimport (
 from hubctl._ring cimport hub_acquire, hub_release, ring_free, ring_init, ring_pop, ring_push
 from hubctl._system cimport (
     EPOLLET, EPOLLIN, EPOLLRDHUP, close, epoll_event, epoll_wait, hub_arm, hub_bell, hub_epoll, hub_is_transient,
-    hub_no_slack, hub_now_ns, hub_timer, hub_unwatch, hub_watch, read, write,
+    hub_no_slack, hub_now_ns, hub_short_slice, hub_timer, hub_unwatch, hub_watch, read, write,
 )
 from hubctl._tables cimport MODBUS_RTU, SCALE, SCANNER, STAMP_ENCODER, STAMP_TRIGGER, WHEEL, Framing, Gauging
 from hubctl._telegram cimport LABEL, NO_READ_TEXT, NO_TIME, FrameEvent
@@ -632,6 +632,7 @@ cdef void loop_run(Loop* l) noexcept nogil:
     cdef epoll_event[64] events
     cdef int i, n
     hub_no_slack()
+    hub_short_slice()
     while l.phase != STOPPED:
         serve(l)
         if l.phase == STOPPED:

@@ -5,10 +5,12 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 cdef extern from *:
     """
     #include <errno.h>
+    #include <sched.h>
     #include <stdint.h>
     #include <sys/epoll.h>
     #include <sys/eventfd.h>
     #include <sys/prctl.h>
+    #include <sys/syscall.h>
     #include <sys/timerfd.h>
     #include <time.h>
     #include <unistd.h>
@@ -35,6 +37,22 @@ cdef extern from *:
     static inline ssize_t hub_ring_bell(int fd) { uint64_t one = 1; return write(fd, &one, sizeof one); }
     static inline int hub_is_transient(void) { return errno == EAGAIN || errno == EINTR; }
     static inline void hub_no_slack(void) { prctl(PR_SET_TIMERSLACK, 1UL); }
+    struct hub_sched_attr { /* as sched_setattr(2) first had it */
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t slice_ns, deadline_ns, period_ns;
+    };
+    /* Who asks for short slices interrupts others as soon as it wakes, while it has had less than its share (Linux 6.12;
+       older ones do not mind). With the default it may wait until their slice ends: some milliseconds. */
+    static inline void hub_short_slice(void) {
+        struct hub_sched_attr at;
+        if (syscall(SYS_sched_getattr, 0, &at, sizeof at, 0) == 0 && at.policy == SCHED_OTHER) {
+            at.slice_ns = 100000; /* the least there is */
+            syscall(SYS_sched_setattr, 0, &at, 0);
+        }
+    }
     """
     struct epoll_data_t:
         uint64_t u64
@@ -55,6 +73,7 @@ cdef extern from *:
     ssize_t hub_ring_bell(int fd) noexcept nogil
     bint hub_is_transient() noexcept nogil
     void hub_no_slack() noexcept nogil
+    void hub_short_slice() noexcept nogil
     int epoll_wait(int epoll_fd, epoll_event* events, int n_max, int timeout_ms) noexcept nogil
     int close(int fd) noexcept nogil
     ssize_t read(int fd, void* to, size_t n) noexcept nogil

@@ -194,6 +194,19 @@ def test_polls_keep_their_schedule_and_skip_what_has_passed() -> None:
     assert sent_at == [i * PERIOD_NS for i in range(20)]
 
 
+def test_who_is_awake_sends_a_poll_that_is_almost_due_and_the_schedule_stays() -> None:
+    talk = Talk(wiring_of(n_outputs=0, polls=[DISCRETE]), round_ns=MS)
+    start_ns = talk.now_ns
+    talk.round()
+    early_ns = MS // 4  # an eighth of its period, but no more than this
+    assert talk.master.pump(start_ns + PERIOD_NS - early_ns - 1) == b""
+    assert talk.master.next_deadline(talk.now_ns) == start_ns + PERIOD_NS
+    talk.now_ns = start_ns + PERIOD_NS - early_ns
+    talk.round()
+    assert len(talk.node.requests) == 2
+    assert talk.master.next_deadline(talk.now_ns) == start_ns + 2 * PERIOD_NS
+
+
 def test_a_slow_reply_costs_its_slots_only() -> None:
     talk = Talk(wiring_of(n_outputs=0, polls=[DISCRETE]), round_ns=7 * MS)
     talk.rounds(20)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import socket
+import struct
 import time
 import tty
 from collections.abc import Callable, Iterator
@@ -33,6 +36,9 @@ from hubctl.core.plan import compile_plan
 from hubctl.core.site import load_site
 from hubctl.core.tables import Stamp
 from hubctl.core.wiring import compile_wiring
+
+LINUX = tuple(int(word) for word in platform.release().split("-")[0].split(".")[:2])
+SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}.get(platform.machine(), -1)
 
 
 @pytest.fixture
@@ -360,6 +366,23 @@ def test_records_that_find_the_ring_full_are_counted_and_the_sorting_goes_on(tmp
         until(lambda: rig.nodes[1].n_fires[0], "the coil")
         assert rig.reactor.statistics().n_records_lost > 0
         assert len(rig.reactor.drain()) == 4
+
+
+def slice_ns_of(thread: str) -> int:
+    """How long a thread runs before others, as it has asked for or by default."""
+    told = ctypes.create_string_buffer(56)
+    assert ctypes.CDLL(None).syscall(SCHED_GETATTR, int(thread), told, len(told), 0) == 0
+    return int(struct.unpack_from("=Q", told, 24)[0])
+
+
+@pytest.mark.skipif(
+    LINUX < (6, 12) or SCHED_GETATTR < 0, reason="before Linux 6.12 nobody can ask for a slice"
+)
+def test_it_asks_to_run_as_soon_as_it_wakes(tmp_path: Path) -> None:
+    with Rig(tmp_path):
+        until(
+            lambda: 100_000 in map(slice_ns_of, os.listdir("/proc/self/task")), "a thread with short slices"
+        )
 
 
 def test_a_read_is_answered_while_python_holds_the_gil(rig: Rig) -> None:
