@@ -1,8 +1,6 @@
 """Labels to lanes: a compiled classifier, then a hash table for exact labels and one for longest prefixes.
 
-The classifier asks all forms at once: for each position and symbol it holds the set of forms that admit it,
-as bits in order of priority; a label's forms are what is left when the sets of its characters are intersected.
-
+The classifier asks all forms of a length at once (`_sets.pxd`).
 Text is normalised first (`_text.pxd`). What the plan says of a label goes before what the host has advised.
 """
 
@@ -23,7 +21,7 @@ from hubctl._elements cimport (
 )
 from hubctl._forms cimport (
     CHECK_NONE,
-    FIRST_SYMBOL,
+    NOWHERE,
     N_SYMBOLS,
     RAW_MAX,
     STRUCTURE_ELEMENTS,
@@ -36,27 +34,21 @@ from hubctl._forms cimport (
     verdict,
 )
 from hubctl._advice cimport AdviceTable
-from hubctl._advised cimport CUSTOMS_AT, CUSTOMS_CLEARED, CUSTOMS_MASK, CUSTOMS_NONE, Advised, home_of, look_in
+from hubctl._advised cimport CUSTOMS_AT, CUSTOMS_CLEARED, CUSTOMS_MASK, CUSTOMS_NONE, Advised, Line, home_of, look_in, told_in
+from hubctl._sets cimport WORD, Sets, admit, fitting, fitting_one_of_few, meeting, n_forms_of, note_digits
 from hubctl._slots cimport Digest, Entry, Slots, digest, enter, first_slot, found, free_slots, make_slots, prefetch
-from hubctl._text cimport copy_upper, is_plain, length_of, lowest_bit, n_identifier, normalise_into
+from hubctl._text cimport copy_upper, is_plain, is_plain_field, length_of, lowest_bit, n_identifier, normalise_into
 
 cdef extern from *:
     int n_leading_zeros "__builtin_clzll" (uint64_t bits) noexcept nogil
 
 cdef enum:
     KEY_ROOM = 128          # of a destination or a partner's service, with a margin
-    WORD = 64
 
 FORMS_MAX = N_ROWS_MAX
 PARTNERS = "partner"        # namespace of what a label's carrier and service say
 HOME, ABROAD = "postal", "post"     # postcodes of the sender's own country; of one that is named
 US, GERMANY = "zip", "plz"  # postcodes of countries that have a namespace of their own
-
-# The forms of one length: for each position and symbol a row of bits, the best form lowest.
-cdef struct Sets:
-    int n_words
-    uint64_t* bits          # [position][symbol][word]
-    uint16_t* forms         # the form of each bit
 
 cdef struct Key:
     char[KEY_ROOM] chars
@@ -71,12 +63,21 @@ cdef struct Asked:
     Digest label
     Digest number
 
+# What is asked of a form each time, apart from what is asked seldom: all forms in use in a line or two of memory.
+cdef struct Brief:
+    uint16_t format
+    uint16_t priority
+    uint8_t is_certain      # there is no check character, and no issuer to be known
+    uint8_t is_whole        # the number in it is all that it says
+    uint8_t needs_customs   # what is not cleared is held
+    uint8_t reserved
+
 cdef struct Tables:
     Sets[LENGTH_MAX + 1] sets
     uint64_t[N_NAMESPACES_MAX] prefix_lengths     # bit n: some rule has a prefix of n characters
     uint16_t* spaces        # namespace of each form's key
     Form* forms
-    uint8_t* needs_customs  # of each form: 1: what is not cleared is held
+    Brief* briefs           # of each form
     int n_forms
     int[3] structured       # the best form of each structure; -1: none is accepted
     int partners            # numbers of namespaces; -1: no rule has it
@@ -92,31 +93,7 @@ cdef struct Tables:
 
 # Classification
 
-cdef inline uint64_t fitting(const Sets* sets, const Text* text, int word) noexcept nogil:
-    """Of 64 forms of the text's length those whose characters fit, as bits."""
-    cdef uint64_t forms = <uint64_t>0 - 1
-    cdef const uint64_t* at = sets.bits + word - FIRST_SYMBOL * sets.n_words
-    cdef int i
-    for i in range(text.n):
-        forms &= at[text.chars[i] * sets.n_words]
-        if forms == 0:
-            break
-        at += N_SYMBOLS * sets.n_words
-    return forms
-
-
-cdef inline uint64_t fitting_one_of_few(const Sets* sets, const Text* text) noexcept nogil:
-    """As `fitting` where there are 64 forms or fewer: to look at all characters costs less than to ask after each."""
-    cdef uint64_t forms = <uint64_t>0 - 1
-    cdef const uint64_t* at = sets.bits - FIRST_SYMBOL
-    cdef int i
-    for i in range(text.n):
-        forms &= at[<uint8_t>text.chars[i]]
-        at += N_SYMBOLS
-    return forms
-
-
-cdef inline int best_of(const Tables* tables, const Text* text, const uint16_t* rows, uint64_t forms) noexcept nogil:
+cdef int best_of(const Tables* tables, const Text* text, const uint16_t* rows, uint64_t forms) noexcept nogil:
     """Of the forms that fit the best one whose check character holds; -1: none."""
     cdef int row
     while forms:
@@ -127,18 +104,30 @@ cdef inline int best_of(const Tables* tables, const Text* text, const uint16_t* 
     return -1
 
 
-cdef inline int best_form(const Tables* tables, const Text* text) noexcept nogil:
-    """The best form that fits and whose check character holds; -1: none."""
+cdef int best_of_many(const Tables* tables, const Text* text) noexcept nogil:
+    """As `best_form`, of any number of forms."""
     cdef const Sets* sets = &tables.sets[text.n]
     cdef int row = -1
     cdef int word
-    if sets.n_words == 1:
-        return best_of(tables, text, sets.forms, fitting_one_of_few(sets, text))
     for word in range(sets.n_words):
         row = best_of(tables, text, sets.forms + WORD * word, fitting(sets, text, word))
         if row >= 0:
             break
     return row
+
+
+cdef inline int best_form(const Tables* tables, const Text* text) noexcept nogil:
+    """The best form that fits and whose check character holds; -1: none."""
+    cdef const Sets* sets = &tables.sets[text.n]
+    cdef uint64_t forms
+    cdef int row
+    if sets.n_words != 1:
+        return best_of_many(tables, text)
+    forms = fitting_one_of_few(sets, text)
+    if forms == 0:
+        return -1
+    row = sets.forms[lowest_bit(forms)]
+    return row if tables.briefs[row].is_certain else best_of(tables, text, sets.forms, forms)
 
 
 # Destinations
@@ -240,22 +229,11 @@ cdef inline bint is_held_by_customs(bint needs_customs, uint64_t told) noexcept 
     return word != CUSTOMS_CLEARED and (word != CUSTOMS_NONE or needs_customs)
 
 
-cdef inline void find_lane(const Tables* tables, const Asked* asked, Reading* out) noexcept nogil:
-    """By what the plan says of the label, or the host told, else by its destination, else by its carrier and service."""
+cdef void find_by_destination(const Tables* tables, const Asked* asked, Reading* out) noexcept nogil:
+    """By the destination that the label says, else by its carrier and service."""
     cdef const Form* form = &tables.forms[asked.row]
-    cdef const Entry* entry = by_label(tables, asked)
-    cdef uint64_t told = 0
-    cdef bint was_told = is_advised(tables, asked, &told)
+    cdef const Entry* entry = NULL
     cdef Key key
-    if is_held_by_customs(tables.needs_customs[asked.row], told):
-        out.reason = _records.HELD
-        return
-    if entry != NULL:
-        set_lane(out, entry.lane)
-        return
-    if was_told:
-        set_lane(out, tables.advised_lanes[<uint32_t>told])
-        return
     key_of(tables, asked, &key)
     if key.n and key.space >= 0:
         entry = by_prefix(tables, key.space, key.chars, key.n)
@@ -265,6 +243,35 @@ cdef inline void find_lane(const Tables* tables, const Asked* asked, Reading* ou
         set_lane(out, entry.lane if entry != NULL else -1)
     else:
         out.reason = _records.NO_DATA
+
+
+cdef void find_lane(const Tables* tables, const Asked* asked, Reading* out) noexcept nogil:
+    """By what the plan says of the label, or the host told, else by its destination, else by its carrier and service."""
+    cdef const Entry* entry = by_label(tables, asked)
+    cdef uint64_t told = 0
+    cdef bint was_told = is_advised(tables, asked, &told)
+    if is_held_by_customs(tables.briefs[asked.row].needs_customs, told):
+        out.reason = _records.HELD
+    elif entry != NULL:
+        set_lane(out, entry.lane)
+    elif was_told:
+        set_lane(out, tables.advised_lanes[<uint32_t>told])
+    else:
+        find_by_destination(tables, asked, out)
+
+
+cdef inline bint find_advised(const Tables* tables, const Asked* asked, Reading* out) noexcept nogil:
+    """As `find_lane` for a label that nobody but the host has a word on; False: it is no such label."""
+    cdef const Brief* brief = &tables.briefs[asked.row]
+    cdef uint64_t told
+    if not brief.is_whole or tables.labels.n_entries or tables.advised == NULL:
+        return False
+    if not told_in(home_of(tables.advised, asked.number), asked.number, &told):
+        return False
+    if is_held_by_customs(brief.needs_customs, told):
+        return False
+    set_lane(out, tables.advised_lanes[<uint32_t>told])
+    return True
 
 
 cdef inline int structured_form(const Tables* tables, const char* raw, int n, Told* told) noexcept nogil:
@@ -298,7 +305,7 @@ cdef inline void take_digests(const Tables* tables, Asked* asked) noexcept nogil
         asked.label = digest(ADVICE, text.chars, text.n)
 
 
-cdef inline int form_of_any(const Tables* tables, const char* text, int n, Asked* asked) noexcept nogil:
+cdef int form_of_any(const Tables* tables, const char* text, int n, Asked* asked) noexcept nogil:
     """The form of a text that may be made of elements, or has to be looked at byte by byte; -1: none."""
     cdef int row = structured_form(tables, text, n, &asked.told)
     if n <= RAW_MAX and copy_upper(text, n, &asked.text):
@@ -306,85 +313,77 @@ cdef inline int form_of_any(const Tables* tables, const char* text, int n, Asked
     return row
 
 
-cdef inline void ask(const Tables* tables, const char* text, int n, Asked* asked) noexcept nogil:
-    """Finds the form of a text, and what is looked for. What is plain has no separators, and so no elements."""
-    if is_plain(text, n, &asked.text):
-        asked.row = best_form(tables, &asked.text)
-    else:
-        asked.row = form_of_any(tables, text, n, asked)
-    if asked.row >= 0:
-        take_digests(tables, asked)
-
-
 cdef inline void settle(const Tables* tables, const Asked* asked, Reading* out) noexcept nogil:
     """Finds the lane of what was asked."""
-    cdef const Form* form
     out.reason = _records.BAD_LABEL
     out.lane = -1
     out.format = out.priority = out.flags = 0
     out.identity = 0
     if asked.row < 0:
         return
-    form = &tables.forms[asked.row]
-    out.format = form.format
-    out.priority = form.priority
+    out.format = tables.briefs[asked.row].format
+    out.priority = tables.briefs[asked.row].priority
     out.identity = asked.number.key
-    find_lane(tables, asked, out)
+    if not find_advised(tables, asked, out):
+        find_lane(tables, asked, out)
 
 
-cdef void resolve(const void* tables, const char* text, int n, Reading* out) noexcept nogil:
+cdef void resolve(const void* of, const char* text, int n, Reading* out) noexcept nogil:
+    """What is plain has no separators, and so no elements."""
+    cdef const Tables* tables = <const Tables*>of
     cdef Asked asked
-    ask(<const Tables*>tables, text, n, &asked)
-    settle(<const Tables*>tables, &asked, out)
+    if is_plain(text, n, &asked.text):
+        asked.row = best_form(tables, &asked.text)
+    else:
+        asked.row = form_of_any(tables, text, n, &asked)
+    if asked.row >= 0:
+        take_digests(tables, &asked)
+    settle(tables, &asked, out)
+
+
+cdef inline void ask(const Tables* tables, const char* field, int64_t size, Asked* asked) noexcept nogil:
+    """Finds the form of the text of a field."""
+    if is_plain_field(field, size, &asked.text):
+        asked.row = best_form(tables, &asked.text)
+    else:
+        asked.row = form_of_any(tables, field, length_of(field, size), asked)
 
 
 cdef inline void hurry_for(const Tables* tables, Digest label) noexcept nogil:
+    """Fetches the home of a label, and the line behind it, where one of eight stands whose home is full."""
+    cdef const Line* home
     if tables.advised != NULL:
-        prefetch(home_of(tables.advised, label))
+        home = home_of(tables.advised, label)
+        prefetch(home)
+        prefetch(home + 1)
     if tables.labels.n_entries:
         prefetch(first_slot(&tables.labels, label))
 
 
-cdef inline void hurry(const Tables* tables, const Asked* asked) noexcept nogil:
+cdef inline void hurry(const Tables* tables, Asked* asked) noexcept nogil:
     """Fetches what will be looked at, so that many labels wait for memory together."""
     if asked.row < 0:
         return
+    take_digests(tables, asked)
     hurry_for(tables, asked.number)
     if has_number(&tables.forms[asked.row]):
         hurry_for(tables, asked.label)
 
 
 cdef void resolve_block(const void* of, const char* texts, int64_t size, int n, Reading* out) noexcept nogil:
+    """Each step for all labels before the next: a step's labels do not depend on each other, and are worked on at once."""
     cdef const Tables* tables = <const Tables*>of
     cdef Asked[BLOCK] asked
-    cdef const char* text
     cdef int i
     for i in range(n):
-        text = texts + size * i
-        ask(tables, text, length_of(text, size), &asked[i])
+        ask(tables, texts + size * i, size, &asked[i])
+    for i in range(n):
         hurry(tables, &asked[i])
     for i in range(n):
         settle(tables, &asked[i], &out[i])
 
 
 # Building
-
-cdef int n_forms_of(const Form* forms, int n_forms, int length) noexcept nogil:
-    cdef int row, n = 0
-    for row in range(n_forms):
-        n += forms[row].length_min <= length <= forms[row].length_max
-    return n
-
-
-cdef void admit(Sets* sets, const Form* form, int length, int at) noexcept nogil:
-    """Writes one form into the sets of one length."""
-    cdef uint64_t bit = <uint64_t>1 << at % WORD
-    cdef int i, symbol
-    for i in range(length):
-        for symbol in range(N_SYMBOLS):
-            if form.classes[i] >> symbol & 1:
-                sets.bits[(i * N_SYMBOLS + symbol) * sets.n_words + at // WORD] |= bit
-
 
 cdef int make_sets(Tables* tables, int length) except -1:
     """The sets of one length, in the order of the forms."""
@@ -401,6 +400,7 @@ cdef int make_sets(Tables* tables, int length) except -1:
             sets.forms[at] = <uint16_t>row
             admit(sets, &tables.forms[row], length, at)
             at += 1
+    note_digits(sets, length)
     return 0
 
 
@@ -443,12 +443,23 @@ cdef int space_number(dict spaces, str space) except -1:
     return number
 
 
+cdef Brief brief_of(const Form* form) noexcept:
+    cdef Brief brief
+    brief.format = form.format
+    brief.priority = form.priority
+    brief.is_certain = form.check_kind == CHECK_NONE and form.issuer_at == NOWHERE
+    brief.is_whole = not has_number(form)
+    brief.needs_customs = brief.reserved = 0
+    return brief
+
+
 cdef int put_form(Tables* tables, dict spaces, const Form* form, int row, str space) except -1:
     tables.forms[row] = form[0]
     if form.n_key_pieces:
         tables.spaces[row] = <uint16_t>space_number(spaces, space)
     if form.structure and tables.structured[form.structure] < 0:
         tables.structured[form.structure] = row
+    tables.briefs[row] = brief_of(form)
     return 0
 
 
@@ -460,7 +471,7 @@ cdef int put_forms(Tables* tables, dict spaces, formats) except -1:
     tables.n_forms = <int>forms.shape[0]
     tables.forms = <Form*>room(tables.n_forms, sizeof(Form))
     tables.spaces = <uint16_t*>room(tables.n_forms, sizeof(uint16_t))
-    tables.needs_customs = <uint8_t*>room(tables.n_forms, 1)
+    tables.briefs = <Brief*>room(tables.n_forms, sizeof(Brief))
     for i in range(tables.n_forms):
         put_form(tables, spaces, &forms[i], i, formats["space"][i].decode())
     for i in range(1, LENGTH_MAX + 1):
@@ -574,7 +585,7 @@ cdef class LaneTable:
         for row in rows:
             if not 0 <= row < tables.n_forms:
                 raise ValueError(f"form {row}: must be 0 to {tables.n_forms - 1}")
-            tables.needs_customs[<int>row] = 1
+            tables.briefs[<int>row].needs_customs = 1
 
     def set_key_lanes(self, int64_t first, lanes not None):
         """The lanes of advised keys from a number on; told before any label is advised with one of them."""
@@ -592,7 +603,7 @@ cdef class LaneTable:
             free(tables.sets[i].forms)
         free(tables.forms)
         free(tables.spaces)
-        free(tables.needs_customs)
+        free(tables.briefs)
         free_slots(&tables.labels)
         free_slots(&tables.prefixes)
         free(tables)
@@ -702,22 +713,6 @@ cdef list pairs_alike(const Tables* tables, int length):
                     pairs.append((row, other, length))
                 forms &= forms - 1
     return pairs
-
-
-cdef uint64_t meeting(const Sets* sets, const Form* form, int length, int word) noexcept nogil:
-    """Of 64 forms of a length those that have a shape in common with one, as bits."""
-    cdef uint64_t forms = <uint64_t>0 - 1
-    cdef uint64_t here, symbols
-    cdef int i
-    for i in range(length):
-        here, symbols = 0, form.classes[i]
-        while symbols:
-            here |= sets.bits[(i * N_SYMBOLS + lowest_bit(symbols)) * sets.n_words + word]
-            symbols &= symbols - 1
-        forms &= here
-        if forms == 0:
-            break
-    return forms
 
 
 cdef list bits_of(uint64_t word):

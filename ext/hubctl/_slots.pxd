@@ -16,8 +16,7 @@ cdef extern from *:
         return (uint64_t)(((unsigned __int128)a * b) >> 64);
     }
     static inline uint64_t hub_fold(uint64_t a, uint64_t b) {
-        unsigned __int128 product = (unsigned __int128)a * b;
-        return (uint64_t)product ^ (uint64_t)(product >> 64);
+        return a * b ^ hub_high(a, b);
     }
     /* Memory for a table: on large pages where there are some, since each probe would cost a page walk too. */
     static inline void* hub_table(size_t n_bytes) {

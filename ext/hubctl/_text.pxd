@@ -52,23 +52,78 @@ cdef inline uint64_t strange_in(uint64_t word) noexcept nogil:
     return (word | (word - EACH * (FIRST_SYMBOL + 1)) | (word + EACH * 0x20)) & EACH * STRANGE
 
 
-cdef inline bint copy_plain(const char* raw, int n, Text* out) noexcept nogil:
-    """Copies a text of 8 to LENGTH_MAX bytes, eight at a time; False: it has to be looked at byte by byte."""
-    cdef uint64_t word, strange = 0
-    cdef int at
-    for at in range(0, n - 7, 8):
-        memcpy(&word, raw + at, 8)
+cdef inline uint64_t zeros_in(uint64_t word) noexcept nogil:
+    """Not 0 if one of eight bytes is: the lowest bit tells the first of them."""
+    return (word - EACH) & ~word & EACH * STRANGE
+
+
+cdef inline uint64_t bytes_before(uint64_t ends) noexcept nogil:
+    """All bits of the bytes before the first that `zeros_in` tells."""
+    return ((ends & (0 - ends)) >> 7) - 1
+
+
+cdef inline uint64_t others_in(uint64_t word) noexcept nogil:
+    """The top bit of each of eight symbols that is no digit."""
+    cdef uint64_t value = word ^ EACH * c'0'
+    return (value | (value + EACH * (0x80 - 10))) & EACH * STRANGE
+
+
+cdef inline bint are_digits(const Text* text, int first) noexcept nogil:
+    """Whether a text consists of digits from a position on."""
+    cdef int at = first & ~7
+    cdef uint64_t wanted = (<uint64_t>0 - 1) << 8 * (first & 7)
+    cdef uint64_t word, others = 0
+    while at < text.n:
+        memcpy(&word, text.chars + at, 8)
+        if text.n - at < 8:
+            wanted &= (<uint64_t>1 << 8 * (text.n - at)) - 1
+        others |= others_in(word) & wanted
+        wanted = <uint64_t>0 - 1
+        at += 8
+    return others == 0
+
+
+cdef inline uint64_t word_in(const char* field, int at, int size) noexcept nogil:
+    """Eight bytes of a field of eight or more, from a place in it; zeros where it ends before."""
+    cdef uint64_t word
+    if at + 8 <= size:
+        memcpy(&word, field + at, 8)
+        return word
+    memcpy(&word, field + size - 8, 8)
+    return word >> 8 * (at + 8 - size)
+
+
+cdef inline bint is_plain_field(const char* field, int64_t size, Text* out) noexcept nogil:
+    """Copies the text of a field, zeros behind it, that is a label as it stands; False: look at it byte by byte.
+
+    It is written in whole words, so that words read from it soon afterwards need not wait for the cache.
+    """
+    cdef uint64_t word, before, ends = 0, strange = 0
+    cdef int at = 0
+    if not 8 <= size <= LENGTH_MAX:
+        return False
+    while at < size:
+        word = word_in(field, at, <int>size)
+        ends = zeros_in(word)
+        if ends:
+            break
         memcpy(out.chars + at, &word, 8)
         strange |= strange_in(word)
-    memcpy(&word, raw + n - 8, 8)
-    memcpy(out.chars + n - 8, &word, 8)
-    end_text(out, n)
-    return (strange | strange_in(word)) == 0 and raw[0] != c']'
+        at += 8
+    end_text(out, at)
+    if ends:
+        before = bytes_before(ends)
+        word &= before
+        memcpy(out.chars + at, &word, 8)
+        end_text(out, at + 8)
+        out.n = at + (lowest_bit(ends) >> 3)
+        strange |= strange_in(word | (EACH * c'A' & ~before))
+    return strange == 0 and out.n >= 8 and field[0] != c']'
 
 
 cdef inline bint is_plain(const char* raw, int n_raw, Text* out) noexcept nogil:
     """Copies a text that is a label as it stands; False: it has to be looked at byte by byte."""
-    return 8 <= n_raw <= LENGTH_MAX and copy_plain(raw, n_raw, out)
+    return is_plain_field(raw, n_raw, out) and out.n == n_raw
 
 
 cdef inline bint copy_upper(const char* raw, int n_raw, Text* out) noexcept nogil:
