@@ -18,7 +18,7 @@ from hubctl.core.plan import compile_plan, plan_of
 from hubctl.core.preadvice import Customs, Notice
 from hubctl.core.tables import CompiledPlan
 
-N_SITES = 60
+N_SITES = 40
 N_PARCELS = 250
 NS_PER_S = 1_000_000_000
 CHUTES = [f"C{no}" for no in range(1, 9)]
@@ -120,14 +120,17 @@ def any_texts(rng: np.random.Generator) -> Any:
 
 def any_inputs(rng: np.random.Generator) -> Records:
     """Chutes closed, emptied and out of order, their eyes blocked, the node down for a while."""
-    inputs = empty(12)
-    inputs["t_ns"] = np.sort(rng.integers(0, N_PARCELS, 12)) * NS_PER_S
-    inputs["kind"] = rng.choice([Kind.OPERATE, Kind.CHUTE_LEVEL, Kind.NODE], 12, p=[0.6, 0.3, 0.1])
-    inputs["chute"], inputs["value"] = rng.integers(0, 9, 12), rng.integers(0, 2, 12)
+    n = 24
+    inputs = empty(n)
+    inputs["t_ns"] = np.sort(rng.integers(0, N_PARCELS, n)) * NS_PER_S
+    inputs["kind"] = rng.choice([Kind.OPERATE, Kind.CHUTE_LEVEL, Kind.NODE], n, p=[0.35, 0.6, 0.05])
+    is_level = inputs["kind"] == Kind.CHUTE_LEVEL
+    inputs["chute"] = np.where(is_level, rng.integers(0, 3, n), rng.integers(0, 9, n))
+    inputs["value"] = rng.integers(0, 2, n)
     states = [ChuteState.OPEN, ChuteState.OPEN, ChuteState.CLOSING, ChuteState.CLOSED, ChuteState.FAULT]
     told = inputs["kind"] == Kind.OPERATE
     inputs["value"][told] = rng.choice(states, told.sum())
-    inputs["device"] = np.where(inputs["kind"] == Kind.CHUTE_LEVEL, rng.integers(0, 2, 12), 0)
+    inputs["device"] = np.where(is_level, rng.random(n) < 0.2, 0)
     return inputs
 
 
@@ -158,6 +161,22 @@ def test_what_stands_for_a_batch_is_what_each_comes_to_alone() -> None:
         assert together.kernel.state_hash() == alone.kernel.state_hash(), f"any_day({seed})"
         reasons |= set(found["reason"].tolist())
     assert reasons == ALL_REASONS
+
+
+def test_a_chute_whose_eye_has_cleared_opens_in_the_midst_of_a_batch() -> None:
+    """Its full eye is blocked until 5 s, and clear for long enough at 7 s."""
+    hub = station()
+    lanes = [{"name": "L", "keys": ["zip:1"], "chutes": ["C1", "C2"]}]
+    text = {"plan": {"name": "eye"}, "labels": {"accept": ["usps-impb"]}, "lanes": lanes}
+    plan = compile_plan(plan_of(Source.of_data(Path("eye.plan.toml"), text), hub), hub)
+    inputs = empty(2)
+    inputs["kind"], inputs["chute"] = Kind.CHUTE_LEVEL, CHUTES.index("C1")
+    inputs["value"], inputs["t_ns"] = [1, 0], [0, 5 * NS_PER_S]
+    texts = np.array([compose("usps-impb", no, "10001").encode() for no in range(10)])
+    day = Day(hub, plan, texts, np.arange(1, 11) * NS_PER_S, inputs)
+    found = Assigner(hub, plan).assign_labels(day.texts, day.times_ns, inputs)
+    assert found["chute"].tolist() == [1] * 6 + [0] * 4
+    assert found.tolist() == one_by_one(Assigner(hub, plan), day)
 
 
 @pytest.mark.parametrize("lanes_in_use", [4, 500])
