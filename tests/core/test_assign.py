@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.extending import get_cython_function_address
 
 from hubctl._kernel import Kernel
 from hubctl.core.assign import Assigner, station_layout
 from hubctl.core.config import Source
-from hubctl.core.events import ChuteState, Kind, Reason, Records, empty
+from hubctl.core.events import RECORD, ChuteState, Kind, Reason, Records, empty
 from hubctl.core.hubfile import Hub, resolve_hub
 from hubctl.core.labels import compose
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import compile_plan, plan_of
 from hubctl.core.site import load_site
-from hubctl.core.tables import CompiledPlan, Table
+from hubctl.core.tables import ASSIGNMENT, BATCH, CompiledPlan, Table
 
 NS_PER_S = 1_000_000_000
 CHUTES = [f"C{no}" for no in range(1, 9)]
@@ -232,3 +234,54 @@ def test_arrays_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         Assigner(*demo).assign_labels(texts, times_ns)
+
+
+HEAP = [
+    "arena",
+    "ordblks",
+    "smblks",
+    "hblks",
+    "hblkhd",
+    "usmblks",
+    "fsmblks",
+    "uordblks",
+    "fordblks",
+    "keepcost",
+]
+
+
+class Heap(ctypes.Structure):
+    """glibc's `struct mallinfo2`."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in HEAP]
+
+
+@pytest.fixture
+def libc() -> ctypes.CDLL:
+    """The C library, if it tells what is taken from it."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        pytest.skip("no mallinfo2 in this C library")
+    library.mallinfo2.restype = Heap
+    return library
+
+
+def test_a_million_decisions_take_no_memory(libc: ctypes.CDLL, demo: tuple[Hub, CompiledPlan]) -> None:
+    """Behind the call nothing is taken from the C library that was not before, and nothing given back."""
+    texts, times_ns = (np.tile(part, 500) for part in some_labels(1000))
+    times_ns.sort()
+    out, said = np.zeros(len(texts), ASSIGNMENT), np.zeros(512, RECORD)
+    batch = np.zeros(1, BATCH)
+    batch["labels"], batch["label_size"], batch["n"] = texts.ctypes.data, texts.itemsize, len(texts)
+    batch["times_ns"], batch["assignments"] = times_ns.ctypes.data, out.ctypes.data
+    batch["said"], batch["n_said_max"] = said.ctypes.data, len(said)
+    assigner = Assigner(*demo)
+    address = get_cython_function_address("hubctl._kernel", "kernel_assign")
+    assign = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)
+    state, rows = ctypes.c_void_p(assigner.kernel.address), ctypes.c_void_p(batch.ctypes.data)
+    for _ in range(2):  # what the calls themselves need is there the second time
+        before = libc.mallinfo2()
+        assign(state, rows)
+        after = libc.mallinfo2()
+    assert [getattr(after, name) for name in HEAP] == [getattr(before, name) for name in HEAP]
+    assert (out["reason"] != Reason.NONE).all()
