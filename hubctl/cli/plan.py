@@ -159,7 +159,11 @@ def show(
     from hubctl.core.plan import resolve_plan
     from hubctl.core.plananswer import answer
 
-    found = answer(resolve_plan(file), key)
+    sort_plan = resolve_plan(file)
+    try:
+        found = answer(sort_plan, key)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="KEY") from None
     if as_json:
         print_json(found._asdict())
     else:

@@ -15,7 +15,8 @@ FORM = 'must be like "zip:100" or "zip:100..119"'
 
 PARTNER, LABEL = "partner", "label"
 
-_KEY = re.compile(r"([a-z][a-z0-9-]{0,15}):([0-9A-Z/%-]{1,56})(?:\.\.([0-9A-Z-]{1,56}))?")
+NAMESPACE = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_KEY = re.compile(rf"({NAMESPACE.pattern}):([0-9A-Z/%-]{{1,56}})(?:\.\.([0-9A-Z-]{{1,56}}))?")
 
 
 class Key(NamedTuple):

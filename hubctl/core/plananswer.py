@@ -8,10 +8,12 @@ from typing import NamedTuple
 from hubctl.core.chains import BELT_END, DEFAULT
 from hubctl.core.config import Source
 from hubctl.core.events import Reason
-from hubctl.core.keys import LABEL, PARTNER
+from hubctl.core.keys import LABEL, NAMESPACE, PARTNER
 from hubctl.core.labels import LabelReading, decode
 from hubctl.core.plan import SortPlan, lane_table
 from hubctl.core.planrules import Ruling, keyed_rules, place_of, ruling
+
+FORM_ASKED = 'must be a destination like "zip:10003", or a label as scanned'
 
 
 class Answer(NamedTuple):
@@ -35,11 +37,28 @@ def answer(plan: SortPlan, text: str) -> Answer:
     plan : SortPlan
         Checked.
     text : str
+
+    Raises
+    ------
+    ValueError
+        It is neither: nothing, a namespace without a key, or one that nobody knows.
     """
-    space, colon, key = text.partition(":")
+    said, colon, key = text.partition(":")
+    space = said.strip().lower()
+    if not (key if colon else text).strip():
+        raise ValueError(f"{text!r}: {FORM_ASKED}")
     if colon and space in plan.catalogue.namespaces and space != LABEL:
         return _of_key(plan, space, key)
+    if colon and space != LABEL:
+        _refuse_unknown(plan, said, text)
     return _of_label(plan, key if space == LABEL and colon else text)
+
+
+def _refuse_unknown(plan: SortPlan, space: str, text: str) -> None:
+    """What looks like a key and fits no label is a key of a namespace that nobody knows."""
+    known = sorted(plan.catalogue.namespaces)
+    if NAMESPACE.fullmatch(space) and not decode(text, plan.labels.accept, plan.catalogue):
+        raise ValueError(f"{text!r}: unknown namespace {space!r}, must be one of {', '.join(known)}")
 
 
 def _of_key(plan: SortPlan, space: str, key: str) -> Answer:
