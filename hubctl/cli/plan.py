@@ -188,11 +188,26 @@ def _print_answer(found: Answer) -> None:
 
 
 @app.command("compile")
-def compile_file(file: PlanFile, hub: HubOption = None, as_json: JsonOption = False) -> None:
-    """Compile a plan into the tables that the kernel decides by; its version, their sizes and the time it took."""
-    from hubctl.core.plan import compile_plan, resolve_plan
+def compile_file(
+    file: PlanFile,
+    hub: HubOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write: the plan with its tables and packs, checked for this hub; any command takes it"
+            " instead of the text.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a plan and compile it into what the kernel decides by: its version, sizes, time; or one file of it all."""
+    from hubctl.core.plan import compile_plan, plan_path, resolve_plan, save_compiled
 
     site = _hub_of(file, hub)
+    if out is not None and out.exists() and out.samefile(plan_path(file)):
+        raise typer.BadParameter(f"{out} is the plan itself", param_hint="--out")
     begun_ns = perf_counter_ns()
     sort_plan = resolve_plan(file, site)
     read_ns = perf_counter_ns()
@@ -204,11 +219,21 @@ def compile_file(file: PlanFile, hub: HubOption = None, as_json: JsonOption = Fa
         "read_ms": (read_ns - begun_ns) // NS_PER_MS,
         "compile_ms": (perf_counter_ns() - read_ns) // NS_PER_MS,
     }
+    if out is not None:
+        try:
+            save_compiled(sort_plan, site, out)
+        except OSError as error:
+            raise typer.BadParameter(
+                f"{out}: cannot be written: {error.strerror}", param_hint="--out"
+            ) from None
+        told["file"] = str(out)
     if as_json:
         print_json(told)
     else:
         typer.echo("plan {plan}, version {version}: {n_lanes} lanes, {n_rules} rules".format(**told))
         typer.echo("read in {read_ms} ms, compiled in {compile_ms} ms".format(**told))
+        if out is not None:
+            typer.echo(f"{out}: for the hub {site.hub.name} and this version of hubctl alone")
 
 
 @app.command("diff")

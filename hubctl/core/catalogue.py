@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -156,15 +156,25 @@ def load_packs(place: Path) -> Catalogue:
     ConfigError
         With every fault of every pack.
     """
+    return _catalogue(pack_files(place), Source.read)
+
+
+def packs_of(texts: Mapping[str, str]) -> Catalogue:
+    """As `load_packs`, of the text of each file."""
+    return _catalogue(map(Path, texts), lambda file: Source.parsed(file, texts[str(file)]))
+
+
+def _catalogue(names: Iterable[Path], read: Callable[[Path], Source]) -> Catalogue:
     faults: list[Fault] = []
     taken = {row.name: BUILT_IN_PACK for row in BUILT_IN.formats}
-    packs = [pack for file in _pack_files(place) for pack in _pack(file, taken, faults)]
+    packs = [pack for file in names for pack in _pack(file, read, taken, faults)]
     if faults:
         raise ConfigError(faults)
     return Catalogue([*BUILT_IN.packs, *packs])
 
 
-def _pack_files(place: Path) -> list[Path]:
+def pack_files(place: Path) -> list[Path]:
+    """The files of packs: those of a directory in the order of their names, or the one."""
     found = sorted(place.glob("*.toml")) if place.is_dir() else [place]
     if not 1 <= len(found) <= N_PACKS_MAX:
         message = f"has {len(found)} label packs: must be 1 to {N_PACKS_MAX}"
@@ -172,11 +182,13 @@ def _pack_files(place: Path) -> list[Path]:
     return found
 
 
-def _pack(file: Path, taken: dict[str, str], faults: list[Fault]) -> Iterable[Loaded]:
+def _pack(
+    file: Path, read: Callable[[Path], Source], taken: dict[str, str], faults: list[Fault]
+) -> Iterable[Loaded]:
     """The pack of a file; none if it is faulty. Its formats' names are taken from then on."""
     base = BUILT_IN.packs[0].pack
     try:
-        source = Source.read(file)
+        source = read(file)
         pack = read_shape(Pack, source)
         forms = check_pack(pack, base, source, taken)
         source.raise_if_faulty()

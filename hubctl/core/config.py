@@ -71,7 +71,12 @@ class Source:
     @classmethod
     def read(cls, file: Path) -> Source:
         """Open and parse; ConfigError where there is no such file, or it is not TOML."""
-        source = cls(file, _text_of(file))
+        return cls.parsed(file, text_of(file))
+
+    @classmethod
+    def parsed(cls, file: Path, text: str) -> Source:
+        """The content of a file that has been read already; ConfigError where it is not TOML."""
+        source = cls(file, text)
         try:
             source.data = tomllib.loads(source.text)
         except tomllib.TOMLDecodeError as error:
@@ -162,7 +167,8 @@ def shown_value(value: object) -> str:
     return text if len(text) <= VALUE_SHOWN_MAX else text[: VALUE_SHOWN_MAX - 3] + "..."
 
 
-def _text_of(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """The text of a file; ConfigError where there is none, or it is not UTF-8."""
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -17,14 +17,15 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hubctl._lookup import LaneTable
-from hubctl.core.catalogue import BUILT_IN, Catalogue, load_packs
+from hubctl.core.catalogue import BUILT_IN, Catalogue, load_packs, pack_files, packs_of
 from hubctl.core.chains import N_CHUTES_OF_LANE_MAX, N_GROUPS_MAX, compile_chains
-from hubctl.core.config import ConfigError, Source
+from hubctl.core.config import ConfigError, Source, text_of
 from hubctl.core.events import TEXT_MAX, Reason
 from hubctl.core.formats import Forms
 from hubctl.core.hubfile import PLAN_SUFFIX, Hub, Name, packaged_path
 from hubctl.core.keys import LABEL, parse_keys
 from hubctl.core.plancheck import check_plan
+from hubctl.core.planfile import Compiled, is_compiled, read_compiled, write_compiled
 from hubctl.core.planrules import Row, read_tables, rules_of
 from hubctl.core.preadvice import N_KEYS_MAX, AdviceBook, Notice, PreAdvice
 from hubctl.core.shape import Section, read_shape
@@ -146,6 +147,7 @@ class SortPlan(Section):
     _catalogue: Catalogue = PrivateAttr(BUILT_IN)
     _rows: list[Row] = PrivateAttr([])
     _checked_for: Hub | None = PrivateAttr(None)
+    _packs: dict[str, str] = PrivateAttr({})
 
     @property
     def name(self) -> str:
@@ -166,6 +168,11 @@ class SortPlan(Section):
     def rows(self) -> list[Row]:
         """What its tables say."""
         return self._rows
+
+    @property
+    def packs(self) -> dict[str, str]:
+        """The text of each of its label packs, by file."""
+        return self._packs
 
     @property
     def version(self) -> int:
@@ -206,7 +213,7 @@ def load_plan(file: Path, hub: Hub | None = None) -> SortPlan:
     Parameters
     ----------
     file : Path
-        TOML.
+        TOML, or a plan that `save_compiled` wrote.
     hub : Hub, optional
         The hub it is meant for; its chutes are looked up if given.
 
@@ -215,7 +222,38 @@ def load_plan(file: Path, hub: Hub | None = None) -> SortPlan:
     ConfigError
         With every fault of the file.
     """
-    return plan_of(Source.read(file), hub)
+    return _load_compiled(file, hub) if is_compiled(file) else plan_of(Source.read(file), hub)
+
+
+def save_compiled(plan: SortPlan, hub: Hub, file: Path) -> None:
+    """Write a plan that was read from a file, checked for a hub, into a file with all that belongs to it.
+
+    Raises
+    ------
+    ConfigError
+        The plan does not fit the hub.
+    OSError
+        The file cannot be written.
+    """
+    if plan._checked_for is not hub:
+        plan.check(hub)
+    assert plan.source is not None  # it was read from a file
+    content = Compiled(plan.source.file, plan.source.text, list(plan.rows), plan.packs)
+    write_compiled(file, content, hub, plan.version)
+
+
+def _load_compiled(file: Path, hub: Hub | None) -> SortPlan:
+    """What was checked when it was compiled is not checked again, but that it comes to the same plan."""
+    content, version = read_compiled(file, hub)
+    source = Source.parsed(Path(content.file), content.text)
+    plan = read_shape(SortPlan, source)
+    plan._source, plan._packs = source, content.packs
+    plan._rows = content.rows
+    if content.packs:
+        plan._catalogue = packs_of(content.packs)
+    assert plan.version == version  # the same text and tables, read by the same program
+    plan._checked_for = hub
+    return plan
 
 
 def plan_of(source: Source, hub: Hub | None = None) -> SortPlan:
@@ -242,7 +280,9 @@ def _takes_packs(plan: SortPlan, source: Source) -> bool:
     if packs is None:
         return True
     try:
-        plan._catalogue = load_packs(Path(source.file).parent / packs)
+        place = Path(source.file).parent / packs
+        plan._catalogue = load_packs(place)
+        plan._packs = {str(file): text_of(file) for file in pack_files(place)}
     except ConfigError as error:
         source.faults.extend(error.faults)
         return False

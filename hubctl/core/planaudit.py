@@ -11,11 +11,12 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
 from hubctl.core.chains import BELT_END
-from hubctl.core.config import Source, listed
+from hubctl.core.config import ConfigError, Fault, Source, listed
 from hubctl.core.keys import Key, parse_keys
 from hubctl.core.overlaps import overlaps
 from hubctl.core.plan import Lane, SortPlan, noted_plan
 from hubctl.core.plancheck import named_chutes
+from hubctl.core.planfile import is_compiled
 from hubctl.core.planrules import Rule, note, place_of, rules_of, ruling
 from hubctl.core.shape import known
 from hubctl.core.where import Path
@@ -50,6 +51,9 @@ def audited_plan(file: FilePath, hub: Hub, at: datetime) -> tuple[SortPlan, Sour
     ConfigError
         With every fault.
     """
+    if is_compiled(file):
+        message = "is a compiled plan, which was checked before: check the text it was made of"
+        raise ConfigError([Fault(str(file), 1, "", "", "", message)])
     source = Source.read(file)
     plan = noted_plan(source, hub)
     audit_plan(plan, source, hub, at)

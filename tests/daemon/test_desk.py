@@ -18,7 +18,7 @@ from hubctl.core.events import NO_INDEX, Kind, Reason, empty
 from hubctl.core.hubfile import Hub, resolve_hub
 from hubctl.core.labels import compose
 from hubctl.core.layout import compile_layout
-from hubctl.core.plan import load_plan
+from hubctl.core.plan import load_plan, save_compiled
 from hubctl.core.preadvice import AdviceBook
 from hubctl.core.tables import CompiledPlan
 from hubctl.core.telling import TellError
@@ -92,6 +92,17 @@ def test_a_plan_with_faults_changes_nothing(desk: Desk, tmp_path: Path) -> None:
     assert desk.desk.do(["plan", "activate", str(tmp_path / "none.toml")])["faults"]
     assert desk.in_force == []
     assert "no plan before" in desk.refused("plan", "rollback")
+
+
+def test_a_compiled_plan_is_taken_for_its_own_hub(desk: Desk, station: Hub, tmp_path: Path) -> None:
+    file = tmp_path / "second.plan"
+    changed = station.model_copy(update={"chutes": station.chutes[:-1]})
+    save_compiled(load_plan(desk.second, changed), changed, file)
+    assert "since" in desk.desk.do(["plan", "activate", str(file)])["faults"][0]["message"]
+    assert desk.in_force == []
+    save_compiled(load_plan(desk.second, station), station, file)
+    desk.second.unlink()
+    assert desk.desk.do(["plan", "activate", str(file)])["plan"]["name"] == "second"
 
 
 def test_labels_are_told_of_and_forgotten_under_every_plan(desk: Desk) -> None:
