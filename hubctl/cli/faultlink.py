@@ -59,7 +59,7 @@ def faultlink(
         raise typer.BadParameter(str(error)) from None
     typer.echo(f"faultlink: {relay.address} leads to {target}, seed {seed}; Ctrl-C to stop", err=True)
     _until_stopped(relay)
-    told = {"seed": seed, "connections": relay.n_connections, **relay.counts()}
+    told = {"seed": seed, "connections": relay.n_connections, "fault": relay.fault, **relay.counts()}
     print_json(told) if as_json else _print_lines(told)
 
 
@@ -71,6 +71,8 @@ def _until_stopped(relay: Relay) -> None:
 
 def _print_lines(told: dict[str, Any]) -> None:
     typer.echo(f"{told['connections']} connections, seed {told['seed']}")
+    if told["fault"]:
+        typer.echo(f"the far end could not be reached at last: {told['fault']}")
     for way in ("to_far", "to_near"):
         counts = ", ".join(f"{name} {n:,}" for name, n in told.get(way, {}).items())
         typer.echo(f"{way.replace('_', ' ')}: {counts or 'nothing'}")

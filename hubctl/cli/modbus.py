@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, get_type_hints
 
 import typer
 
 from hubctl.cli.output import JSON_OPTION, print_json
+from hubctl.cli.places import OnWire, Place, name_of, on_wire, place_of
 
 if TYPE_CHECKING:
     from hubctl.cli.targets import Target
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 EXIT_NO_ANSWER = 1
 UNIT_MAX = 247
 SCAN_TIMEOUT_MS = 200
-TABLES = ("coil", "discrete", "holding", "input")
 OBJECTS = ("vendor", "product", "revision", "address", "product name", "model", "application")
 
 KEYWORD = Parameter.KEYWORD_ONLY
@@ -36,16 +36,13 @@ TargetArgument: TypeAlias = Annotated[
     ),
 ]
 PlaceArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="PLACE", help='Where, from 0 as on the wire: "coil/3", "holding/0x2000".')
+    str,
+    typer.Argument(
+        metavar="PLACE",
+        help='Where: "coil/3", "holding/0x2000"; from 0 as on the wire, or with --hub as the hub file numbers it.',
+    ),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option(JSON_OPTION, help="One object on standard output.")]
-
-
-class Place(NamedTuple):
-    """Where in a device."""
-
-    space: Space
-    number: int
 
 
 class Reaching(NamedTuple):
@@ -105,33 +102,14 @@ def asking(text: str, target: Target) -> Iterator[ModbusClient]:
     from hubctl.io.modbus import ModbusClient, ModbusError
 
     try:
-        with ModbusClient(target.link, timeout_ms=target.timeout_ms) as client:
+        gap_ms = target.profile.limits.gap_ms if target.profile else 0
+        with ModbusClient(target.link, timeout_ms=target.timeout_ms, gap_ms=gap_ms) as client:
             yield client
     except (DialError, ModbusError) as failure:
         typer.echo(f"{text}: {failure}", err=True)
         raise typer.Exit(EXIT_NO_ANSWER) from None
     except LocalError as failure:
         raise typer.BadParameter(str(failure)) from None
-
-
-def place_of(text: str) -> Place:
-    """The table and the number of a PLACE."""
-    from hubctl.core.address import Space
-
-    table, _, number = text.partition("/")
-    try:
-        if table not in TABLES:
-            raise ValueError
-        return Place(Space[table.upper()], int(number, 0))
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text}: must be {', '.join(TABLES)}, a slash and a number from 0"
-        ) from None
-
-
-def name_of(place: Place, offset: int = 0) -> str:
-    """How a person writes it."""
-    return f"{place.space.name.lower()}/{place.number + offset}"
 
 
 @app.command("read")
@@ -150,8 +128,9 @@ def read(
     """Read coils, discrete inputs or registers; exit 1 if there is no true answer."""
     found = reach.target(target)
     at = place_of(place)
+    where = on_wire(found, at, count)
     with asking(target, found) as client:
-        values = client.read(found.unit, at.space, at.number, count, block_max=block)
+        values = where.read(client, block)
     if as_json:
         print_json({"unit": found.unit, "place": name_of(at), "values": values})
         return
@@ -176,7 +155,8 @@ def write(
         list[str], typer.Argument(metavar="VALUE...", help="on or off for coils, numbers for registers.")
     ],
     raw: Annotated[
-        bool, typer.Option(help="Function 5 with this number, as some relays take a pulse.")
+        bool,
+        typer.Option(help="Function 5 with this number, as some relays take a pulse; PLACE as on the wire."),
     ] = False,
     *,
     reach: Reaching,
@@ -185,13 +165,16 @@ def write(
     """Write coils or holding registers, once, and read them back; exit 1 if they do not say so then."""
     found = reach.target(target)
     at = place_of(place)
+    if raw and len(values) > 1:
+        raise typer.BadParameter(f"{' '.join(values)}: --raw writes one number")
     numbers = [number_of(at, value, raw) for value in values]
+    where = on_wire(found._replace(profile=None) if raw else found, at, len(numbers))
     with asking(target, found) as client:
         if raw:
-            client.write_raw(found.unit, at.number, numbers[0])
+            client.write_raw(found.unit, where.write_at, numbers[0])
         else:
-            client.write(found.unit, at.space, at.number, numbers)
-        back = numbers if raw else client.read(found.unit, at.space, at.number, len(numbers))
+            client.write(found.unit, at.space, where.write_at, numbers)
+        back = numbers if raw else where.read(client)
     if as_json:
         print_json({"unit": found.unit, "place": name_of(at), "written": numbers, "read_back": back})
     elif back == numbers:
@@ -265,7 +248,7 @@ def scan(
     target: TargetArgument,
     units: Annotated[str, typer.Option(help="Units to try.")] = f"1-{UNIT_MAX}",
     places: Annotated[
-        str | None, typer.Option(help='Instead: which of these places one unit has, as "holding/0-99".')
+        str | None, typer.Option(help='Instead: which places on the wire one unit has, as "holding/0-99".')
     ] = None,
     *,
     reach: Reaching,
@@ -273,17 +256,14 @@ def scan(
 ) -> None:
     """Find the units behind a link, or the places that a unit has; exit 1 if there are none."""
     found = reach._replace(timeout_ms=reach.timeout_ms or SCAN_TIMEOUT_MS).target(target)
+    wanted = [] if places is None else places_of(places)
+    tried = [] if wanted else span_of(units, 255)
+    by_wire = found._replace(profile=None)
     with asking(target, found) as client:
-        if places is None:
-            rows = [(f"unit {one}", told) for one in span_of(units, 255) if (told := told_by(client, one))]
-        else:
-            table, _, numbers = places.partition("/")
-            space = place_of(f"{table}/0").space
-            rows = [
-                (name_of(Place(space, one)), shown(space, value[0]))
-                for one in span_of(numbers, 65535)
-                if (value := held(client, found.unit, space, one))
-            ]
+        rows = [(f"unit {one}", told) for one in tried if (told := told_by(client, one))]
+        for place in wanted:
+            if value := held(client, on_wire(by_wire, place)):
+                rows.append((name_of(place), shown(place.space, value[0])))
     if as_json:
         print_json({"found": [{"what": what, "says": says} for what, says in rows]})
     else:
@@ -318,12 +298,19 @@ def told_by(client: ModbusClient, unit: int) -> str:
     return "answers"
 
 
-def held(client: ModbusClient, unit: int, space: Space, number: int) -> list[int]:
+def places_of(text: str) -> list[Place]:
+    """The places of a table and a span."""
+    table, _, numbers = text.partition("/")
+    space = place_of(f"{table}/0").space
+    return [Place(space, number) for number in span_of(numbers, 65535)]
+
+
+def held(client: ModbusClient, where: OnWire) -> list[int]:
     """What lies at a place; nothing if the device says that nothing does."""
     from hubctl.io.modbus import ModbusError
 
     try:
-        return client.read(unit, space, number)
+        return where.read(client)
     except ModbusError as failure:
         if failure.exception in (1, 2, 3):
             return []
@@ -345,9 +332,10 @@ def watch(
     """Ask again and again, print what changes, and at the end how long answers took and what was refused."""
     found = reach.target(target)
     at = place_of(place)
+    where = on_wire(found, at, count)
     until_s = time.monotonic() + seconds if seconds else float("inf")
     with asking(target, found) as client:
-        n_changes = watched(client, found.unit, at, count, period_ms / 1000, until_s, quiet=as_json)
+        n_changes = watched(partial(where.read, client), at, period_ms / 1000, until_s, quiet=as_json)
         told = summary_of(client) | {"changes": n_changes}
     if as_json:
         print_json(told)
@@ -356,9 +344,7 @@ def watch(
         typer.echo("refused: " + (", ".join(f"{n} {kind}" for kind, n in told["refused"].items()) or "none"))
 
 
-def watched(
-    client: ModbusClient, unit: int, at: Place, count: int, period_s: float, until_s: float, *, quiet: bool
-) -> int:
+def watched(ask: Callable[[], list[int]], at: Place, period_s: float, until_s: float, *, quiet: bool) -> int:
     """Asks until the time is over or Ctrl-C; how many values changed."""
     n_changes = 0
     before: list[int] = []
@@ -367,7 +353,7 @@ def watched(
         while due_s < until_s:
             wait_until(due_s)
             due_s += period_s
-            values = tried(lambda: client.read(unit, at.space, at.number, count))
+            values = answered(ask)
             if values is None:
                 continue
             for offset, value in enumerate(values):
@@ -388,7 +374,7 @@ def wait_until(due_s: float) -> None:
     time.sleep(max(0.0, due_s - time.monotonic()))
 
 
-def tried(ask: Callable[[], list[int]]) -> list[int] | None:
+def answered(ask: Callable[[], list[int]]) -> list[int] | None:
     """The answer; what was refused is said, counted by the client, and the watching goes on."""
     from hubctl.io.modbus import ModbusError
 

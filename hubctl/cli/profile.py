@@ -21,15 +21,13 @@ def profile() -> None:
 
 @app.command("check")
 def check_file(
-    file: Annotated[str, typer.Argument(help="Profile, a TOML file.")],
+    file: Annotated[str, typer.Argument(help="Profile, a TOML file, or the name of a packaged one.")],
     as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
 ) -> None:
     """Check a profile; exit 2 with every fault if it has one."""
-    from pathlib import Path
+    from hubctl.core.profile import load_profile, profile_path
 
-    from hubctl.core.profile import load_profile
-
-    checked = load_profile(Path(file))
+    checked = load_profile(profile_path(file))
     if as_json:
         print_json({"profile": checked.name, "faults": []})
     else:

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from hubctl.core.devices import profile_of
 from hubctl.core.hubfile import Hub, Link, resolve_hub
+from hubctl.core.profile import Profile
 
 FORM = "must be tcp://HOST:PORT, rtu+tcp://HOST:PORT, tls://HOST:PORT, a serial port, or with --hub the name of a node"
 _KINDS = {"tcp": "modbus-tcp", "rtu+tcp": "modbus-rtu-tcp", "tls": "modbus-tls"}
@@ -40,6 +42,7 @@ class Target(NamedTuple):
     link: Link
     unit: int
     timeout_ms: int
+    profile: Profile | None = None  # of a node whose places are those of the hub file
 
 
 def target_of(
@@ -59,7 +62,11 @@ def _node_of(hub: Hub, name: str, unit: int | None, timeout_ms: int | None) -> T
         raise typer.BadParameter(f"no node {name} in the hub file; it has {', '.join(nodes) or 'none'}")
     node = nodes[name]
     (link,) = (link for link in hub.links if link.name == node.link)
-    return Target(link, node.unit if unit is None else unit, timeout_ms or node.timeout_ms)
+    if not link.kind.startswith("modbus"):
+        raise typer.BadParameter(
+            f"node {name} is reached over {link.name}, a {link.kind} link: must be Modbus"
+        )
+    return Target(link, node.unit if unit is None else unit, timeout_ms or node.timeout_ms, profile_of(node))
 
 
 def _over_tcp(text: str, scheme: str, keys: Keys) -> dict[str, Any]:

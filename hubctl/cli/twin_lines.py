@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hubctl.core.hubfile import Scale, Scanner
     from hubctl.core.profile import Profile
 
 NS_PER_MS = 1_000_000
@@ -18,12 +19,12 @@ PERIOD_MS = 100  # of whoever speaks by itself
 class TwinScannerLine:
     """The way to a scanner's twin, past which a parcel comes whenever nothing is said to it."""
 
-    def __init__(self, name: str) -> None:
-        from hubctl.core.hubfile import Scanner
+    def __init__(self, scanner: Scanner) -> None:
         from hubctl.sim.scanner_twins import scanner_twin
 
-        place = {"name": "scanner", "belt": "belt", "at_mm": 0, "link": "link"}
-        self._twin = scanner_twin(Scanner.model_validate({**place, "preset": name}))
+        self._twin = scanner_twin(scanner)
+        stamp = "1".zfill(scanner.stamp_digits) + scanner.stamp_separator
+        self._stamp = b"" if scanner.stamp == "none" else stamp.encode("ascii")
         self._now_ns = START_NS
 
     def exchange(self, data: bytes, timeout_ms: int, is_enough: Callable[[bytes], bool]) -> bytes:
@@ -31,7 +32,7 @@ class TwinScannerLine:
         self._now_ns += timeout_ms * NS_PER_MS
         if data:
             return self._twin.receive(data, self._now_ns)
-        return self._twin.read(TWIN_LABEL, self._now_ns, made_ns=self._now_ns)
+        return self._twin.read(TWIN_LABEL, self._now_ns, made_ns=self._now_ns, stamp=self._stamp)
 
     def pause(self, ms: int) -> None:
         """Time passes."""
@@ -41,11 +42,10 @@ class TwinScannerLine:
 class TwinScaleLine:
     """The way to a scale's twin, onto which a parcel comes, and off again, whenever nothing is said to it."""
 
-    def __init__(self, name: str) -> None:
-        from hubctl.core.hubfile import Scale
+    def __init__(self, scale: Scale) -> None:
         from hubctl.sim.scale_twins import ScaleTwin
 
-        self._twin = ScaleTwin(Scale.model_validate({"name": "s", "belt": "b", "at_mm": 0, "preset": name}))
+        self._twin = ScaleTwin(scale)
         self._now_ns = START_NS
         self._n_loads = 0
 

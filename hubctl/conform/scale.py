@@ -22,21 +22,26 @@ UNKNOWN = {GaugeFormat.MT_SICS: b"HUB\r\n", GaugeFormat.CUBISCAN: b"\x02y\x03\r\
 EMPTY_BETWEEN = (GaugeFormat.MT_SICS, GaugeFormat.TOLEDO)  # they speak all the time
 
 
+def plain_scale(preset: str) -> Scale:
+    """One that speaks as its preset says."""
+    return Scale.model_validate({"name": "scale", "belt": "belt", "at_mm": 0, "preset": preset})
+
+
 class Weigher:
     """Hears a scale out, as the reactor would.
 
     Parameters
     ----------
     line : Line
-    name : str
-        Of the preset.
+    scale : Scale
+        How it speaks.
     timeout_ms : int
         For an answer to a command.
     """
 
-    def __init__(self, line: Line, name: str, timeout_ms: int = 1000) -> None:
-        self.scale = Scale.model_validate({"name": "scale", "belt": "belt", "at_mm": 0, "preset": name})
-        self.format = PRESETS[name].format
+    def __init__(self, line: Line, scale: Scale, timeout_ms: int = 1000) -> None:
+        self.scale = scale
+        self.format = PRESETS[scale.preset].format
         self.timeout_ms = timeout_ms
         self._line = line
         self._row: np.void = _row_of(self.scale)
@@ -72,7 +77,8 @@ def _row_of(scale: Scale) -> np.void:
 
 def scale_checks(weigher: Weigher) -> Iterator[Check]:
     """The checks that apply to a preset, in the order in which they must be run."""
-    hello = PRESETS[weigher.scale.preset].hello
+    said, own = weigher.scale.hello, PRESETS[weigher.scale.preset].hello
+    hello = own if said is None else said
     if hello:
         yield Check("speaks once it is told to", partial(_hello, weigher, hello.encode("ascii")))
     if weigher.format in COMMANDS:

@@ -27,27 +27,31 @@ COMMANDS = {
 }
 
 
+def plain_scanner(preset: str) -> Scanner:
+    """One that speaks as its preset says."""
+    place = {"name": "scanner", "belt": "belt", "at_mm": 0, "link": "link"}
+    return Scanner.model_validate({**place, "preset": preset})
+
+
 class Hearer:
     """Hears a scanner out, as the reactor would.
 
     Parameters
     ----------
     line : Line
-    name : str
-        Of the preset.
+    scanner : Scanner
+        How it speaks.
     timeout_ms : int
         For an answer to a command.
     """
 
-    def __init__(self, line: Line, name: str, timeout_ms: int = 1000) -> None:
-        scanner = Scanner.model_validate(
-            {"name": "scanner", "belt": "belt", "at_mm": 0, "link": "link", "preset": name}
-        )
-        self.preset: Preset = presets()[name]
+    def __init__(self, line: Line, scanner: Scanner, timeout_ms: int = 1000) -> None:
+        self.preset: Preset = presets()[scanner.preset]
         self.timeout_ms = timeout_ms
         self._line = line
         self._framing: np.void = framing_row(scanner)
         self._now_ns = 0
+        self._is_numbered = scanner.numbered
         self.dialogue = ScannerDialogue(self._framing, 0)
 
     def hear(
@@ -69,6 +73,12 @@ class Hearer:
         greeting = self.dialogue.to_send()
         return self.hear(greeting, self.timeout_ms, lambda event: True) if greeting else []
 
+    def tell_number(self, number: int) -> None:
+        """Of the trigger of the next parcel, to a scanner that is told."""
+        if self._is_numbered:
+            self.dialogue.tell_number(number)
+            self._send_owed()
+
     def _send_owed(self) -> None:
         if owed := self.dialogue.to_send():
             self._line.exchange(owed, 1, lambda data: True)
@@ -81,7 +91,7 @@ def scanner_checks(hearer: Hearer) -> Iterator[Check]:
     if command is not None:
         yield Check("answers a command, and not as if it were a label", partial(_answer, hearer, command))
     for i in range(N_READS):
-        yield Check(f"says what it makes of parcel {i + 1}", partial(_read, hearer))
+        yield Check(f"says what it makes of parcel {i + 1}", partial(_read, hearer, i + 1))
     yield Check("says nothing that its preset does not know", partial(_nothing_else, hearer))
 
 
@@ -96,7 +106,8 @@ def _answer(hearer: Hearer, command: bytes) -> tuple[str, str]:
     return "an answer", "an answer" if found else _shown(told)
 
 
-def _read(hearer: Hearer) -> tuple[str, str]:
+def _read(hearer: Hearer, number: int) -> tuple[str, str]:
+    hearer.tell_number(number)
     told = hearer.hear(b"", SHOWN_MS, lambda event: event.kind in READS)
     found = [event for event in told if event.kind in READS]
     return "a label or a no-read", "a label or a no-read" if found else _shown(told)

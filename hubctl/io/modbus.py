@@ -75,6 +75,8 @@ class ModbusClient:
         A Modbus link, as in a hub file.
     timeout_ms : int
         For each answer.
+    gap_ms : int
+        Quiet that the device needs between an answer and the next question.
 
     Raises
     ------
@@ -89,12 +91,13 @@ class ModbusClient:
             client.read(1, Space.HOLDING, 0, count=4)
     """
 
-    def __init__(self, link: Link, *, timeout_ms: int) -> None:
+    def __init__(self, link: Link, *, timeout_ms: int, gap_ms: int = 0) -> None:
         self._dial = dial_of(link)
         self._fd = connected(self._dial)
         self._timeout_ns = timeout_ms * 1_000_000
         rtu = link.kind.startswith("modbus-rtu")
-        self._channel = ModbusChannel(rtu=rtu, quiet_ns=quiet_ns_of(getattr(link, "baud", 0)))
+        quiet_ns = max(quiet_ns_of(getattr(link, "baud", 0)), gap_ms * 1_000_000)
+        self._channel = ModbusChannel(rtu=rtu, quiet_ns=quiet_ns)
         self._tag = 0
         self.round_trips_ns: list[int] = []
         self.exceptions: Counter[int] = Counter()

@@ -423,6 +423,11 @@ def _prepared(options: argparse.Namespace) -> tuple[Hub, Traffic]:
     hub, plan = load_site(options.hub, options.plan)
     if plan is None:
         raise TrafficError(f"no sort plan lies beside hub {options.hub}; name one with --plan")
+    for belt in hub.belts:
+        if belt.kind == "loop":
+            raise TrafficError(
+                f"belt {belt.name} is a loop, which runs in virtual time only: hubctl sim {options.hub}"
+            )
     arrivals = load_arrivals(options.arrivals, options.site, options.date) if options.arrivals else None
     traffic = live_traffic(
         hub,

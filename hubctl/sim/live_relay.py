@@ -1,7 +1,7 @@
 """A relay between any two ends that is a bad line: TCP connections, serial ports and pseudo-terminals.
 
 `tcp://HOST:PORT` listens on the near side and is connected to on the far side; `pty`, near only, makes a
-pseudo-terminal; anything else is the path of a serial port, `/dev/ttyUSB0` or `/dev/ttyUSB0@9600`.
+pseudo-terminal; anything else is the whole path of a serial port, `/dev/ttyUSB0` or `/dev/ttyUSB0@9600`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def parse_end(text: str) -> End:
         return End("pty", "", 0)
     kind, place, number = _split(text)
     if not place or not number.isdecimal() or (kind == "tcp" and int(number) > 65_535):
-        raise EndError(f"{text}: must be tcp://HOST:PORT, pty, or the path of a serial port, PATH@BAUD")
+        raise EndError(f"{text}: must be tcp://HOST:PORT, pty, or the whole path of a serial port, PATH@BAUD")
     return End(kind, place, int(number))
 
 
@@ -55,7 +55,7 @@ def _split(text: str) -> tuple[Literal["tcp", "port"], str, str]:
         place, _, number = text.removeprefix("tcp://").rpartition(":")
         return "tcp", place, number
     place, _, number = text.partition("@")
-    return "port", place if "://" not in place else "", number or str(BAUD)
+    return "port", place if place.startswith("/") else "", number or str(BAUD)
 
 
 class _Half:
@@ -122,6 +122,7 @@ class Relay:
         self._ends = threading.Event()
         self._thread: threading.Thread | None = None
         self.n_connections = 0
+        self.fault = ""  # why the far end could not be reached the last time
         self.address = self._opened()
 
     def _opened(self) -> str:
@@ -225,7 +226,8 @@ class Relay:
         """A line from the near end to the far one; without a far one there is none."""
         try:
             far = self._reached()
-        except (OSError, EndError):
+        except (OSError, EndError) as failure:
+            self.fault = getattr(failure, "strerror", None) or str(failure)
             self._retry_ns = now_ns + RETRY_NS
             self._drop(near)
             return
@@ -236,6 +238,7 @@ class Relay:
         ]
         self._lines.append((_Half(near, far, streams[0]), _Half(far, near, streams[1])))
         self.n_connections += 1
+        self.fault = ""
 
     def _reached(self) -> int:
         if self._far.kind == "port":

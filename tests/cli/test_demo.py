@@ -191,6 +191,7 @@ def test_wrong_options_are_refused_with_what_would_be_right(hub_file: Path) -> N
     assert "from 0 to 1" in refusal_of("--faults", "no_read=7")
     assert "go together" in refusal_of("--site", "S3")
     assert "the simulated hub runs lines and loops" in refusal_of("--hub", "station")
+    assert "virtual time only: hubctl sim crossbelt" in refusal_of("--hub", "crossbelt")
     assert "no such file" in refusal_of("--hub", "nowhere")
     hub_file.with_name("short.plan.toml").unlink()
     assert "name one with --plan" in refusal_of("--hub", str(hub_file))

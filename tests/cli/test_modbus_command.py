@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peers import ROLE, LibmodbusNode, Papers, PymodbusNode, make_papers
@@ -13,6 +16,9 @@ from pymodbus.framer import FramerType
 from rig import NodeModel, PtyNode, Serving, serve_node
 
 from hubctl.cli.main import main
+from hubctl.core.profile import resolve_profile
+from hubctl.sim.device_twins import twin_of
+from hubctl.sim.live_nodes import TwinNodes
 
 HUB = """
 hub = { name = "bench" }
@@ -124,6 +130,43 @@ def test_a_node_of_a_hub_file(capsys: pytest.CaptureFixture[str], node: Pymodbus
     code, told = run(capsys, "read", "io2", "input/2", "--hub", str(hub))
     assert code == 2
     assert "no node io2" in told
+
+
+class Wago:
+    """The twin of a WAGO coupler on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.twin = twin_of(resolve_profile("wago-750"))
+        self._nodes = TwinNodes({1: self.twin})
+        self.port = self._wait(self._nodes.plug())[1]
+
+    def _wait(self, awaitable: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(10)
+
+    def close(self) -> None:
+        self._wait(self._nodes.unplug())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+
+def test_places_of_a_node_with_a_profile_are_those_of_the_hub_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    wago, hub = Wago(), tmp_path / "hub.toml"
+    hub.write_text(
+        HUB.replace("PORT", str(wago.port)).replace('link = "io1" }', 'link = "io1", profile = "wago-750" }')
+    )
+    # Coil 3 is read back 512 further up than it is written; read as coil 3 it would be an input.
+    assert run(capsys, "write", "io1", "coil/3", "on", "--hub", str(hub))[0] == 0
+    assert wago.twin.outputs == {3: True}
+    code, told = run(capsys, "read", "io1", "coil/2", "--count", "2", "--hub", str(hub))
+    assert (code, told.split()) == (0, ["coil/2", "off", "coil/3", "on"])
+    code, told = run(capsys, "read", "io1", "coil/512", "--hub", str(hub))
+    assert (code, "coil 0 to 511, as a hub file" in " ".join(told.replace("│", " ").split())) == (2, True)
+    wago.close()
 
 
 # Other lines
@@ -263,7 +306,10 @@ def test_silence_a_closed_door_and_nobody(capsys: pytest.CaptureFixture[str]) ->
         (["write", "tcp://127.0.0.1", "coil/0", "7"], "must be on or off"),
         (["write", "tcp://127.0.0.1", "input/0", "7"], "only coils and holding registers"),
         (["write", "tcp://127.0.0.1", "holding/0", "70000"], "must be -32768 to 65535"),
+        (["write", "tcp://127.0.0.1", "coil/0", "7", "8", "--raw"], "--raw writes one number"),
         (["scan", "tcp://127.0.0.1", "--units", "9-3"], "span up to 255"),
+        (["scan", "tcp://127.0.0.1", "--places", "relay/1-3"], "coil, discrete, holding, input"),
+        (["read", "w1", "coil/0", "--hub", "wheels"], "a wheel-tcp link: must be Modbus"),
         (["read", "/dev/none", "coil/0", "--baud", "5"], "baud"),
     ],
 )

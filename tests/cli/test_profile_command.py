@@ -42,6 +42,7 @@ def test_one_object_on_request(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_right_file_has_no_faults(capsys: pytest.CaptureFixture[str]) -> None:
     code, told = run(capsys, "check", str(profile_path("wago-750")))
     assert (code, told.splitlines()[-1]) == (0, "no faults")
+    assert run(capsys, "check", "wago-750") == (code, told)
     code, told = run(capsys, "check", str(profile_path("wago-750")), "--json")
     assert json.loads(told) == {"profile": "wago-750", "faults": []}
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from hubctl.cli.main import app
 from hubctl.cli.twin_lines import TWIN_LOADS, TwinScaleLine
 from hubctl.conform.checks import findings
-from hubctl.conform.scale import Weigher, scale_checks
+from hubctl.conform.scale import Weigher, plain_scale, scale_checks
 from hubctl.core.gauging import PRESETS
 from hubctl.core.hubfile import Scale
 from hubctl.sim.live_devices import TwinDevice
@@ -24,12 +24,12 @@ LOADED_NS = 20_000_000
 
 
 def failed(name: str, twin: Any) -> list[str]:
-    return [f.name for f in findings(scale_checks(Weigher(twin, name))) if not f.passed]
+    return [f.name for f in findings(scale_checks(Weigher(twin, plain_scale(name)))) if not f.passed]
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_twin_is_what_its_preset_says(name: str) -> None:
-    told = list(findings(scale_checks(Weigher(TwinScaleLine(name), name))))
+    told = list(findings(scale_checks(Weigher(TwinScaleLine(plain_scale(name)), plain_scale(name)))))
     assert len(told) >= 4
     assert [finding for finding in told if not finding.passed] == []
 
@@ -38,14 +38,14 @@ def test_every_twin_is_what_its_preset_says(name: str) -> None:
     ("twin", "preset"), [(a, b) for a in PRESETS for b in PRESETS if a != b and (a, b) != ("csv", "mt-sics")]
 )
 def test_a_scale_of_another_make_is_found_out(twin: str, preset: str) -> None:
-    assert failed(preset, TwinScaleLine(twin))
+    assert failed(preset, TwinScaleLine(plain_scale(twin)))
 
 
 class Cut(TwinScaleLine):
     """Joined in the middle of a telegram, and later one byte is lost."""
 
     def __init__(self, name: str, lost_at: int | None = None) -> None:
-        super().__init__(name)
+        super().__init__(plain_scale(name))
         self._said: list[bytes] = []
         self._lost_at = lost_at
 

@@ -209,7 +209,9 @@ def comes_through(source: int, sink: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("text", ["tcp://", "tcp://h:x", "tcp://h:70000", "udp://h:1", "/dev/x@fast"])
+@pytest.mark.parametrize(
+    "text", ["tcp://", "tcp://h:x", "tcp://h:70000", "udp://h:1", "nowhere", "/dev/x@fast"]
+)
 def test_an_end_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(EndError, match="must be tcp://HOST:PORT"):
         parse_end(text)
