@@ -285,7 +285,8 @@ def _print(worth: Worth, file: Path, day: date, took_ms: int, as_json: bool) -> 
 
 
 def _lines(worth: Worth) -> Iterator[str]:
-    yield f"parcels in the busiest ten minutes of the busiest group; before is {worth.before_is}"
+    alike = ", as if all had as many chutes" if worth.is_evened else ""
+    yield f"parcels in the busiest ten minutes of the busiest group{alike}; before is {worth.before_is}"
     yield f"{'':<16}{'bound':>8}{'before':>8}{'after':>8}"
     rows: list[tuple[str, Any]] = [
         ("expected", (worth.expected_bound, worth.expected_before, worth.expected_after)),

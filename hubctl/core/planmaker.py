@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hubctl.core.planmeasure import NOBODY, bound, group_loads
+from hubctl.core.planmeasure import NOBODY, Sizes, bound, group_loads, of_one_size
 from hubctl.core.planner import (
     N_MEASURES,
     N_SQUARINGS,
@@ -45,6 +45,7 @@ class Task(NamedTuple):
     before: Ints  # shape (n_units,): group of the plan that is, or NOBODY
     give: int = GIVE
     seed: int = 1
+    sizes: Sizes | None = None  # of the groups; None: they are alike
 
 
 class Effort:
@@ -93,7 +94,9 @@ def make_groups(task: Task, effort: Effort) -> Ints:
     return group
 
 
-def mend_groups(task: Task, is_open: npt.NDArray[np.uint8]) -> Ints:
+def mend_groups(
+    task: Task, is_open: npt.NDArray[np.uint8], is_hurt: npt.NDArray[np.bool_] | None = None
+) -> Ints:
     """The plan `task.before` with other groups for what was in closed ones; nothing else moves.
 
     Parameters
@@ -102,6 +105,8 @@ def mend_groups(task: Task, is_open: npt.NDArray[np.uint8]) -> Ints:
         Each unit has a group before.
     is_open : uint8 array, shape (n_groups,)
         At least one.
+    is_hurt : bool array, shape (n_groups,), optional
+        Groups that have lost some of their chutes: what is too much for the others moves too.
 
     Returns
     -------
@@ -111,22 +116,36 @@ def mend_groups(task: Task, is_open: npt.NDArray[np.uint8]) -> Ints:
     for rows in wave_parts(task.units, task.days):
         days, metres = task.days[rows], np.ascontiguousarray(task.metres[rows])
         is_lost = is_open[group[rows]] == 0
-        placed = _placed(days, group[rows], is_lost, is_open)
-        board = new_board(days, placed, metres, task.before[rows], task.seed, is_open)
-        board.may_move[:] = is_lost
+        is_pressed = np.zeros(len(rows), np.bool_) if is_hurt is None else is_hurt[group[rows]] & ~is_lost
+        placed = _placed(days, group[rows], is_lost, is_open, task.sizes or of_one_size(task.n_groups))
+        board = new_board(days, placed, metres, task.before[rows], task.seed, is_open, task.sizes)
+        board.may_move[:] = is_lost | is_pressed
         refill(board)
-        board.reached[0] = board.now[Goal.PEAKS]
-        compiled_search()[0](board, MENDED_TRIALS if is_lost.any() else 0, Goal.PEAKS, 0)
-        group[rows] = board.best
+        if is_lost.any() or is_pressed.any():
+            _mend_for(board, Goal.PEAKS)
+        if is_pressed.any():
+            board.caps[Goal.PEAKS] = raised(int(board.now[Goal.PEAKS]), task.give, 1 << N_SQUARINGS)
+            _mend_for(board, Goal.CHANGES)
+        group[rows] = board.group
     return group
 
 
-def _placed(days: Ints, group: Ints, is_lost: npt.NDArray[np.bool_], is_open: npt.NDArray[np.uint8]) -> Ints:
+def _mend_for(board: Board, goal: Goal) -> None:
+    """The best for one goal of what may move."""
+    board.reached[0] = board.now[goal]
+    compiled_search()[0](board, MENDED_TRIALS, goal, 0)
+    board.group[:] = board.best
+    refill(board)
+
+
+def _placed(
+    days: Ints, group: Ints, is_lost: npt.NDArray[np.bool_], is_open: npt.NDArray[np.uint8], sizes: Sizes
+) -> Ints:
     """What has no group gets one, the largest first: where the peak of an ordinary day is least."""
     placed, mean = group.copy(), days.sum(axis=1)
     loads = group_loads(np.where(is_lost[:, None], 0, mean), group, len(is_open))
     for unit in sorted(np.flatnonzero(is_lost), key=lambda unit: -mean[unit].max()):
-        peaks = np.where(is_open, (loads + mean[unit]).max(axis=1), NO_CAP)
+        peaks = np.where(is_open, sizes.evened(loads + mean[unit]).max(axis=1), NO_CAP)
         placed[unit] = peaks.argmin()
         loads[placed[unit]] += mean[unit]
     return placed
@@ -157,14 +176,18 @@ def new_board(
     before: Ints,
     seed: int,
     is_open: npt.NDArray[np.uint8] | None = None,
+    sizes: Sizes | None = None,
 ) -> Board:
     """A board with a plan on it, which every unit may leave."""
     n_units, n_groups = metres.shape
+    size = sizes or of_one_size(n_groups)
+    shares = np.maximum(bound(days, n_groups), 1) * size.chutes[:, None] * n_groups // size.n_all
     parcels = np.ascontiguousarray(days[:, :, _busiest_slots(days)], np.int32)
     shape = parcels.shape[1:]
     return Board(
         parcels=parcels,
-        bounds=np.maximum(bound(days, n_groups), 1),
+        bounds=np.maximum(shares, 1),
+        sizes=size.chutes,
         metres=metres,
         before=before,
         may_move=np.ones(n_units, np.uint8),
@@ -232,7 +255,7 @@ class _Part:
         return group
 
     def _board(self, group: Ints, seed: int) -> Board:
-        board = new_board(self.days, group, self.metres, self.before, seed)
+        board = new_board(self.days, group, self.metres, self.before, seed, sizes=self.task.sizes)
         refill(board)
         return board
 

@@ -46,7 +46,8 @@ class Board(NamedTuple):
     """What is searched, and where the search stands; compiled code works on it in place."""
 
     parcels: Parcels  # shape (n_units, n_days, n_slots)
-    bounds: Ints  # shape (n_days,): no plan has a lower peak
+    bounds: Ints  # shape (n_groups, n_days): no plan has a lower peak in a group of this size than in others
+    sizes: Ints  # shape (n_groups,): their chutes
     metres: Ints  # shape (n_units, n_groups): distance times volume
     before: Ints  # shape (n_units,): group of the plan that is, or NOBODY
     may_move: npt.NDArray[np.uint8]  # shape (n_units,)
@@ -108,8 +109,8 @@ def _try_peaks_of(b: Board, unit: int, other: int, source: int, target: int) -> 
             b.trial_load[1, day, slot] = n_target
             peak_source = max(peak_source, n_source)
             peak_target = max(peak_target, n_target)
-        b.trial_price[0, day] = _price(peak_source, b.bounds[day])
-        b.trial_price[1, day] = _price(peak_target, b.bounds[day])
+        b.trial_price[0, day] = _price(peak_source, b.bounds[source, day])
+        b.trial_price[1, day] = _price(peak_target, b.bounds[target, day])
 
 
 _try_peaks: Callable[[Board, int, int, int, int], None] = numba.njit()(_try_peaks_of)
@@ -142,7 +143,9 @@ _try: Callable[[Board, int, int, int, int], None] = numba.njit()(_try_of)
 
 
 def _try_swap_of(b: Board, source: int, target: int) -> bool:
-    """All measures if two groups exchange everything; False: something in them must stay."""
+    """All measures if two groups of one size exchange everything; False: they are not, or something must stay."""
+    if b.sizes[source] != b.sizes[target]:
+        return False
     _copy(b.trial, b.now)
     for unit in range(len(b.group)):
         if b.group[unit] != source and b.group[unit] != target:
@@ -261,7 +264,7 @@ def _fill_of(b: Board) -> None:
             peak = 0
             for slot in range(b.load.shape[2]):
                 peak = max(peak, b.load[group, day, slot])
-            b.price[group, day] = _price(peak, b.bounds[day])
+            b.price[group, day] = _price(peak, b.bounds[group, day])
             b.now[0] += b.price[group, day]
 
 

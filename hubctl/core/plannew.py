@@ -10,10 +10,10 @@ import numpy as np
 
 from hubctl.core.forecast import N_SCENARIOS, scenarios
 from hubctl.core.plan import SortPlan
-from hubctl.core.planbound import proved_bounds
+from hubctl.core.planbound import BoundError, proved_bounds
 from hubctl.core.plangroups import ChuteGroup, groups_in, metres_by
 from hubctl.core.planmaker import GIVE, Effort, Task, make_groups, mend_groups
-from hubctl.core.planmeasure import NOBODY, bound, busiest, by_volume
+from hubctl.core.planmeasure import NOBODY, Sizes, bound, busiest, by_volume
 from hubctl.core.plantext import Made
 from hubctl.core.volumes import N_SLOTS, NO_WAVE, SLOT_MIN, Distances, Ints, Preknown, Unit, Volumes
 
@@ -60,6 +60,7 @@ class Worth(NamedTuple):
     n_proved: int = (
         0  # of those, days whose bound some plan reaches, as HiGHS has found; for others it is arithmetic
     )
+    is_evened: bool = False  # groups are not alike: parcels are told as if they were
 
 
 class NewPlan(NamedTuple):
@@ -91,11 +92,11 @@ def new_plan(wish: Wish, effort: Effort) -> NewPlan:
         There are no parcels on the days before.
     """
     task = _task(wish)
-    return _weighed(wish, task, make_groups(task, effort))
+    return _weighed(wish, task, make_groups(task, effort), sizes_of(wish.groups))
 
 
 def mended_plan(wish: Wish, closed: Sequence[str]) -> NewPlan:
-    """The plan before without some chutes: only what loses its last chute moves.
+    """The plan before without some chutes: what loses its last chute moves, or is too much for those left of its group.
 
     Raises
     ------
@@ -107,12 +108,15 @@ def mended_plan(wish: Wish, closed: Sequence[str]) -> NewPlan:
     ]
     is_open = np.array([len(group.chutes) > 0 for group in groups], np.uint8)
     task = _task(wish)
+    left = sizes_of(wish.groups)._replace(chutes=sizes_of(groups).chutes)
     if not is_open.any():
         raise PlanError("no chute is left")
     if (task.before == NOBODY).any():
         unit = task.units[int(np.argmax(task.before == NOBODY))]
         raise PlanError(f"the plan before has no chute of these for lane {unit.lane} {unit.wave}".rstrip())
-    return _weighed(wish._replace(groups=groups), task, mend_groups(task, is_open))
+    is_hurt = left.chutes < sizes_of(wish.groups).chutes
+    mended = mend_groups(task._replace(sizes=left), is_open, is_hurt)
+    return _weighed(wish._replace(groups=groups), task, mended, left)
 
 
 def _task(wish: Wish) -> Task:
@@ -129,34 +133,42 @@ def _task(wish: Wish) -> Task:
     before = np.full(len(units), NOBODY, np.int64)
     if wish.before is not None:
         before = groups_in(wish.before, units, wish.groups)
-    return Task(units, days, n_groups, metres, before, wish.give, wish.seed)
+    return Task(units, days, n_groups, metres, before, wish.give, wish.seed, sizes_of(wish.groups))
 
 
-def _weighed(wish: Wish, task: Task, group: Ints) -> NewPlan:
+def sizes_of(groups: Sequence[ChuteGroup]) -> Sizes:
+    """How many chutes they have."""
+    chutes = np.array([len(group.chutes) for group in groups], np.int64)
+    return Sizes(chutes, int(chutes.sum()))
+
+
+def _weighed(wish: Wish, task: Task, group: Ints, left: Sizes) -> NewPlan:
     is_there = (task.before != NOBODY).all()
     past = wish.volumes.before(wish.day, wish.n_days).sum(axis=(0, 2))
-    before = task.before if is_there else by_volume(past, task.n_groups)
+    before = task.before if is_there else by_volume(past, task.n_groups, task.sizes)
     name = wish.before.name if is_there and wish.before is not None else "daily volumes alone"
-    return NewPlan(_made(wish, group), _worth(wish, task, group, before, name), before, task.days)
+    return NewPlan(_made(wish, group), _worth(wish, task, (group, left), before, name), before, task.days)
 
 
-def _worth(wish: Wish, task: Task, group: Ints, before: Ints, name: str) -> Worth:
-    n, rows = task.n_groups, np.arange(len(group))
+def _worth(wish: Wish, task: Task, after: tuple[Ints, Sizes], before: Ints, name: str) -> Worth:
+    group, left = after
+    n, sizes, rows = task.n_groups, task.sizes, np.arange(len(group))
     day = wish.volumes.on(wish.day)
     return Worth(
         before_is=name,
         n_units=len(task.units),
         n_groups=n,
-        expected_bound=_mean(bound(task.days, n)),
-        expected_before=_mean(busiest(task.days, before, n)),
-        expected_after=_mean(busiest(task.days, group, n)),
+        expected_bound=_mean(bound(task.days, n, sizes)),
+        expected_before=_mean(busiest(task.days, before, n, sizes)),
+        expected_after=_mean(busiest(task.days, group, n, left)),
         km_before=int(task.metres[rows, before].sum()) // M_PER_KM,
         km_after=int(task.metres[rows, group].sum()) // M_PER_KM,
         n_changes=int((group != before).sum()),
-        day_bound=None if day is None else int(bound(day, n)),
-        day_before=None if day is None else int(busiest(day, before, n)),
-        day_after=None if day is None else int(busiest(day, group, n)),
+        day_bound=None if day is None else int(bound(day, n, sizes)),
+        day_before=None if day is None else int(busiest(day, before, n, sizes)),
+        day_after=None if day is None else int(busiest(day, group, n, left)),
         n_days=task.days.shape[1] + (day is not None),
+        is_evened=len({*left.chutes.tolist()} - {0}) > 1,
     )
 
 
@@ -174,9 +186,11 @@ def bounded(made: NewPlan, day: Ints | None, left_s: Callable[[], int]) -> NewPl
     Raises
     ------
     BoundError
-        The solver is not installed.
+        The solver is not installed, or the groups are not alike.
     """
     days = made.days if day is None else np.concatenate([day[:, None], made.days], axis=1)
+    if made.worth.is_evened:
+        raise BoundError("needs groups of as many chutes each")
     units, n_groups = tuple(made.made.units), made.worth.n_groups
     least, n_proved = proved_bounds(units, days, n_groups, left_s)
     worth = made.worth._replace(

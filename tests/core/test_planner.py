@@ -11,7 +11,7 @@ from site_by_hand import days_of, little_site
 
 from hubctl.core.planbound import proved_bound, proved_bounds
 from hubctl.core.planmaker import Effort, Task, make_groups, mend_groups, wave_parts
-from hubctl.core.planmeasure import NOBODY, bound, busiest, by_volume, group_loads
+from hubctl.core.planmeasure import NOBODY, Sizes, bound, busiest, by_volume, group_loads
 from hubctl.core.volumes import N_SLOTS, Ints, Unit
 
 N_GROUPS = 5
@@ -158,6 +158,32 @@ def test_only_what_was_in_a_failed_group_moves() -> None:
     assert (after != 1).all()
     loads = group_loads(task.days.sum(axis=1), after, N_GROUPS)
     assert loads[[0, 2, 3, 4]].max() * 100 < loads.sum(axis=0).max() * 35
+
+
+def test_a_group_of_more_chutes_takes_more() -> None:
+    days = days_of(little_site())
+    sizes = Sizes(np.array([3, 2, 2, 1, 1]), 9)
+    group = make_groups(task_of(days, N_GROUPS, sizes=sizes), Effort())
+    plain = make_groups(task_of(days, N_GROUPS), Effort())
+    even, uneven = (int(busiest(days, some, N_GROUPS, sizes).mean()) for some in (group, plain))
+    assert even * 100 < uneven * 75
+    assert (busiest(days, group, N_GROUPS, sizes) >= bound(days, N_GROUPS, sizes)).all()
+    volumes = group_loads(days.sum(axis=(1, 2)), group, N_GROUPS)
+    assert volumes[0] > volumes[1:3].max() > volumes[3:].max()
+
+
+def test_what_is_too_much_for_what_is_left_of_a_group_moves() -> None:
+    task = task_of(days_of(little_site()), N_GROUPS)
+    before = make_groups(task, Effort())
+    left = Sizes(np.array([3, 1, 3, 3, 3]), 15)
+    is_hurt = left.chutes < 3
+    pressed = task._replace(before=before, sizes=left, give=20)
+    after = mend_groups(pressed, np.ones(N_GROUPS, np.uint8), is_hurt)
+    moved = after != before
+    assert 1 <= moved.sum() < (before == 1).sum()
+    assert (before[moved] == 1).all()
+    then, now = (int(busiest(task.days, some, N_GROUPS, left).mean()) for some in (before, after))
+    assert now * 100 < then * 70
 
 
 def test_more_groups_than_lanes_leaves_some_empty() -> None:
