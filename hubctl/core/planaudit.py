@@ -125,7 +125,10 @@ def _audit_waves(plan: SortPlan, source: Source, at: datetime) -> None:
             if wave.departs.astimezone() - lead <= at.astimezone():
                 message = f"is over: no parcel of {at:%Y-%m-%d %H:%M} comes to it"
                 source.add(
-                    ("waves", index, "departs"), message, "a later date, or none", shown=str(wave.departs)
+                    ("waves", index, "departs"),
+                    message,
+                    "a later date, or none; or --at another time",
+                    shown=str(wave.departs),
                 )
 
 

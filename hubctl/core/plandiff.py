@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from hubctl.core.config import ConfigError, Fault
 from hubctl.core.keys import Key
@@ -61,7 +62,7 @@ class Comparison(NamedTuple):
 
 
 def read_day(file: Path) -> list[Volume]:
-    """Read a CSV file with the columns `key` and `parcels`: recorded, or a forecast.
+    """Read a CSV file, gzip or plain, with the columns `key` and `parcels`: recorded, or a forecast.
 
     Raises
     ------
@@ -69,9 +70,9 @@ def read_day(file: Path) -> list[Volume]:
         With every line that is not a destination and a number.
     """
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
+        with _opened(file) as stream:
             rows = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError([Fault(str(file), 1, "", "", "", f"cannot be read: {error}")]) from None
     if rows[:1] != [HEADER]:
         hint = "volumes by lane and departure need --site and --date"
@@ -81,6 +82,12 @@ def read_day(file: Path) -> list[Volume]:
         message = "must be a destination such as zip:10003, and a number"
         raise ConfigError(Fault(str(file), line, "", "", ",".join(row), message) for line, row in bad)
     return [Volume(Key(*row[0].split(":", 1)), int(row[1])) for row in rows[1:]]
+
+
+def _opened(file: Path) -> IO[str]:
+    if file.suffix == ".gz":
+        return gzip.open(file, "rt", encoding="utf-8", newline="")
+    return file.open(encoding="utf-8", newline="")
 
 
 def _is_volume(row: list[str]) -> bool:

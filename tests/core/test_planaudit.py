@@ -511,7 +511,9 @@ def test_diff_counts_parcels_of_a_day(tmp_path: Path) -> None:
         ("south (C03 C04)", "no rule", 50, "zip:10301"),
         ("north (C01 C02 C48)", "north (C01 C02 C46)", 7, "zip:10002"),
     ]
-    code, shown = run("diff", str(written(tmp_path)), str(other(tmp_path)), "--day", str(day))
+    packed = tmp_path / "day.csv.gz"
+    packed.write_bytes(gzip.compress(day.read_bytes()))
+    code, shown = run("diff", str(written(tmp_path)), str(other(tmp_path)), "--day", str(packed))
     assert code == 0
     assert "57 of 1,066 parcels go elsewhere (5.3 %)\n50 to another lane, 7 to other chutes" in shown
 
