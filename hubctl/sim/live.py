@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,11 @@ APART_COUNTS = 1_000_003  # one node's from the next one's
 class LiveHub:
     """A hub whose devices answer with the state of its world at the instant they are asked."""
 
-    def __init__(self, hub: Hub, traffic: Traffic, body: type[NodeProcess] = NodeProcess) -> None:
+    def __init__(
+        self, hub: Hub, traffic: Traffic, body: type[NodeProcess] = NodeProcess, *, is_unplugged: bool = False
+    ) -> None:
         self._traffic = traffic
-        self._body = body
+        self._body = partial(body, is_unplugged=is_unplugged)
         self._wires = Wires(hub)
         self._nodes: list[NodeProcess] = []
         self._counts_per_m = 0
@@ -173,7 +176,7 @@ class LiveHub:
     async def close(self) -> None:
         """Unplugs everything."""
         for device in self._by_link:
-            await device.unplug()
+            await (device.end() if isinstance(device, NodeProcess) else device.unplug())
 
     def _wake(self) -> None:
         """Does what is due, and comes back for the next; it looks often, so that no stall goes unnoticed."""
@@ -384,7 +387,8 @@ async def _watch(live: LiveHub, began: asyncio.Event, truth: Path, traffic: Traf
 
 async def run(options: argparse.Namespace, hub: Hub, traffic: Traffic) -> None:
     """Serves the hub until the end of standard input or SIGTERM."""
-    live = LiveHub(hub, traffic, NodeBoard if options.qemu else NodeProcess)
+    body = NodeBoard if options.qemu else NodeProcess
+    live = LiveHub(hub, traffic, body, is_unplugged=_drops_links(options))
     write_preadvice(options.preadvice, traffic.preadvice)
     _say({"addresses": await live.open(), "preadvice": str(options.preadvice), "note": traffic.note})
     loop, reader, began = asyncio.get_running_loop(), asyncio.StreamReader(), asyncio.Event()
@@ -445,8 +449,17 @@ def _unplugs(options: argparse.Namespace, hub: Hub) -> list[Unplug]:
     return parse_unplugs(options.unplug, [link.name for link in hub.links])
 
 
-def check_bodies(hub: Hub, is_qemu: bool) -> None:
+def _drops_links(options: argparse.Namespace) -> bool:
+    """Whether links go and come back."""
+    return bool(options.unplug) or parse_faults(options.fault, Faults()).link_drop > 0
+
+
+def check_bodies(hub: Hub, is_qemu: bool, drops_links: bool = False) -> None:
     """Whether there is what the hub's nodes with our firmware run on; NodesError if not."""
+    if is_qemu and drops_links:
+        raise NodesError(
+            "a board that QEMU plays cannot be unplugged: leave out --qemu, or --unplug and link_drop"
+        )
     is_native = any(node.firmware == "hubctl" for node in hub.nodes)
     if is_qemu and not is_native:
         raise NodesError(
@@ -463,7 +476,7 @@ def main(arguments: list[str]) -> None:
     options = _options(arguments)
     try:
         hub, traffic = _prepared(options)
-        check_bodies(hub, options.qemu)
+        check_bodies(hub, options.qemu, _drops_links(options))
         _unplugs(options, hub)
     except (ArrivalsError, FaultError, NodesError, TrafficError, UnplugError, ConfigError) as error:
         _say({"error": str(error)})

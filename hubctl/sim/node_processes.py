@@ -10,6 +10,7 @@ import asyncio
 import re
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -101,6 +102,53 @@ async def _port(process: asyncio.subprocess.Process) -> int:
     return int((await _said(process)).decode("ascii").rpartition(":")[2])
 
 
+class Lead:
+    """The cable to a node that listens on a port: a port of its own, which leads there while it is plugged in.
+
+    Parameters
+    ----------
+    node_port : int
+        Of the node, on this machine.
+    """
+
+    def __init__(self, node_port: int) -> None:
+        self._node_port = node_port
+        self._port = 0
+        self._server: asyncio.Server | None = None
+        self._ways: set[asyncio.Task[None]] = set()
+
+    async def plug(self) -> tuple[str, int]:
+        """Where the node answers, from now on and each time."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._join, LOCALHOST, self._port)
+            self._port = self._server.sockets[0].getsockname()[1]
+        return LOCALHOST, self._port
+
+    async def unplug(self) -> None:
+        """Ends every connection; the node itself goes on."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for way in self._ways:
+            way.cancel()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        node_reader, node_writer = await asyncio.open_connection(LOCALHOST, self._node_port)
+        for source, sink in ((reader, node_writer), (node_reader, writer)):
+            way = asyncio.create_task(self._carry(source, sink))
+            self._ways.add(way)
+            way.add_done_callback(self._ways.discard)
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        """One way, until either end is gone."""
+        try:
+            with suppress(ConnectionError):
+                while data := await source.read(CHUNK):
+                    sink.write(data)
+        finally:
+            sink.close()
+
+
 class NodeProcess:
     """One node, and the hub's line to its world.
 
@@ -114,10 +162,22 @@ class NodeProcess:
         It has counted so far when the belt has run 0 mm.
     switched : callable
         Is given the output's address, whether it is on, and how many counts the belt had run.
+    is_unplugged : bool
+        Its link may be unplugged while it runs.
     """
 
-    def __init__(self, name: str, image: ToldImage, start_counts: int, switched: Switched) -> None:
+    def __init__(
+        self,
+        name: str,
+        image: ToldImage,
+        start_counts: int,
+        switched: Switched,
+        *,
+        is_unplugged: bool = False,
+    ) -> None:
         self._name, self._image, self._switched = name, image, switched
+        self._is_unplugged = is_unplugged
+        self._lead: Lead | None = None
         self.start_counts = start_counts
         self._moved_counts = 0
         self._process: asyncio.subprocess.Process | None = None
@@ -129,7 +189,9 @@ class NodeProcess:
             self._process, self._address, reader, self._writer = await self._start()
             self._hearing = asyncio.create_task(self._hear(reader))
             self._writer.write(set_counts(self.start_counts))
-        return self._address
+            if self._is_unplugged:
+                self._lead = Lead(int(self._address[1]))
+        return self._address if self._lead is None else await self._lead.plug()
 
     async def _start(self) -> Started:
         process = await _spawned(str(firmware(HOST)), "tcp:0", "tcp:0", "boot=1")
@@ -137,7 +199,13 @@ class NodeProcess:
         return Started(process, address, *await asyncio.open_connection(LOCALHOST, await _port(process)))
 
     async def unplug(self) -> None:
+        """Nobody hears it; it runs on."""
+        if self._lead is not None:
+            await self._lead.unplug()
+
+    async def end(self) -> None:
         """Ends it."""
+        await self.unplug()
         if self._process is not None:
             self._hearing.cancel()
             self._writer.close()
