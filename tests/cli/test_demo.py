@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from hubctl.cli.livetable import live_table
+from hubctl.cli.main import app
+from hubctl.sim import live
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("HUBCTL_DATA", ROOT.parent / "shared" / "data"))
@@ -187,14 +190,27 @@ def test_a_day_that_is_not_in_the_file_is_refused(hub_file: Path, tmp_path: Path
 
 
 def test_wrong_options_are_refused_with_what_would_be_right(hub_file: Path) -> None:
-    assert "no fault is called 'no_reed'" in refusal_of("--faults", "no_reed=0.1")
-    assert "from 0 to 1" in refusal_of("--faults", "no_read=7")
-    assert "go together" in refusal_of("--site", "S3")
-    assert "the simulated hub runs lines and loops" in refusal_of("--hub", "station")
-    assert "virtual time only: hubctl sim crossbelt" in refusal_of("--hub", "crossbelt")
-    assert "no such file" in refusal_of("--hub", "nowhere")
     hub_file.with_name("short.plan.toml").unlink()
-    assert "name one with --plan" in refusal_of("--hub", str(hub_file))
+    for words, said in (
+        (("--faults", "no_reed=0.1"), "no fault is called 'no_reed'"),
+        (("--faults", "no_read=7"), "from 0 to 1"),
+        (("--site", "S3"), "go together"),
+        (("--hub", "crossbelt"), "virtual time only: hubctl sim crossbelt"),
+        (("--hub", str(hub_file)), "name one with --plan"),
+    ):
+        told = CliRunner().invoke(app, ["demo", *words])
+        assert (told.exit_code, told.stdout) == (2, "")
+        assert said in " ".join(told.stderr.replace("│", " ").split())
+
+
+def test_what_the_simulated_hub_refuses_it_says_on_standard_output(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    files = [f"--truth={tmp_path / 'truth.npz'}", f"--preadvice={tmp_path / 'preadvice.csv'}"]
+    for hub, said in (("station", "the simulated hub runs lines and loops"), ("nowhere", "no such file")):
+        with pytest.raises(SystemExit, match="2"):
+            live.main(["--hub", hub, *files])
+        assert said in json.loads(capsys.readouterr().out)["error"]
 
 
 STATUS = {
