@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 HERE = Path(__file__).parent
+RUN_HUBS = ("test_plan_try.py", "test_swarm_command.py", "test_sim_bench.py")  # beside all of tests/sim
 
 settings.register_profile("hubctl", parent=settings(), deadline=None, print_blob=True)
 settings.load_profile("hubctl")
@@ -19,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Compiles the simulated hub, up to two minutes once a machine, so that it counts for no test's time limit."""
-    runs_hubs = any(item.path.parent == HERE / "sim" for item in session.items)
+    runs_hubs = any(item.path.parent == HERE / "sim" or item.path.name in RUN_HUBS for item in session.items)
     if not runs_hubs or session.config.option.collectonly:
         return
     from hubctl.core.site import load_site

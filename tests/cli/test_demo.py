@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hubctl.cli.main import app
 from hubctl.sim import live
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("HUBCTL_DATA", ROOT.parent / "shared" / "data"))
+VOLUMES = Path(os.environ.get("HUBCTL_DATA", ROOT.parent / "shared" / "data")) / "lane_10min.csv.gz"
 COMMAND = (sys.executable, "-c", "from hubctl.cli.main import main; main()", "demo")
 MUST_BE_0 = ("wrong_chute", "wrong_action", "unaccounted", "misreported", "invariants_broken", "records_lost")
 
@@ -64,12 +65,16 @@ lanes = [
 """
 
 
-@pytest.fixture
-def hub_file(tmp_path: Path) -> Path:
-    (tmp_path / "short.plan.toml").write_text(PLAN, encoding="utf-8")
-    file = tmp_path / "short.toml"
+def write_hub(directory: Path) -> Path:
+    (directory / "short.plan.toml").write_text(PLAN, encoding="utf-8")
+    file = directory / "short.toml"
     file.write_text(HUB, encoding="utf-8")
     return file
+
+
+@pytest.fixture
+def hub_file(tmp_path: Path) -> Path:
+    return write_hub(tmp_path)
 
 
 class Running:
@@ -101,9 +106,31 @@ class Running:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
         os.kill(int(children[index]), signal.SIGKILL)
 
+    def give_up(self) -> None:
+        """Ends it, if nobody has seen it to its end."""
+        if self._process.returncode is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
+
     def end(self) -> tuple[int, str, str]:
         out, err = self._process.communicate()
         return self._process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
+    """Demos that run at once, since they mostly wait: one to its end, one on real volumes, one until it is stopped."""
+    hub = ("--hub", str(write_hub(tmp_path_factory.mktemp("demos"))))
+    day = ("--arrivals", str(VOLUMES), "--site", "S3", "--date", "2024-12-09")
+    made = {
+        "stopped": Running(*hub),
+        "sorts": Running(*hub, "--seconds", "8", "--seed", "7", "--rate", "6000"),
+    }
+    if VOLUMES.exists():
+        made["volumes"] = Running(*hub, "--seconds", "3", *day)
+    yield made
+    for running in made.values():
+        running.give_up()
 
 
 def verdict_of(out: str) -> dict[str, Any]:
@@ -124,9 +151,20 @@ def refusal_of(*arguments: str) -> str:
     return " ".join(ended.stderr.replace("│", " ").split())
 
 
-def test_a_demo_sorts_and_is_judged(hub_file: Path) -> None:
-    running = Running("--hub", str(hub_file), "--seconds", "8", "--seed", "7", "--rate", "6000")
-    code, out, err = running.end()
+def test_ctrl_c_empties_the_belt_and_judges(demos: dict[str, Running]) -> None:
+    running = demos["stopped"]
+    running.await_line("0 s:")
+    running.await_line("5 s:")
+    running.press_ctrl_c()
+    code, out, _ = running.end()
+    assert code == 0
+    verdict = verdict_of(out)
+    assert verdict["in_flight"] == 0
+    assert verdict["closed"] > 0
+
+
+def test_a_demo_sorts_and_is_judged(demos: dict[str, Running]) -> None:
+    code, out, err = demos["sorts"].end()
     assert (code, "Traceback" in err) == (0, False)
     verdict = verdict_of(out)
     assert verdict["by_disposition"]["SORTED"] > 0
@@ -136,18 +174,6 @@ def test_a_demo_sorts_and_is_judged(hub_file: Path) -> None:
     for key in ("read_to_command_us", "fire_lateness_us"):
         assert set(verdict[key]) == {"p50", "p99", "p999", "max", "n"}
         assert verdict[key]["n"] > 0
-
-
-def test_ctrl_c_empties_the_belt_and_judges(hub_file: Path) -> None:
-    running = Running("--hub", str(hub_file))
-    running.await_line("0 s:")
-    running.await_line("5 s:")
-    running.press_ctrl_c()
-    code, out, _ = running.end()
-    assert code == 0
-    verdict = verdict_of(out)
-    assert verdict["in_flight"] == 0
-    assert verdict["closed"] > 0
 
 
 def test_asked_a_second_time_it_ends_at_once(hub_file: Path) -> None:
@@ -172,12 +198,10 @@ def test_a_child_that_dies_is_named_with_its_last_words(hub_file: Path, index: i
     assert "Traceback" not in err
 
 
-def test_real_volumes_drive_it(hub_file: Path) -> None:
-    volumes = DATA / "lane_10min.csv.gz"
-    if not volumes.exists():
-        pytest.skip(f"{volumes} is not here")
-    day = ("--arrivals", str(volumes), "--site", "S3", "--date", "2024-12-09")
-    code, out, _ = Running("--hub", str(hub_file), "--seconds", "3", *day).end()
+def test_real_volumes_drive_it(demos: dict[str, Running]) -> None:
+    if "volumes" not in demos:
+        pytest.skip(f"{VOLUMES} is not here")
+    code, out, _ = demos["volumes"].end()
     assert code == 0
     assert "S3 on 2024-12-09" in verdict_of(out)["note"]
 
