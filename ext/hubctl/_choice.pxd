@@ -20,7 +20,7 @@ from hubctl._lookup cimport Reading, resolve
 from hubctl._motion cimport planning_speed, travel
 from hubctl._order cimport clear_timer, give_back, set_timer
 from hubctl._policy cimport best_of, note_turn
-from hubctl._silence cimport miss_answers
+from hubctl._silence cimport leave_unanswered, miss_answers
 from hubctl._records cimport (
     AMBIGUOUS_READ,
     BAD_LABEL,
@@ -86,6 +86,7 @@ cdef inline void close_track(State* s, int32_t t, uint16_t reason, uint16_t disp
         memcpy(record.text, track.text, sizeof(record.text))
     if disposition == SORTED or disposition == REJECTED:
         miss_answers(s, t)
+    leave_unanswered(s, t, disposition == SORTED or disposition == REJECTED)
     if record.chute != NO_INDEX:
         land(s, t, record.chute)
     unbook(s, t)

@@ -98,17 +98,24 @@ cdef inline int32_t inducted_ahead(const State* s, int32_t t) noexcept nogil:
     return ahead
 
 
+cdef inline int n_owed_for(const Track* track, int n) noexcept nogil:
+    """How much scanner `n` owes for a track that came by it: for a stray it is as uncertain as for several."""
+    if track.answered >> n & 1:
+        return 0
+    return 2 if track.marks & STRAY else 1
+
+
 cdef inline int n_owed(const State* s, int32_t t, int n, int64_t counts) noexcept nogil:
     """How many parcels in a row just ahead of track `t` have had no answer of scanner `n`, and may; 2 is many."""
-    cdef int32_t ahead = inducted_ahead(s, t)
+    cdef int32_t ahead = s.tracks[t].ahead
     cdef int found = 0
     cdef int64_t gone
-    while ahead != NOBODY and found < 2 and not s.tracks[ahead].answered >> n & 1:
+    while ahead != NOBODY and found < 2 and (s.tracks[ahead].marks & STRAY or not s.tracks[ahead].answered >> n & 1):
         gone = counts - s.tracks[ahead].origin_counts - s.scanner_table[n].at_counts
         if gone > travel(planning_speed(s, s.tracks[ahead].belt), LATE_READ_NS):
             break
-        found += 1
-        ahead = inducted_ahead(s, ahead)
+        found += n_owed_for(&s.tracks[ahead], n)
+        ahead = s.tracks[ahead].ahead
     return found
 
 
@@ -124,7 +131,7 @@ cdef inline int n_owed_on_ring(const State* s, int32_t t, int n, int64_t counts)
         other = carrier_of(s, scanner.belt, carrier_after(s, scanner.belt, s.rides[t].carrier, -k)).track
         if other == t:
             break
-        if other == NOBODY or other == last or s.tracks[other].marks & STRAY:
+        if other == NOBODY or other == last:
             continue
         last = other
         if s.rides[other].stage != RIDING or not has_come_by(s, &s.tracks[other], scanner.at_counts, counts):
@@ -147,6 +154,8 @@ cdef inline bint is_in_doubt(State* s, int32_t t, int n, int64_t counts) noexcep
     """Notes that scanner `n` answers for track `t`; whether the telegram may be another's."""
     cdef bint on_ring = is_loop(s, s.tracks[t].belt)
     cdef int owed = n_owed_on_ring(s, t, n, counts) if on_ring else n_owed(s, t, n, counts)
+    if s.now_ns < s.scanners[n].gone_until_ns:
+        owed = 2
     if owed > 0:
         owe(s, t, n, owed)
     s.tracks[t].answered |= <uint32_t>1 << n
@@ -158,6 +167,7 @@ cdef inline void end_doubt(State* s, uint32_t scanners) noexcept nogil:
     for n in range(s.head.n_scanners):
         if scanners >> n & 1:
             s.scanners[n].doubt_until_ns = 0
+            s.scanners[n].gone_until_ns = 0
 
 
 cdef inline void say_shared(State* s, int n, bint is_shared) noexcept nogil:

@@ -332,9 +332,15 @@ cdef inline void end_footprint(State* s, int e, int64_t counts) noexcept nogil:
 # Doubts that end
 
 
+cdef inline bint is_nearer(const EyeState* eye, int64_t counts) noexcept nogil:
+    """Whether a leading edge is nearer to where the eye's last parcel was expected than the one taken for its own."""
+    cdef int64_t error = eye.error_counts + counts - eye.blocked_counts
+    return (error if error >= 0 else -error) < (eye.error_counts if eye.error_counts >= 0 else -eye.error_counts)
+
+
 cdef inline bint is_part(const State* s, int e, int64_t counts) noexcept nogil:
-    """Whether a leading edge comes before the old trailing edge of a parcel that was seen too short."""
-    return counts < s.eyes[e].whole_counts and not is_next_due(s, e, counts)
+    """Whether a leading edge comes before the old trailing edge of a parcel that was seen too short, and is of its rest."""
+    return counts < s.eyes[e].whole_counts and not is_next_due(s, e, counts) and not is_nearer(&s.eyes[e], counts)
 
 
 cdef inline void settle(State* s, int e, bint has_come_apart) noexcept nogil:

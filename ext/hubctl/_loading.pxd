@@ -183,7 +183,6 @@ cdef inline void meet_unknown(State* s, int b, int e, int32_t number, int64_t mi
     if t == NOBODY:
         return
     s.tracks[t].marks = STRAY | BARRED
-    s.tracks[t].answered = <uint32_t>-1
     s.tracks[t].reason = UNEXPECTED
     s.tracks[t].length_counts = s.ring_table[b].carrier_counts // 2
     take_carriers(s, t, number, 1)

@@ -64,7 +64,6 @@ cdef inline int32_t open_stray(State* s, int e, int64_t counts, int32_t behind, 
     if t == NOBODY:
         return NOBODY
     s.tracks[t].marks = STRAY | BARRED
-    s.tracks[t].answered = <unsigned int>-1
     s.tracks[t].from_counts = 0  # it may have been on the belt for long
     say_opened(s, t, e, counts)
     assign(s, t, s.belt_table[eye.belt].end_chute, reason)

@@ -159,10 +159,9 @@ cdef inline void lap(State* s, int32_t t) noexcept nogil:
     if s.rides[t].read_counts <= s.belts[track.belt].counts:
         s.rides[t].read_counts = 0
     track.laps += 1
-    if not track.marks & STRAY:
-        track.answered = 0
-        track.no_reads = 0
-        track.label_by = 0
+    track.answered = 0
+    track.no_reads = 0
+    track.label_by = 0
     begin_anew(track)
     say(s, LAPPED, track.parcel).value = track.laps
     route(s, t, LATE_READ)

@@ -293,6 +293,7 @@ cdef struct EyeState:
 cdef struct ScannerState:
     int64_t doubt_until_ns    # till then its telegrams may be late ones
     int64_t owed_parcel       # for want of an answer for this one; 0: for several
+    int64_t gone_until_ns     # till then it may answer for a parcel that has left its belt
     int32_t near              # a track near the scan line: where the search begins
     int32_t n_unanswered      # parcels in a row of which it said nothing
     int32_t is_silent         # the alarm is raised

@@ -61,7 +61,7 @@ from hubctl._state cimport (
     heap_remove,
     room,
 )
-from hubctl._tables cimport END, INDUCT
+from hubctl._tables cimport END, INDUCT, Belt
 from hubctl._transfer cimport arrive, leads_on
 from hubctl._unproved cimport acquit, lose, may_be_there, overtake, pass_eye, set_jammed, unprove, watch_eyes
 from hubctl._window cimport expected_counts, is_in_window, least, say_seen, say_unseen, window_for
@@ -160,10 +160,14 @@ cdef inline bint end_leads_on(const State* s, int32_t t) noexcept nogil:
 
 
 cdef inline int64_t time_at_end(const State* s, const Track* track) noexcept nogil:
-    """When a track that has run past its belt's end was there: no later than the belt's last count, nor long before it."""
+    """When a track that has run past its belt's end was there: no later than the belt's last count, nor long before it.
+
+    It may be long past: an eye close to the end may tell late whom it saw.
+    """
+    cdef const Belt* belt = &s.belt_table[track.belt]
     cdef int64_t last_ns = s.belts[track.belt].t_ns
-    cdef int64_t end_ns = time_of(s, track.belt, track.origin_counts + s.belt_table[track.belt].length_counts)
-    cdef int64_t first_ns = last_ns - s.belt_table[track.belt].stale_ns
+    cdef int64_t end_ns = time_of(s, track.belt, track.origin_counts + belt.length_counts)
+    cdef int64_t first_ns = last_ns - belt.stale_ns - belt.told_late_ns
     return least(end_ns if end_ns > first_ns else first_ns, last_ns)
 
 

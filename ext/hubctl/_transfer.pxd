@@ -12,6 +12,7 @@ from hubctl._choice cimport assign, bar_beyond_limits, begin_anew, close_where_s
 from hubctl._motion cimport counts_at
 from hubctl._order cimport clear_timer, expect_at_eyes, forget, leave_plans, link_before, unlink
 from hubctl._records cimport LAPPED, MISSED_WINDOW, NO_INDEX, NONE, OK, TRANSFERRED, Record
+from hubctl._silence cimport leave_unanswered
 from hubctl._standing cimport is_in_doubt
 from hubctl._state cimport COMES_OVER, MAY_BE_ANOTHER, NOBODY, ON_BELT, State, Track, say
 from hubctl._tables cimport INDUCT
@@ -96,6 +97,7 @@ cdef inline void enter(
 
 cdef inline void leave_belt(State* s, int32_t t) noexcept nogil:
     """Track `t` stands on no belt, in no plan and under no eye."""
+    leave_unanswered(s, t, True)
     leave_plans(s, t)
     if is_loop(s, s.tracks[t].belt):
         leave_carriers(s, t)
