@@ -147,12 +147,12 @@ cdef inline int64_t pace(const BeltState* belt) noexcept nogil:
     """Speed when the belt's count last changed; 0 where it was slowing down.
 
     What stands at once does so between two samples, and the later says too little: then the moments before count, in
-    which no belt that slows down is as fast as it was on average.
+    which no belt that slows down is as fast as it was on average, but for a count.
     """
     cdef int64_t speed = last_speed(belt)
     if 2 * speed >= belt.moved_speed:
         return speed
-    return belt.pace_speed if belt.pace_speed >= belt.moved_speed else 0
+    return belt.pace_speed if belt.pace_speed + NS_PER_S // PACE_NS >= belt.moved_speed else 0
 
 
 cdef inline int64_t slack_counts(const State* s, int b) noexcept nogil:

@@ -30,8 +30,20 @@ from hubctl._state cimport CONTRADICTED, LABELLED, LATE_READ_NS, NOBODY, ON_BELT
 from hubctl._tables cimport STATION, Scanner
 
 
+cdef inline bint is_passing(const State* s, int32_t t) noexcept nogil:
+    """Whether an eye, whose node was up ever since, still sees track `t` go by."""
+    cdef int e
+    for e in range(s.head.n_eyes):
+        if s.eyes[e].under == t and s.eyes[e].blocked:
+            return counts_at(s, s.tracks[t].belt, s.nodes[s.eye_table[e].node].since_ns) <= s.eyes[e].blocked_counts
+    return False
+
+
 cdef inline int64_t beyond(const State* s, int32_t t, const Scanner* scanner, int64_t counts) noexcept nogil:
-    """How far track `t` lay beyond (above 0) or before (below 0) the scan line at a count; 0: under it."""
+    """How far track `t` lay beyond (above 0) or before (below 0) the scan line at a count; 0: under it.
+
+    One whose trailing edge nobody saw may be short, and somebody unseen close behind it.
+    """
     cdef const Track* track = &s.tracks[t]
     cdef int64_t length = track.length_counts
     cdef int64_t lead = counts - track.origin_counts - scanner.at_counts
@@ -40,7 +52,7 @@ cdef inline int64_t beyond(const State* s, int32_t t, const Scanner* scanner, in
     elif scanner.at_counts + scanner.reach_counts < track.from_counts:
         return INT64_MAX  # it came onto the belt beyond this scanner
     if length < 0:
-        length = s.belt_table[track.belt].parcel_counts_max
+        length = s.belt_table[track.belt].parcel_counts_max if is_passing(s, t) else s.belt_table[track.belt].parcel_counts_min
     if lead < 0:
         return lead
     return lead - length if lead > length else 0
