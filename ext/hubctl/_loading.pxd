@@ -85,23 +85,29 @@ cdef inline void raise_or_clear(State* s, int e, uint16_t kind, int64_t alarm) n
     record.device = e
 
 
-cdef inline void look_past(State* s, int b, int e) noexcept nogil:
-    """A load eye has come to no verdict on the carriers that are before it: what lay there is forgotten."""
+cdef inline void look_past(State* s, int b, int e, int32_t next) noexcept nogil:
+    """A load eye comes to no verdict on the carriers before `next`: nobody knows now whether those are empty."""
+    cdef int32_t number = s.ring_eyes[e].carrier
     cdef int k
     for k in range(-1, N_TOUCHED_MAX + 1):
-        carrier_of(s, b, carrier_after(s, b, s.ring_eyes[e].carrier, k)).touched &= ~bit_of(s, b, e)
+        carrier_of(s, b, carrier_after(s, b, number, k)).touched &= ~bit_of(s, b, e)
+    while number != next:
+        carrier_of(s, b, number).state = UNKNOWN_CARRIER
+        number = carrier_after(s, b, number, 1)
 
 
 cdef inline void start_looking(State* s, int b) noexcept nogil:
     """The ring is synchronised: each load eye judges every carrier that comes from now on."""
     cdef RingEye* eye
+    cdef int32_t next
     cdef int e
     for e in range(s.ring_table[b].first_eye, s.ring_table[b].first_eye + s.ring_table[b].n_eyes):
         if s.eye_table[e].role != LOAD:
             continue
-        look_past(s, b, e)
         eye = &s.ring_eyes[e]
-        eye.carrier = carrier_after(s, b, carrier_at(s, b, s.eye_table[e].at_counts, s.belts[b].counts), 1)
+        next = carrier_after(s, b, carrier_at(s, b, s.eye_table[e].at_counts, s.belts[b].counts), 1)
+        look_past(s, b, e, next)
+        eye.carrier = next
         eye.due_counts = carrier_comes(s, b, eye.carrier, s.eye_table[e].at_counts, s.belts[b].counts)
 
 
