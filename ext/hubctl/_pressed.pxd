@@ -71,12 +71,17 @@ cdef inline void meet_stranger(State* s, int e) noexcept nogil:
         s.eyes[e].n_steps_owed = N_STEPS
 
 
-cdef inline void keep_step(State* s, Track* track, int e) noexcept nogil:
+cdef inline bint is_close_behind_jam(const State* s, int e, int64_t counts) noexcept nogil:
+    """Whether an edge comes so soon after a jam of its eye that those who stood there are close ahead, wherever they were sent."""
+    return counts <= s.eyes[e].jam_counts + s.belt_table[s.eye_table[e].belt].parcel_counts_max
+
+
+cdef inline void keep_step(State* s, Track* track, int e, int64_t counts) noexcept nogil:
     """Eye `e` saw a track where it should be."""
     s.eyes[e].n_missed = 0
     if s.eyes[e].n_steps_owed > 0:
         s.eyes[e].n_steps_owed -= 1
-    if s.eyes[e].n_steps_owed > 0:
+    if s.eyes[e].n_steps_owed > 0 or is_close_behind_jam(s, e, counts):
         track.marks |= MAY_BE_ANOTHER
 
 

@@ -126,7 +126,7 @@ cdef inline void seen(State* s, int32_t t, int e, int64_t counts) noexcept nogil
     s.eyes[e].error_counts = error_counts
     s.eyes[e].run_counts = s.eye_table[e].at_counts - track.seen_counts
     s.eyes[e].may_prove = was_seen_before(s, track)
-    keep_step(s, track, e)
+    keep_step(s, track, e, counts)
     track.seen_counts = s.eye_table[e].at_counts
     s.eyes[e].came_over = track.marks & COMES_OVER
     track.marks &= ~NOT_TOLD
