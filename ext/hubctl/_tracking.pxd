@@ -24,7 +24,7 @@ from hubctl._motion cimport can_have_run, counts_at, is_timed, shown, take_count
 from hubctl._opening cimport induct, open_stray
 from hubctl._order cimport clear_timer, due_in_slot, leave_plans
 from hubctl._paddle cimport divert_failed, plan_divert
-from hubctl._pressed cimport fall_out_of_step, keep_step, meet_stranger
+from hubctl._pressed cimport fall_out_of_step, is_held_up, keep_step, meet_stranger
 from hubctl._realign cimport realign
 from hubctl._records cimport (
     DIVERT_FAILED,
@@ -46,6 +46,7 @@ from hubctl._state cimport (
     COMMITTED_TRACK,
     EYE_PASSED,
     FIRED_TRACK,
+    MAY_BE_ANOTHER,
     NOBODY,
     NOT_TOLD,
     ON_BELT,
@@ -88,8 +89,10 @@ cdef inline void note_unseen(State* s, int32_t t, int e) noexcept nogil:
 
 
 cdef inline void miss(State* s, int32_t t, int e) noexcept nogil:
-    """Track `t` was not seen at an eye. One whose node was down proves nothing; a fired parcel has probably left."""
+    """Track `t` was not seen at an eye. One whose node was down proves nothing, nor ends a jam; a fired parcel has probably left."""
     if is_blind_for(s, t, e) or (s.tracks[t].state == FIRED_TRACK and not is_beyond_divert(s, t, e)):
+        if is_held_up(s, t):
+            s.tracks[t].marks |= MAY_BE_ANOTHER
         pass_eye(s, t, e)
         arm_timer(s, t)
     elif s.tracks[t].state == FIRED_TRACK:
