@@ -49,7 +49,7 @@ from hubctl._state cimport (
     say,
 )
 from hubctl._standing cimport disprove_counter, prove_counter
-from hubctl._tables cimport INDUCT
+from hubctl._tables cimport INDUCT, Eye
 from hubctl._unproved cimport eye_after, lose_displaced, pass_eye, prove, recall, resume
 from hubctl._window cimport earliest, expected_counts, is_in_window, latest, say_seen, window_for
 
@@ -202,6 +202,14 @@ cdef inline bint ends_with(const State* s, int32_t t, int e, int64_t counts) noe
     return -earliest(s, track, e) <= error <= latest(s, track, e)
 
 
+cdef inline bint is_missed_beyond(const State* s, int32_t t, int e) noexcept nogil:
+    """Whether an eye further down the belt did not see track `t` before this one was done with it."""
+    cdef const Eye* missed = &s.eye_table[s.tracks[t].missed_eye]
+    if not s.tracks[t].marks & UNPROVED or missed.belt != s.eye_table[e].belt:
+        return False
+    return missed.at_counts > s.eye_table[e].at_counts
+
+
 cdef inline void bar_as_one(State* s, int32_t t) noexcept nogil:
     recall(s, t)
     bar(s, t, MULTI_PARCEL)
@@ -239,7 +247,8 @@ cdef inline void come_together(State* s, int32_t t, int32_t last, int e, int64_t
     while other != t:
         counts = be_within(s, other, e, counts)
         other = s.tracks[other].ahead
-    s.tracks[t].marks &= ~UNPROVED
+    if not is_missed_beyond(s, t, e):
+        s.tracks[t].marks &= ~UNPROVED
     bar_as_one(s, t)
     while other != last:
         other = s.tracks[other].behind
@@ -293,7 +302,7 @@ cdef inline void be_as_long(State* s, int32_t t, int e) noexcept nogil:
     if may_be_two(s, t) and s.eyes[e].n_pieces > 1:
         s.tracks[t].marks &= ~UNPROVED
         bar(s, t, MULTI_PARCEL)
-    elif s.tracks[t].marks & UNPROVED:
+    elif s.tracks[t].marks & UNPROVED and not is_missed_beyond(s, t, e):
         prove(s, t, e)
 
 
