@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from hubctl.core.events import NO_INDEX, Disposition, Flag, Kind, Reason, Records
 from hubctl.core.tables import BeltKind, CompiledPlan, Layout
-from hubctl.sim.matter import AS_ONE, TAKEN_OFF, Cause, Mishap
+from hubctl.sim.hidden import went_by_hidden_label
+from hubctl.sim.matter import TAKEN_OFF, Cause, Mishap
 from hubctl.sim.undetectable import JOIN_NS_MAX, Diverted, Undetectable, undetectable
 from hubctl.sim.watch import INVARIANTS, Watch
 
@@ -34,10 +35,8 @@ class Truth(NamedTuple):
     progress: npt.NDArray[Any]  # PROGRESS, shape (n,)
     taken: npt.NDArray[Any]  # TAKEN, in order of time
     mishaps: npt.NDArray[Any]  # MISHAP
-    as_one: npt.NDArray[Any] = np.zeros(0, AS_ONE)
-    labels: npt.NDArray[np.bytes_] = np.zeros(
-        (0, 2), "S56"
-    )  # shape (n, 2): its label, and the other it carries
+    as_one: npt.NDArray[Any]  # AS_ONE
+    labels: npt.NDArray[np.bytes_]  # shape (n, 2): its label, and the other it carries
 
 
 def allowed_chutes(layout: Layout, plan: CompiledPlan) -> npt.NDArray[np.bool_]:
@@ -234,14 +233,18 @@ class _Actions(NamedTuple):
     replaced: Ints  # parcels whose divert took one that nobody can tell from them, or whose label it was for
 
 
-def _has_its_label(truth: Truth, diverted: Diverted, records: Records) -> Bools:
-    """Whether each parcel taken carries the label that its track was closed with, whoever it was thought to be."""
+def _labels_said(diverted: Diverted, records: Records) -> list[bytes]:
+    """The label that the track of each divert was closed with; empty for none."""
     closed = records[records["kind"] == Kind.CLOSED]
     said = dict(zip(closed["parcel"].tolist(), closed["text"].tolist(), strict=True))
-    rows = diverted.taken["parcel"]
-    carried = truth.labels[rows].tolist() if len(truth.labels) else [()] * len(rows)
-    pairs = zip(diverted.tracks.tolist(), carried, strict=True)
-    return np.array([said.get(track, b"") in {*labels} - {b""} for track, labels in pairs], np.bool_)
+    return [said.get(track, b"") for track in diverted.tracks.tolist()]
+
+
+def _has_its_label(truth: Truth, diverted: Diverted, said: list[bytes]) -> Bools:
+    """Whether each parcel taken carries the label that its track was closed with, whoever it was thought to be."""
+    carried = truth.labels[diverted.taken["parcel"]].tolist()
+    pairs = zip(said, carried, strict=True)
+    return np.array([label in {*labels} - {b""} for label, labels in pairs], np.bool_)
 
 
 def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records, tracks: _Tracks) -> _Actions:
@@ -253,10 +256,12 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
     ends = layout.chutes["to_belt"][diverted.taken["chute"]] == NO_INDEX
     is_other = (diverted.meant >= 0) & (diverted.meant != diverted.taken["parcel"])
     is_nobodys = is_other & (excused.is_other | (excused.is_of_block & (fits | ~ends)))
-    is_known = is_other & _has_its_label(truth, diverted, records)
+    said = _labels_said(diverted, records)
+    is_known = is_other & _has_its_label(truth, diverted, said)
+    is_hidden = went_by_hidden_label(truth.parcels, truth.labels, excused.one, tracks.is_tracked, said)
     is_for_all = is_other & fits & _for_all(layout, diverted, records[records["kind"] == Kind.CLOSED])
     kinds = (
-        ("wrong_chute", ends & ~fits & ~excused.is_other),
+        ("wrong_chute", ends & ~fits & ~excused.is_other & ~is_hidden),
         ("wrong_action", is_other & ~is_nobodys & ~is_known & ~is_for_all),
         (
             "hit_neighbour",
@@ -268,7 +273,8 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
         for what, which in kinds
         for row in diverted.taken[which]
     ]
-    return _Actions(wrong, int(is_nobodys.sum()), diverted.meant[is_nobodys | is_known])
+    n_undetectable = int((is_nobodys | (is_hidden & ends & ~fits)).sum())
+    return _Actions(wrong, n_undetectable, diverted.meant[is_nobodys | is_known])
 
 
 def _fits(layout: Layout, plan: CompiledPlan, truth: Truth, taken: npt.NDArray[Any], one: Ints) -> Bools:

@@ -24,7 +24,8 @@ def truth_of(*lives: dict[str, Any]) -> Truth:
         progress[k]["inducted_ns"] = 0 if life.get("put") else (k + 1) * S
         progress[k]["landed"] = life["landed"]
         progress[k]["landed_ns"] = 0 if life["landed"] == ON_BELT else (k + 4) * S
-    return Truth(parcels, progress, taken_of(progress), np.zeros(0, MISHAP))
+    labels = np.array([[f"L{k}".encode(), b""] for k in range(len(lives))], "S56")
+    return Truth(parcels, progress, taken_of(progress), np.zeros(0, MISHAP), np.zeros(0, AS_ONE), labels)
 
 
 def taken_of(progress: Any) -> Any:
