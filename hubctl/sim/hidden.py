@@ -1,4 +1,4 @@
-"""Labels of parcels that no eye told from another: a scanner that answers late for such a one answers for somebody else."""
+"""Labels of parcels that no eye told from another: a scanner that is late with such a one answers for somebody else."""
 
 from __future__ import annotations
 
