@@ -279,6 +279,7 @@ cdef inline void say_fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
     cdef int d = s.chute_table[track.exit].diverter
     cdef Record* record = say(s, FIRE_OUTPUT, track.parcel)
     record.seq = track.seq
+    record.reason = track.reason
     record.plan = track.plan
     record.device = d
     record.chute = track.exit

@@ -85,7 +85,8 @@ class Kind(IntEnum):
     TAKE_OFF = 23  # parcel: a person says that it is off the belt
     CLEAR_NODE = 24  # device=node: a person has looked at a node that made itself safe
     # Commands: what the kernel wants done.
-    # seq, parcel, device=diverter, chute, counts=fire at, limit=void after, due_ns, value=void after in ns
+    # seq, parcel, device=diverter, chute, reason for which it is sent there, counts=fire at, limit=void after, due_ns,
+    # value=void after in ns
     FIRE_OUTPUT = 64
     HOLD_INDUCT = 65  # device=induct eye, value 1 hold, 0 release
     RUN_BELT = 66  # device=belt, value=speed in mm/s, 0 stop

@@ -124,8 +124,9 @@ def _diverted(layout: Layout, truth: Truth, fires: Records, parcel_of: Mapping[i
     found = _own_fire(fires, taken, diverters["hold_ns"], found, track_of)
     tracks = np.array([int(fires["parcel"][k]) if k >= 0 else 0 for k in found], np.int64)
     meant = [parcel_of.get(track, -1) for track in tracks.tolist()]
-    fired_ns = fires["t_ns"][found] if len(fires) else np.zeros(len(taken), np.int64)
-    return Diverted(taken, tracks, np.array(meant, np.int64), fired_ns)
+    nothing = np.zeros(len(taken), np.int64)
+    fired_ns, reasons = (fires["t_ns"][found], fires["reason"][found]) if len(fires) else (nothing, nothing)
+    return Diverted(taken, tracks, np.array(meant, np.int64), fired_ns, reasons)
 
 
 def _was_moved(truth: Truth) -> Bools:
@@ -209,12 +210,11 @@ def _broken(watch: Watch) -> Iterator[Wrong]:
             yield Wrong(name, int(parcel), int(t_ns))
 
 
-def _for_all(layout: Layout, diverted: Diverted, closed: Records) -> Bools:
+def _for_all(layout: Layout, diverted: Diverted) -> Bools:
     """Whether a carrier was discharged since several parcels, or labels, are on it: that is for all of them."""
-    several = closed["parcel"][np.isin(closed["reason"], OF_SEVERAL)]
     belts = layout.diverters["belt"][layout.chutes["diverter"][diverted.taken["chute"]]]
     is_ring = layout.belts["kind"][belts] == BeltKind.LOOP
-    return np.asarray(is_ring & np.isin(diverted.tracks, several))
+    return np.asarray(is_ring & np.isin(diverted.reasons, OF_SEVERAL))
 
 
 class _Tracks(NamedTuple):
@@ -259,7 +259,7 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
     said = _labels_said(diverted, records)
     is_known = is_other & _has_its_label(truth, diverted, said)
     is_hidden = went_by_hidden_label(truth.parcels, truth.labels, excused.one, tracks.is_tracked, said)
-    is_for_all = is_other & fits & _for_all(layout, diverted, records[records["kind"] == Kind.CLOSED])
+    is_for_all = is_other & fits & _for_all(layout, diverted)
     kinds = (
         ("wrong_chute", ends & ~fits & ~excused.is_other & ~is_hidden),
         ("wrong_action", is_other & ~is_nobodys & ~is_known & ~is_for_all),

@@ -32,6 +32,7 @@ class Diverted(NamedTuple):
     tracks: Ints  # 0: not known
     meant: Ints  # the same as a parcel; -1: not known
     fired_ns: Ints
+    reasons: Ints  # for which it was sent into its chute
 
 
 class Undetectable(NamedTuple):

@@ -23,8 +23,8 @@ def judged(site: Site, reason: Reason, lane: int | None) -> tuple[int, int]:
     truth = truth_of({"lane": 0, "landed": END}, {"lane": of_lane, "landed": chute})
     assert layout.chutes["diverter"][chute] != NO_INDEX
     assert allowed_chutes(layout, plan)[of_lane, chute] == (lane is None)
-    rows = [opened(1, 1), opened(2, 2), fire(1, chute, 4.9)]
-    rows.append(closed(1, chute, reason, Disposition.REJECTED, 6))
+    rows = [opened(1, 1), opened(2, 2), fire(1, chute, 4.9) | {"reason": reason}]
+    rows.append(closed(1, chute, Reason.FLUSHED, Disposition.REMOVED, 6))
     rows.append(closed(2, chute, Reason.LOST, Disposition.LOST, 7))
     counts = judge(layout, plan, truth, story(*rows), new_watch(layout), n_open=0).counts
     return counts["wrong_chute"], counts["wrong_action"]
