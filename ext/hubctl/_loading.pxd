@@ -40,6 +40,7 @@ from hubctl._riding cimport discharge_failed, get_on, has_left, launch_in_vain, 
 from hubctl._schedule cimport conclude_fired
 from hubctl._state cimport (
     BARRED,
+    DOUBTFUL_CARRIER,
     EMPTY_CARRIER,
     EYE_PASSED,
     FAILED_CARRIER,
@@ -92,7 +93,8 @@ cdef inline void look_past(State* s, int b, int e, int32_t next) noexcept nogil:
     for k in range(-1, N_TOUCHED_MAX + 1):
         carrier_of(s, b, carrier_after(s, b, number, k)).touched &= ~bit_of(s, b, e)
     while number != next:
-        carrier_of(s, b, number).state = UNKNOWN_CARRIER
+        if carrier_of(s, b, number).state == EMPTY_CARRIER:
+            carrier_of(s, b, number).state = UNKNOWN_CARRIER
         number = carrier_after(s, b, number, 1)
 
 
@@ -302,11 +304,20 @@ cdef inline void miss_load(State* s, int b, int e, int32_t number, int32_t t) no
     close_track(s, t, LOST, LOST_PARCEL)
 
 
+cdef inline void find_empty(State* s, int b, int32_t number) noexcept nogil:
+    """A load eye saw nothing on a carrier."""
+    cdef Carrier* carrier = carrier_of(s, b, number)
+    if carrier.state == DOUBTFUL_CARRIER and n_load_eyes(s, b) > 1:
+        carrier.state = UNKNOWN_CARRIER
+    else:
+        carrier.state = EMPTY_CARRIER
+
+
 cdef inline void see_empty(State* s, int b, int e, int32_t number, int64_t middle_counts) noexcept nogil:
     cdef int32_t t = carrier_of(s, b, number).track
     if not should_be_on(s, t, middle_counts):
         if not s.ring_eyes[e].is_blind:
-            carrier_of(s, b, number).state = EMPTY_CARRIER
+            find_empty(s, b, number)
         return
     if is_half_seen(s, t, number):
         return

@@ -163,6 +163,7 @@ cdef struct Ride:
 cdef enum CarrierState:
     UNKNOWN_CARRIER = 0       # nobody knows what lies on it
     EMPTY_CARRIER = 1         # a load eye or a chute eye proved that nothing does
+    DOUBTFUL_CARRIER = 2      # the ring was lost, and many are loaded: one look is not enough where there are more eyes
 
 cdef enum CarrierUse:
     IN_USE = 0

@@ -30,6 +30,7 @@ from hubctl._records cimport (
 from hubctl._riding cimport stand_again
 from hubctl._schedule cimport conclude_fired
 from hubctl._state cimport (
+    DOUBTFUL_CARRIER,
     EYE_PASSED,
     FAILED_CARRIER,
     FIRED_TRACK,
@@ -39,7 +40,6 @@ from hubctl._state cimport (
     RIDING,
     ROOM_MIN,
     TAKEN_OUT,
-    UNKNOWN_CARRIER,
     Carrier,
     RingState,
     State,
@@ -68,7 +68,7 @@ cdef inline void give_up(State* s, int b, int32_t number) noexcept nogil:
         conclude_fired(s, t)
     elif t != NOBODY:
         close_track(s, t, LOST, LOST_PARCEL)
-    carrier.state = UNKNOWN_CARRIER
+    carrier.state = DOUBTFUL_CARRIER
 
 
 cdef inline void forget_turns(RingState* ring) noexcept nogil:

@@ -17,26 +17,26 @@ Bools = npt.NDArray[np.bool_]
 def went_by_hidden_label(
     parcels: npt.NDArray[Any],
     labels: npt.NDArray[np.bytes_],
-    one: Ints,
+    block: Ints,
     is_tracked: Bools,
     said: Sequence[bytes],
 ) -> Bools:
-    """Whether each divert went by the label of one who was taken for one with a tracked parcel, told late.
+    """Whether each divert went by the label of one who looked like one with a tracked parcel, told late.
 
-    The scanner had answered for that parcel, so nobody knew that it still owed a telegram.
+    The scanner had answered for that parcel, so nobody knew how many telegrams it still owed.
 
     Parameters
     ----------
     parcels, labels : PARCEL array, shape (n,), and the labels that each carries, shape (n, 2)
         The truth.
-    one : int array, shape (n,)
-        Those with the same number passed for one at an eye.
+    block : int array, shape (n,)
+        Those with the same number looked like one to an eye.
     is_tracked : bool array, shape (n,)
         Whether a track was opened for a parcel.
     said : bytes, one a divert
         The label that its track was closed with; empty for none.
     """
     is_late = parcels["fates"] & bit_of("late_read") != 0
-    has_mate = np.isin(one, one[is_tracked])
+    has_mate = np.isin(block, block[is_tracked])
     hidden = {*labels[is_late & has_mate & ~is_tracked].ravel().tolist()} - {b""}
     return np.array([label in hidden for label in said], np.bool_)

@@ -258,7 +258,7 @@ def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records,
     is_nobodys = is_other & (excused.is_other | (excused.is_of_block & (fits | ~ends)))
     said = _labels_said(diverted, records)
     is_known = is_other & _has_its_label(truth, diverted, said)
-    is_hidden = went_by_hidden_label(truth.parcels, truth.labels, excused.one, tracks.is_tracked, said)
+    is_hidden = went_by_hidden_label(truth.parcels, truth.labels, excused.block, tracks.is_tracked, said)
     is_for_all = is_other & fits & _for_all(layout, diverted)
     kinds = (
         ("wrong_chute", ends & ~fits & ~excused.is_other & ~is_hidden),

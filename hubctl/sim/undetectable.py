@@ -41,6 +41,7 @@ class Undetectable(NamedTuple):
     is_other: Bools  # that it took another than it was for
     is_of_block: Bools  # that, unless by the length of what an eye saw: it may go where all of it may
     one: Ints  # of each parcel: those with the same number passed for one at an eye
+    block: Ints  # the same of those that looked like one, however long
 
 
 def undetectable(
@@ -73,7 +74,7 @@ def undetectable(
     is_other |= _is_double(layout, parcels, as_one, diverted, seen)
     is_other |= in_anothers_place(layout, parcels, progress, taken, meant)
     known = (meant >= 0) & (meant != rows)
-    return Undetectable(known & is_other, known & (block[rows] == block[meant]), one)
+    return Undetectable(known & is_other, known & (block[rows] == block[meant]), one, block)
 
 
 def _may_be_one(layout: Layout, parcels: npt.NDArray[Any], as_one: npt.NDArray[Any]) -> Bools:
