@@ -16,7 +16,7 @@ from hubctl._arming cimport (
     take_back_untold,
     tell_divert,
 )
-from hubctl._carriers cimport is_loop
+from hubctl._carriers cimport has_deadline, is_loop
 from hubctl._choice cimport (
     arm_timer,
     assign,
@@ -270,8 +270,10 @@ cdef inline void uncommit(State* s, int32_t t, uint16_t reason) noexcept nogil:
     if s.belt_table[track.belt].kind == STATION:
         track.reason = reason
         close_where_sent(s, t)
-        return
-    next_best(s, t, reason)
+    elif is_loop(s, track.belt) and not has_deadline(s, track):
+        close_track(s, t, LOST, LOST_PARCEL)  # its ring was lost meanwhile: nobody knows where it is
+    else:
+        next_best(s, t, reason)
 
 
 cdef inline void say_fire(State* s, int32_t t, int64_t due_ns) noexcept nogil:
