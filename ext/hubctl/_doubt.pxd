@@ -1,9 +1,9 @@
 """Late answers: when a read may be that of the parcel ahead, and what ends the doubt.
 
-A scanner answers for each parcel, and in their order. When a telegram comes for a parcel while the one
-ahead has had none, it may be that late answer, and so may those that follow: the scanner is in doubt for
-`LATE_READ_NS`. A doubtful read is kept but not used. The doubt ends when a certain read of another scanner
-says the same of the same parcel (telegrams come in order, so none is owed any more), or when the parcel
+A scanner answers for each parcel, strays too, and in their order. When a telegram comes for a parcel while the one
+ahead has had none, or one that has left the belt meanwhile, it may be that late answer, and so may those that follow:
+the scanner is in doubt for `LATE_READ_NS`. A doubtful read is kept but not used. The doubt ends when a certain read of
+another scanner says the same of the same parcel (telegrams come in order, so none is owed any more), or when the parcel
 that had no answer turns out to be lost before it came to the scanner, as far as eyes and the other
 scanners tell: then the reads kept are right.
 

@@ -1,8 +1,8 @@
 """What no sensor of the hub could ever reveal: whose place a parcel has taken, or who of several passes for one.
 
-A parcel put on by hand exactly where another was taken off; parcels so close that an eye sees one; one that
-slipped or stood since the last eye that saw it before the fire, or came to an eye just when, and just as long
-as, another should have.
+A parcel put on by hand exactly where another was taken off, or that no eye has seen since; parcels so close that
+an eye sees one; one that slipped or stood since the last eye that saw it before the fire, or came to an eye just
+when, and just as long as, another should have.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hubctl.core.events import Records
-from hubctl.core.tables import Layout
+from hubctl.core.tables import BeltKind, Layout
 from hubctl.sim.matter import TAKEN_OFF, Moved
 from hubctl.sim.succession import in_anothers_place
 
@@ -71,10 +71,17 @@ def undetectable(
     no_eye_since = taken["seen_ns"] <= progress["landed_ns"][meant]
     is_other = (in_its_place & taken_off & no_eye_since) | (one[rows] == one[meant]) | is_unseen
     is_other |= taken["moved"] == Moved.UNSEEN
+    is_other |= put_on & (taken["seen_ns"] == 0) & _has_eyes_that_know(layout, taken)
     is_other |= _is_double(layout, parcels, as_one, diverted, seen)
     is_other |= in_anothers_place(layout, parcels, progress, taken, meant)
     known = (meant >= 0) & (meant != rows)
     return Undetectable(known & is_other, known & (block[rows] == block[meant]), one, block)
+
+
+def _has_eyes_that_know(layout: Layout, taken: npt.NDArray[Any]) -> Bools:
+    """Whether each divert is from a belt of which the world notes the last eye that saw a parcel; not so of a loop."""
+    diverters = layout.chutes["diverter"][taken["chute"]]
+    return np.asarray(layout.belts["kind"][layout.diverters["belt"][diverters]] != BeltKind.LOOP)
 
 
 def _may_be_one(layout: Layout, parcels: npt.NDArray[Any], as_one: npt.NDArray[Any]) -> Bools:

@@ -168,6 +168,8 @@ def test_a_cut_by_hand_ends_both_sides(device: socket.socket) -> None:
     with Relay(parse_end("tcp://127.0.0.1:0"), far_of(device), Troubles()) as relay:
         client, peer = joined(relay, device)
         with client, peer:
+            client.sendall(b"here")
+            assert peer.recv(64) == b"here"  # the relay has them both now
             relay.cut()
             assert gone(client)
             assert gone(peer)

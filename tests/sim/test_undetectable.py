@@ -131,6 +131,13 @@ def test_one_that_slipped_is_excused_until_an_eye_sees_it(
     assert court.verdict == verdict
 
 
+@pytest.mark.parametrize("how", ["put", "moved"])
+def test_one_put_on_whom_no_eye_has_seen_yet_is_excused(court: Court, how: str) -> None:
+    court.is_moved(how)
+    court.taken["seen_ns"] = 0
+    assert court.verdict == (RIGHT if how == "put" else WRONG)
+
+
 # Doubles: as and when another should have come
 
 
