@@ -454,13 +454,15 @@ cdef void take_outcome(Session* n, uint32_t seq, int kind, int why, uint32_t cou
 
 
 cdef int64_t time_of_counts(const Session* n, uint32_t counts, uint32_t now_counts, int64_t now_ns) noexcept nogil:
-    """When the node's belt was at a count since its last poll, as if it had run evenly."""
+    """When the node's belt was at a count since its last poll, as if it had run evenly; its share of the time is
+    taken in two parts, so that nothing overflows."""
     cdef int64_t ran = ahead(now_counts, n.counts)
     cdef int64_t came = ahead(counts, n.counts)
+    cdef int64_t passed_ns = now_ns - n.counted_ns
     if not n.has_counts or ran <= 0:
         return now_ns
     came = max(min(came, ran), 0)
-    return n.counted_ns + (now_ns - n.counted_ns) * came // ran
+    return n.counted_ns + passed_ns // ran * came + passed_ns % ran * came // ran
 
 
 cdef void tell_edge(Session* n, int eye, bint is_blocked, uint32_t counts, int64_t t_ns, Batch* batch) noexcept nogil:

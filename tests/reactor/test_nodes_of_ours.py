@@ -163,6 +163,18 @@ def test_after_a_stall_everything_is_told_with_its_own_time() -> None:
     assert not any(row["kind"] == Kind.NODE for row in told)
 
 
+def test_a_count_that_no_belt_can_reach_has_its_time_too() -> None:
+    rig = Rig().up()
+    start_ns = rig.now_ns
+    rig.now_ns += 60_000 * MS
+    rig.node.jump(1_000_000_000)
+    rig.node.eyes(1)
+    rig.node.step()
+    rig.node.jump(1_000_000_000)
+    (edge,) = [row for row in rig.run(20) if row["kind"] == Kind.EYE]
+    assert abs(int(edge["t_ns"]) - start_ns - 30_000 * MS) <= 10 * MS
+
+
 def test_a_divert_is_fired_at_its_count() -> None:
     rig = Rig().up()
     at = rig.node.counts + 600

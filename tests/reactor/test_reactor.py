@@ -379,10 +379,13 @@ def slice_ns_of(thread: str) -> int:
     LINUX < (6, 12) or SCHED_GETATTR < 0, reason="before Linux 6.12 nobody can ask for a slice"
 )
 def test_it_asks_to_run_as_soon_as_it_wakes(tmp_path: Path) -> None:
+    def slices_ns() -> set[int]:
+        return set(map(slice_ns_of, os.listdir("/proc/self/task")))
+
     with Rig(tmp_path):
-        until(
-            lambda: 100_000 in map(slice_ns_of, os.listdir("/proc/self/task")), "a thread with short slices"
-        )
+        until(lambda: slices_ns() & {100_000}, "a thread with short slices")
+        assert 100_000 in slices_ns()
+    assert 100_000 not in slices_ns()
 
 
 def test_a_read_is_answered_while_python_holds_the_gil(rig: Rig) -> None:
