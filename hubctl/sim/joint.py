@@ -125,6 +125,7 @@ STATE = np.dtype(
         ("level_node", "<i8", (N_CHUTES_MAX,)),
         ("chute_hold_ns", "<i8", (N_CHUTES_MAX,)),
         ("link_of_node", "<i8", (N_NODES_MAX,)),
+        ("told_ns", "<i8", (N_NODES_MAX,)),  # until then a node keeps what it has seen
         ("link_of_scanner", "<i8", (N_SCANNERS_MAX,)),
         ("stamps", "<i8", (N_SCANNERS_MAX,)),  # Stamp of each scanner
         ("stamp_spans", "<i8", (N_SCANNERS_MAX,)),
@@ -254,11 +255,16 @@ def _is_dead(j: Joint, node: int) -> bool:
 
 
 @jitable
-def _late_ns(j: Joint, w: World, node: int) -> int:
-    """How late a node tells what it sees."""
-    if node >= 0 and _is_on(j, Mishap.SLOW_NODE, node):
-        return _amount(j, w, Mishap.SLOW_NODE, node)
-    return 0
+def _hold_back(j: Joint, w: World, node: int, t_ns: int) -> None:
+    """The last input comes when its node tells it: late while it is slow, and never before what it saw earlier."""
+    if node < 0:
+        return
+    told_ns = max(t_ns, j.s[0]["told_ns"][node])
+    if _is_on(j, Mishap.SLOW_NODE, node):
+        told_ns = max(told_ns, t_ns + _amount(j, w, Mishap.SLOW_NODE, node))
+    if told_ns > t_ns:
+        _post(j, told_ns)
+        j.s[0]["told_ns"][node] = told_ns
 
 
 # Encoders
@@ -291,9 +297,7 @@ def sample(j: Joint, w: World, t_ns: int) -> None:
             record = _input(j, _ENCODER, t_ns)
             record["device"] = b
             record["counts"] = _raw_counter(j, w, b, t_ns)
-            late_ns = _late_ns(j, w, node)
-            if late_ns > 0:
-                _post(j, t_ns + late_ns)
+            _hold_back(j, w, node, t_ns)
 
 
 @seldom
@@ -344,9 +348,7 @@ def _see(j: Joint, w: World, eye: int, t_ns: int) -> None:
     if _is_dead(j, node):
         return
     _tell_edge(j, w, eye, value, t_ns)
-    late_ns = _late_ns(j, w, node)
-    if late_ns > 0:
-        _post(j, t_ns + late_ns)
+    _hold_back(j, w, node, t_ns)
     if _is_on(j, Mishap.EYE_CHATTER, eye):
         _chatter(j, w, eye, value, t_ns)
 
@@ -370,9 +372,7 @@ def _tell_chute(j: Joint, w: World, kind: int, chute: int, value: int, node: int
     record = _input(j, kind, t_ns)
     record["chute"] = chute
     record["value"] = value
-    late_ns = _late_ns(j, w, node)
-    if late_ns > 0:
-        _post(j, t_ns + late_ns)
+    _hold_back(j, w, node, t_ns)
 
 
 @jitable
@@ -703,9 +703,7 @@ def fire(j: Joint, w: World, record: Any, t_ns: int) -> None:
         result["reason"] = _NODE_DOWN
     elif fate == WriteFate.MISSED:
         result["reason"] = _MISSED
-    late_ns = _late_ns(j, w, j.s[0]["chute_node"][chute])
-    if late_ns > 0:
-        _post(j, t_ns + late_ns)
+    _hold_back(j, w, j.s[0]["chute_node"][chute], t_ns)
 
 
 @seldom

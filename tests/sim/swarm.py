@@ -42,10 +42,10 @@ def traffic_of(seed: int, faults: Faults, n: int = N_PARCELS) -> Traffic:
     return make_traffic(made.hub, made.plan, seed=seed, n=n, parcels_per_hour=PER_HOUR, faults=faults)
 
 
-def run(traffic: Traffic) -> Run:
+def run(traffic: Traffic, *, keep_all: bool = False) -> Run:
     made = site()
     assert made.plan is not None
-    return Virtual(made.hub, made.plan, traffic).run()
+    return Virtual(made.hub, made.plan, traffic, keep_all=keep_all).run()
 
 
 def line_to_paste(seed: int, faults: Faults, n: int = N_PARCELS) -> str:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import traffic_by_hand
 from swarm import bad_of, run, traffic_of
 
+from hubctl.core.events import Kind
 from hubctl.sim.faults import NONE, Faults
-from hubctl.sim.matter import TAKEN_OFF
+from hubctl.sim.matter import TAKEN_OFF, Mishap
 from hubctl.sim.traffic import Traffic
 
 N_PARCELS = 400
@@ -50,6 +52,17 @@ def test_one_taken_off_harms_no_other(at_mm: int, row: int) -> None:
     after = landings(with_one_taken_off(traffic, row, at_mm))
     assert after[row] == TAKEN_OFF
     assert after[:row] + after[row + 1 :] == before[:row] + before[row + 1 :]
+
+
+def test_a_node_that_was_slow_tells_in_the_order_of_what_it_saw() -> None:
+    """The next leading edge comes 32 ms behind a trailing edge that is told 90 ms late, nothing being late then."""
+    by_hand = traffic_by_hand.traffic_of(1000, 1330)
+    slow = traffic_by_hand.with_mishap(by_hand, Mishap.SLOW_NODE, 0, value=90_000_000, for_ms=110)
+    records = run(slow, keep_all=True).records
+    told = records[np.isin(records["kind"], [Kind.OPENED, Kind.MEASURED])]
+    assert told["kind"].tolist() == [Kind.OPENED, Kind.MEASURED] * 2
+    assert told["parcel"].tolist() == [1, 1, 2, 2]
+    assert told["t_ns"][1] >= 710_000_000
 
 
 def without(traffic: Traffic, row: int) -> Traffic:
