@@ -145,7 +145,8 @@ def _add_drive(belt: Belt, profile: Profile, sections: dict[str, list[tuple[str,
     sections["stop"].append(("drive", written(drive.control, drive.stop, "the drive cannot be stopped")))
     sections["arm"].append(("drive", written(drive.setpoint, speed, "the drive takes no setpoint")))
     sections["arm"].append(("drive", proved(drive.setpoint, speed, "the drive has another setpoint")))
-    sections["keep"].append((DRIVE_SPEED, answered(drive.actual, "the drive does not tell its speed")))
+    if drive.actual is not None:
+        sections["keep"].append((DRIVE_SPEED, answered(drive.actual, "the drive does not tell its speed")))
 
 
 def setpoint_of(belt: Belt, profile: Profile) -> int:

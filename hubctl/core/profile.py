@@ -184,7 +184,9 @@ class Drive(Section):
     setpoint: Wire = Field(description="where the speed is written")
     full: Word = Field(description="setpoint of full speed")
     setpoint_max: Word = Field(description="highest setpoint it takes")
-    actual: Wire = Field(description="where the speed it runs at is read, in the unit of the setpoint")
+    actual: Wire | None = Field(
+        None, description="where the speed it runs at is read, in the unit of the setpoint; absent: nowhere"
+    )
 
 
 class Profile(Section):

@@ -417,6 +417,25 @@ class AbbTwin(DriveTwin):
         return word | (self.AT_SETPOINT if at_setpoint else 0)
 
 
+class ConveylinxPlcTwin(DriveTwin):
+    """ConveyLinx in PLC I/O mode: a motor that runs while bit 0 says so, its faults, a heartbeat of two seconds."""
+
+    PORTS, MOTOR = 1700, 1706
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was told to run."""
+        return bool(self.words[H, self.drive.control] & 1)
+
+    def read(self, space: Space, wire: int, now_ns: int) -> int | None:
+        """The bit that lives, and what is wrong with the motor."""
+        shown = super().read(space, wire, now_ns)
+        if space is not H or shown is None:
+            return shown
+        own = {self.PORTS: (now_ns // ConveylinxTwin.BEAT_NS & 1) << 15, self.MOTOR: self.fault}
+        return shown | own.get(wire, 0)
+
+
 class NodeTwin(Twin):
     """A node with our firmware, as far as it can be looked at by general tools: what it is."""
 
@@ -439,6 +458,7 @@ TWINS: dict[str, type[Twin]] = {
     "waveshare-relay": WaveshareTwin,
     "zqwl-relay": ZqwlTwin,
     "conveylinx": ConveylinxTwin,
+    "conveylinx-plc": ConveylinxPlcTwin,
     "delta-vfd": DeltaTwin,
     "abb-drives": AbbTwin,
     "hubctl-node": NodeTwin,

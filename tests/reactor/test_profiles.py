@@ -21,7 +21,7 @@ from hubctl.core.layout import compile_layout
 from hubctl.core.profile import profile_names, resolve_profile
 from hubctl.core.tables import Wiring
 from hubctl.core.wiring import compile_wiring
-from hubctl.sim.device_twins import DeltaTwin, MoxaTwin, WagoTwin, WaveshareTwin, twin_of
+from hubctl.sim.device_twins import DriveTwin, MoxaTwin, WagoTwin, WaveshareTwin, twin_of
 from hubctl.sim.modbus_twin import BareBoard, Twin, TwinFrames
 
 MS = 1_000_000
@@ -48,6 +48,7 @@ chutes = [
 NO_OUTPUTS = 'chutes = [{ name = "END", no = 9 }]'
 EYES = {
     "conveylinx": "io/holding/1518.4",
+    "conveylinx-plc": "io/holding/1701.4",
     "micronor-mr340": "io/holding/3.0",
     "delta-vfd": "io/holding/8449.0",
     "abb-drives": "io/holding/3.2",
@@ -356,7 +357,9 @@ def test_a_hold_that_the_device_cannot_time_is_refused(tmp_path: Path) -> None:
 DRIVE = ', drive = { node = "io", full_mm_s = 2000 }'
 
 
-@pytest.mark.parametrize(("profile", "half"), [("delta-vfd", 2500), ("abb-drives", 10_000)])
+@pytest.mark.parametrize(
+    ("profile", "half"), [("delta-vfd", 2500), ("abb-drives", 10_000), ("conveylinx-plc", 500)]
+)
 def test_a_drive_is_stopped_and_told_its_speed_then_runs_when_told(
     tmp_path: Path, profile: str, half: int
 ) -> None:
@@ -372,20 +375,21 @@ def test_a_drive_is_stopped_and_told_its_speed_then_runs_when_told(
     talk.rounds(2000)
     assert talk.twin.actual == half  # type: ignore[attr-defined]
     talk.rounds(600)
-    assert talk.master.node_words == [half]
+    assert talk.master.node_words == [None if drive.actual is None else half]
     talk.master.make_safe(talk.now_ns)
     while not talk.master.settled:
         talk.round()
     assert talk.twin.words[Space.HOLDING, drive.control] == drive.stop
 
 
-def test_a_drive_with_a_fault_takes_its_node_down(tmp_path: Path) -> None:
-    talk = told_of(tmp_path, "delta-vfd", belt=DRIVE)
+@pytest.mark.parametrize(("profile", "fault"), [("delta-vfd", 5), ("conveylinx-plc", 0x2000)])
+def test_a_drive_with_a_fault_takes_its_node_down(tmp_path: Path, profile: str, fault: int) -> None:
+    talk = told_of(tmp_path, profile, belt=DRIVE)
     talk.until_up()
-    assert isinstance(talk.twin, DeltaTwin)
-    talk.twin.fault = 5
+    assert isinstance(talk.twin, DriveTwin)
+    talk.twin.fault = fault
     talk.until_down()
-    assert talk.master.node_faults[0][2] == 5
+    assert talk.master.node_faults[0][2] == fault
 
 
 # Where things are

@@ -246,6 +246,16 @@ def test_a_conveylinx_releases_on_a_change_only_and_beats() -> None:
     assert not twin.jams[0]
 
 
+def test_a_conveylinx_in_plc_mode_runs_by_bit_0_and_beats() -> None:
+    twin = made("conveylinx-plc")
+    assert isinstance(twin, DriveTwin)
+    for pdu, runs in (("0601030001", True), ("0601030101", True), ("0601030000", False)):
+        assert asked(twin, pdu) == pdu
+        assert twin.is_running == runs
+    assert asked(twin, "0306a40001") == "8302"  # not from the middle
+    assert asked(twin, "0306a30010", 0) != asked(twin, "0306a30010", 2000 * MS)
+
+
 @pytest.mark.parametrize(("name", "kind"), [("delta-vfd", DeltaTwin), ("abb-drives", AbbTwin)])
 def test_a_drives_speed_lags_behind_its_setpoint(name: str, kind: type[DriveTwin]) -> None:
     twin = made(name)
