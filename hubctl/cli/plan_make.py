@@ -46,7 +46,9 @@ Frame = Annotated[
 ]
 Failed = Annotated[
     list[str] | None,
-    typer.Option(help="A chute or diverter that fails: mend yesterday's plan, move nothing else."),
+    typer.Option(
+        metavar="NAME,...", help="Chutes or diverters that fail: mend yesterday's plan, move nothing else."
+    ),
 ]
 NDays = Annotated[int, typer.Option(min=1, max=366, help="Past days to look at.")]
 ForecastFile = Annotated[
@@ -123,7 +125,7 @@ def make(
     begun_ns = perf_counter_ns()
     try:
         wish = _complete(wish, frame, site_hub, chutes)
-        made = _made(wish, site_hub, without or [], time_limit)
+        made = _made(wish, site_hub, _names(without or []), time_limit)
     except PlanError as error:
         raise typer.BadParameter(str(error)) from None
     took_ms = (perf_counter_ns() - begun_ns) // NS_PER_MS
@@ -212,6 +214,11 @@ def _made(wish: Wish, hub: Hub | None, without: Sequence[str], limit_s: int) -> 
         return new_plan(wish, Effort(spent, tell))
 
 
+def _names(told: Sequence[str]) -> list[str]:
+    """Each name once, of lists with commas."""
+    return list(dict.fromkeys(name for names in told for name in names.split(",") if name))
+
+
 def _failed(wish: Wish, hub: Hub | None, names: Sequence[str]) -> list[str]:
     """The chutes that are meant: by their names, or all of a diverter."""
     known = [chute for group in wish.groups for chute in group.chutes]
@@ -244,10 +251,29 @@ def _write(made: NewPlan, frame: SortPlan | None, file: Path, hub: Hub | None) -
     from hubctl.core.plantext import plan_text
 
     try:
-        file.write_text(plan_text(made.made, frame, file.parent), encoding="utf-8")
+        packs = _unpacked(frame, file)
+        file.write_text(plan_text(made.made, frame, file.parent, packs), encoding="utf-8")
     except OSError as error:
         raise typer.BadParameter(f"{file}: cannot be written: {error.strerror}", param_hint="--out") from None
     load_plan(file, hub)
+
+
+def _unpacked(frame: SortPlan | None, file: Path) -> Path | None:
+    """Label packs that are in a compiled frame, written beside the plan; None: there are none in it."""
+    from hubctl.core.hubfile import PLAN_SUFFIX
+
+    if frame is None or not frame.is_compiled or not frame.packs:
+        return None
+    folder = file.with_name(f"{file.name.removesuffix(PLAN_SUFFIX)}.packs")
+    folder.mkdir(exist_ok=True)
+    texts = {Path(name).name: text for name, text in frame.packs.items()}
+    others = sorted(found.name for found in folder.glob("*.toml") if found.name not in texts)
+    if others:
+        message = f"{folder} has packs that are not of the plan: {', '.join(others)}"
+        raise typer.BadParameter(message, param_hint="--keys")
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
 
 
 def _bounded(made: NewPlan, wish: Wish, limit_s: int) -> NewPlan:

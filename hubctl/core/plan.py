@@ -148,6 +148,7 @@ class SortPlan(Section):
     _rows: list[Row] = PrivateAttr([])
     _checked_for: Hub | None = PrivateAttr(None)
     _packs: dict[str, str] = PrivateAttr({})
+    _is_compiled: bool = PrivateAttr(False)
 
     @property
     def name(self) -> str:
@@ -173,6 +174,11 @@ class SortPlan(Section):
     def packs(self) -> dict[str, str]:
         """The text of each of its label packs, by file."""
         return self._packs
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether it was read from a compiled file, which has its label packs in it."""
+        return self._is_compiled
 
     @property
     def version(self) -> int:
@@ -248,7 +254,7 @@ def _load_compiled(file: Path, hub: Hub | None) -> SortPlan:
     source = Source.parsed(Path(content.file), content.text)
     plan = read_shape(SortPlan, source)
     plan._source, plan._packs = source, content.packs
-    plan._rows = content.rows
+    plan._rows, plan._is_compiled = content.rows, True
     if content.packs:
         plan._catalogue = packs_of(content.packs)
     assert plan.version == version  # the same text and tables, read by the same program

@@ -36,7 +36,7 @@ class Made(NamedTuple):
     departs_next_day: Sequence[bool]  # shape (n_units,): parcels come after the day's departure
 
 
-def plan_text(made: Made, frame: SortPlan | None, folder: Path) -> str:
+def plan_text(made: Made, frame: SortPlan | None, folder: Path, packs: Path | None = None) -> str:
     """The file's content.
 
     Parameters
@@ -46,11 +46,13 @@ def plan_text(made: Made, frame: SortPlan | None, folder: Path) -> str:
         Where keys, labels, exceptions and lists are from.
     folder : Path
         Where the file will lie.
+    packs : Path, optional
+        Where the frame's label packs lie; by default where it says.
     """
     parts = [
         [f"# {made.remark}", ""],
         [f"plan = {{ name = {_quoted(made.name)} }}", ""],
-        _head(frame, folder),
+        _head(frame, folder, packs),
         ["lanes = [", *_lanes(made, frame), "]", ""],
         _groups(made),
         ["waves = [", *_waves(made), "]", ""] if made.units[0].wave != NO_WAVE else [],
@@ -66,7 +68,7 @@ def _listed(texts: Sequence[str]) -> str:
     return f"[{', '.join(map(_quoted, texts))}]"
 
 
-def _head(frame: SortPlan | None, folder: Path) -> list[str]:
+def _head(frame: SortPlan | None, folder: Path, packs: Path | None) -> list[str]:
     """What stands before the lanes: tables of a file come last, so all of it is inline."""
     if frame is None:
         return [
@@ -74,7 +76,7 @@ def _head(frame: SortPlan | None, folder: Path) -> list[str]:
             f"labels = {{ accept = {_listed(LABELS)} }}",
             "",
         ]
-    lines = [f"labels = {{ accept = {_listed(frame.labels.accept)}{_packs(frame, folder)} }}", ""]
+    lines = [f"labels = {{ accept = {_listed(frame.labels.accept)}{_packs(frame, folder, packs)} }}", ""]
     if frame.exceptions:
         pairs = ", ".join(
             f"{_quoted(reason)} = {_quoted(chute)}" for reason, chute in frame.exceptions.items()
@@ -87,11 +89,11 @@ def _head(frame: SortPlan | None, folder: Path) -> list[str]:
     return [*lines, f"no_service = {_listed(nobody)}", ""] if nobody else lines
 
 
-def _packs(frame: SortPlan, folder: Path) -> str:
+def _packs(frame: SortPlan, folder: Path, told: Path | None) -> str:
     if frame.labels.packs is None or frame.source is None:
         return ""
-    packs = Path(frame.source.file).resolve().parent / frame.labels.packs
-    return f", packs = {_quoted(os.path.relpath(packs, folder.resolve()))}"
+    packs = told or Path(frame.source.file).parent / frame.labels.packs
+    return f", packs = {_quoted(os.path.relpath(packs.resolve(), folder.resolve()))}"
 
 
 def _lanes(made: Made, frame: SortPlan | None) -> Iterator[str]:

@@ -132,6 +132,51 @@ def test_keys_labels_and_lists_are_yesterdays(folder: Path) -> None:
     assert "C12" not in {chute for lane in plan.lanes for chute in plan.chutes_of(lane)}
 
 
+PACK = """
+[[formats]]
+name = "parcelfox"
+carrier = "Parcelfox"
+forms = [{ pattern = "PFX d{9}", example = "PFX123456789" }]
+"""
+FRAME = """
+plan = { name = "frame" }
+labels = { accept = ["parcelfox"], packs = "packs" }
+lanes = [{ name = "T00", keys = ["partner:PARCELFOX"], chutes = ["C01"] }]
+"""
+
+
+def test_a_compiled_plan_brings_its_label_packs(folder: Path, tmp_path: Path) -> None:
+    """What lay beside the plan that was compiled is gone; what is not its own is not mixed with it."""
+    packs = tmp_path / "site" / "packs"
+    packs.mkdir(parents=True)
+    (packs / "fox.toml").write_text(PACK)
+    frame = tmp_path / "site" / "frame.plan.toml"
+    frame.write_text(FRAME)
+    compiled, out = tmp_path / "frame.plan", tmp_path / "new.plan.toml"
+    done = RUN.invoke(app, ["compile", str(frame), "--hub", "demo", "-o", str(compiled)])
+    assert done.exit_code == 0, done.output
+    (tmp_path / "site").rename(tmp_path / "elsewhere")
+    options = ("--hub", "demo", "--chutes", "12", "--keys", str(compiled), "--out", str(out))
+    told(folder, *options)
+    plan = load_plan(out, resolve_hub("demo"))
+    assert (plan.labels.accept, plan.labels.packs) == (["parcelfox"], "new.packs")
+    assert {lane.name: lane.keys for lane in plan.lanes}["T00"] == ["partner:PARCELFOX"]
+    (tmp_path / "new.packs" / "owl.toml").write_text(PACK)
+    done = make(folder, *options)
+    assert done.exit_code != 0
+    assert "not of the plan: owl.toml" in " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("failed", [("--without", "C03,C05"), ("--without", "C03", "--without", "C05")])
+def test_several_chutes_fail_at_once(folder: Path, five: Five, failed: tuple[str, ...]) -> None:
+    second = folder / "both.plan.toml"
+    told(folder, "--chutes", "5", "--from", five.file, *failed, "--out", str(second))
+    plan = load_plan(second)
+    used = {chute for lane in plan.lanes for chute in plan.chutes_of(lane)}
+    used |= {chute for wave in plan.waves for chute in wave.chutes}
+    assert used == {"C01", "C02", "C04"}
+
+
 def test_a_failed_chute_moves_only_what_it_had(folder: Path, five: Five) -> None:
     second = folder / "mended.plan.toml"
     options = ("--chutes", "5", "--from", five.file, "--without", "C03", "--out", str(second))

@@ -58,7 +58,15 @@ def test_packaged_profiles_are_right_and_named_as_their_files(name: str) -> None
 
 
 def test_the_devices_of_hubs_have_profiles() -> None:
-    wanted = {"wago-750", "moxa-e1212", "adam-6050", "waveshare-relay", "zqwl-relay", "conveylinx", "conveylinx-plc"}
+    wanted = {
+        "wago-750",
+        "moxa-e1212",
+        "adam-6050",
+        "waveshare-relay",
+        "zqwl-relay",
+        "conveylinx",
+        "conveylinx-plc",
+    }
     wanted |= {"micronor-mr340", "isma-sfar", "delta-vfd", "abb-drives", "hubctl-node"}
     assert wanted <= set(profile_names())
 
