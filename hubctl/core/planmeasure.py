@@ -32,7 +32,8 @@ def of_one_size(n_groups: int) -> Sizes:
 def group_loads(parcels: Ints, group: Ints, n_groups: int) -> Ints:
     """Parcels of each group, shape (n_groups, ...), of `parcels` of shape (n_units, ...)."""
     loads = np.zeros((n_groups, *parcels.shape[1:]), np.int64)
-    np.add.at(loads, group, parcels)
+    for own, of_unit in zip(group.tolist(), parcels, strict=True):
+        loads[own] += of_unit
     return loads
 
 

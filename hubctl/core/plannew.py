@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -216,15 +216,17 @@ def _made(wish: Wish, group: Ints) -> Made:
         group=group,
         groups=wish.groups,
         lead_s=wish.lead_s,
-        departs_next_day=[_comes_late(wish.volumes, k) for k in range(len(wish.volumes.units))],
+        departs_next_day=_come_late(wish.volumes),
     )
 
 
-def _comes_late(volumes: Volumes, k: int) -> bool:
-    """Whether parcels of a unit come after its departure: for the next day's."""
-    unit = volumes.units[k]
-    if unit.wave == NO_WAVE:
-        return False
-    is_there: Any = volumes.parcels[:, :, unit.departs_min // SLOT_MIN :].any(axis=(0, 2))
-    alike = [other.wave == unit.wave for other in volumes.units]
-    return bool(is_there[alike].any())
+def _come_late(volumes: Volumes) -> list[bool]:
+    """Whether parcels of each unit come after its departure: for the next day's; all of a wave do, or none."""
+    departs = {unit.wave: unit.departs_min for unit in volumes.units if unit.wave != NO_WAVE}
+    late = {wave for wave, departs_min in departs.items() if _has_parcels_from(volumes, wave, departs_min)}
+    return [unit.wave in late for unit in volumes.units]
+
+
+def _has_parcels_from(volumes: Volumes, wave: str, departs_min: int) -> bool:
+    alike = [unit.wave == wave for unit in volumes.units]
+    return bool(volumes.parcels[:, alike, departs_min // SLOT_MIN :].any())
