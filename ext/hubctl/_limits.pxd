@@ -20,8 +20,11 @@ cdef inline uint16_t belt_limit(const State* s, const Track* track) noexcept nog
 
 
 cdef inline uint16_t diverter_limit(const State* s, const Track* track, int exit) noexcept nogil:
-    """Why the diverter of an exit does not move a parcel; NONE if it does, or if there is none."""
-    cdef int d = s.chute_table[exit].diverter
+    """Why the diverter of an exit does not move a parcel; NONE if it does, or if there is none.
+
+    Who rides on round a loop has no exit.
+    """
+    cdef int d = NO_INDEX if exit == NO_INDEX else s.chute_table[exit].diverter
     cdef const Belt* belt = &s.belt_table[track.belt]
     cdef const Diverter* diverter
     if d == NO_INDEX:

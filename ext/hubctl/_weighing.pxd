@@ -103,18 +103,20 @@ cdef inline uint16_t take_size(Track* track, const Record* input) noexcept nogil
     return OK
 
 
-cdef inline bint is_to_be_routed_anew(const State* s, const Track* track) noexcept nogil:
+cdef inline bint is_to_be_routed_anew(const State* s, const Track* track, int64_t was_g) noexcept nogil:
     """Whether a diverter was passed over for a weight that is another now, or the one chosen does not move it."""
-    if track.marks & (STRAY | BARRED) or (track.state != ON_BELT and track.state != ROUTED):
+    if track.marks & STRAY or (track.state != ON_BELT and track.state != ROUTED):
         return False
-    return is_of_weight(track.first_skip) or diverter_limit(s, track, track.exit) != NONE
+    if is_of_weight(track.first_skip) and track.load.weight_g != was_g and not track.marks & BARRED:
+        return True
+    return diverter_limit(s, track, track.exit) != NONE
 
 
-cdef inline void judge(State* s, int32_t t) noexcept nogil:
+cdef inline void judge(State* s, int32_t t, int64_t was_g) noexcept nogil:
     """More is known of track `t`: too much for its belt, or another of its chutes is the better one."""
     cdef Track* track = &s.tracks[t]
     book_anew(s, t)
-    if not bar_beyond_limits(s, t) and is_to_be_routed_anew(s, track):
+    if not bar_beyond_limits(s, t) and is_to_be_routed_anew(s, track, was_g):
         begin_anew(track)
         route(s, t, LATE_READ)
 
@@ -132,10 +134,11 @@ cdef inline void take_scale(State* s, const Record* input) noexcept nogil:
     """A weight or a size."""
     cdef uint16_t reason
     cdef int32_t t = weighed_track(s, input, &reason)
+    cdef int64_t was_g = 0 if t == NOBODY else s.tracks[t].load.weight_g
     if t != NOBODY and input.kind == WEIGHT:
         reason = take_weight(&s.tracks[t], input)
     elif t != NOBODY:
         reason = take_size(&s.tracks[t], input)
     say_result(s, input, t).reason = reason
     if t != NOBODY:
-        judge(s, t)
+        judge(s, t, was_g)

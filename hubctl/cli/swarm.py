@@ -27,6 +27,10 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 Names = Annotated[
     list[str] | None, typer.Option(metavar="NAME...", help="Only these classes of faults; none: no faults.")
 ]
+Traits = Annotated[
+    str | None,
+    typer.Option(metavar="NAME,...", help="What hubs may have besides, these only; none: nothing."),
+]
 MoreNames = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", hidden=True)]
 
 
@@ -41,6 +45,7 @@ def swarm(
         str | None, typer.Option(help="Begin no more seeds after so long, like 90s or 10m.")
     ] = None,
     parcels: Annotated[int, typer.Option(min=1, max=1_000_000, help="Parcels a seed.")] = N_PARCELS,
+    traits: Traits = None,
     faults: Names = None,
     as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
 ) -> None:
@@ -49,13 +54,15 @@ def swarm(
     from hubctl.sim.swarm.pool import outcomes, warm_up
 
     names = _names([*(faults or []), *(more or [])])
+    hubs_have = _traits(traits)
     limit_s = _seconds(until)
     with _progress(seeds) as (say, advance):
         say("compiling (once on a machine, under a minute)")
         warm_up()
         say("running")
         began = time.monotonic()
-        some = _begun_before(cases(first, seeds, parcels, names), lambda: time.monotonic() - began < limit_s)
+        every = cases(first, seeds, parcels, names, hubs_have)
+        some = _begun_before(every, lambda: time.monotonic() - began < limit_s)
         summary = _add_up(outcomes(some, jobs or os.cpu_count() or 1), advance)
         wall_s = time.monotonic() - began
         say("shrinking")
@@ -80,6 +87,20 @@ def _names(given: list[str]) -> tuple[str, ...]:
         if name not in (*ALL_FAULTS, "none"):
             raise typer.BadParameter(f"{name}: {nearest(name, ALL_FAULTS)}", param_hint="--faults")
     return tuple(name for name in ALL_FAULTS if name in given)
+
+
+def _traits(given: str | None) -> tuple[str, ...]:
+    from hubctl.core.config import nearest
+    from hubctl.sim.swarm.traits import TRAITS
+
+    if given is None:
+        return TRAITS
+    names = given.split(",")
+    for name in names:
+        if name not in (*TRAITS, "none"):
+            hint = nearest(name, TRAITS) or f"one of {', '.join(TRAITS)}, or none"
+            raise typer.BadParameter(f"{name}: {hint}", param_hint="--traits")
+    return tuple(name for name in TRAITS if name in names)
 
 
 def _seconds(text: str | None) -> float:
@@ -161,6 +182,8 @@ def _print_summary(found: dict[str, Any]) -> None:
     for name, did in found["by_fault"].items():
         ends = ", ".join(f"{end} {n:,}" for end, n in did.items() if end.isupper())
         typer.echo(f"  {name:18} {did['injected']:>7,} times, {did['parcels']:>8,} parcels: {ends}")
+    for name, did in found["by_trait"].items():
+        typer.echo(f"  {name:18} {did['used']:>7,} times, in {did['hubs']:,} hubs")
     if found["never_on"]:
         typer.echo(f"never on in so many seeds: {', '.join(found['never_on'])}")
     for line in found["lines"][N_SHRUNK_MAX:]:

@@ -160,6 +160,7 @@ def _core(hub: Hub, traffic: Traffic, start_ns: int) -> npt.NDArray[np.void]:
     _fill(row["is_load_eye"], [int(eye.role == "load") for eye in eyes_in_order(hub)])
     row["n_scanners"] = _fill(row["scanners_um"], [scanner.at_mm * UM_PER_MM for scanner in hub.scanners])
     _fill(row["scanner_belt"], [belts.index(scanner.belt) for scanner in hub.scanners])
+    _fill_stamps(row, hub)
     row["n_scales"] = _fill(row["scales_um"], [scale.at_mm * UM_PER_MM for scale in hub.scales])
     _fill(row["scale_belt"], [belts.index(scale.belt) for scale in hub.scales])
     _fill(row["scale_late_ns"], [scale.latency_ms * NS_PER_MS for scale in hub.scales])
@@ -167,6 +168,15 @@ def _core(hub: Hub, traffic: Traffic, start_ns: int) -> npt.NDArray[np.void]:
     _fill_chutes(row, hub)
     _fill_sources(row, hub)
     return core
+
+
+def _fill_stamps(row: np.void, hub: Hub) -> None:
+    """What scanners need to say where they have read."""
+    eyes = [eye.name for eye in eyes_in_order(hub)]
+    triggers = [-1 if scanner.trigger is None else eyes.index(scanner.trigger) for scanner in hub.scanners]
+    _fill(row["scanner_trigger"], triggers)
+    _fill(row["scanner_latches"], [int(scanner.stamp == "encoder") for scanner in hub.scanners])
+    row["is_trigger"][[k for k in triggers if k >= 0]] = 1
 
 
 def _fill_diverters(row: np.void, hub: Hub) -> None:

@@ -16,6 +16,7 @@ from hubctl.core.tables import Stamp
 from hubctl.sim.calls import call_set_plan
 from hubctl.sim.faults import bit_of
 from hubctl.sim.heap import pop, push
+from hubctl.sim.hostbook import HostBook, lane_of, number_of
 from hubctl.sim.jitable import jitable, seldom
 from hubctl.sim.matter import (
     N_BELTS_MAX,
@@ -165,6 +166,9 @@ class Joint(NamedTuple):
     row_of_track: Longs  # the parcel behind a track, by its number; -1 not known
     came: Longs  # the parcel that made each of `inputs`, where an eye was blocked
     came_later: Longs  # the same of `posted`
+    asked: npt.NDArray[Any]  # RECORD, shape (1,): the question that the host is looking at
+    asked_bytes: npt.NDArray[np.uint8]  # the same memory
+    book: HostBook
 
 
 # Inputs
@@ -419,13 +423,10 @@ def _telegram(j: Joint, w: World, scanner: int, text: int, p: int, t_ns: int) ->
 def _stamp(j: Joint, w: World, scanner: int, p: int, record: Any) -> None:
     """Where the read was made, if the scanner says so."""
     if j.s[0]["stamps"][scanner] == _BY_ENCODER:
-        b = w.core[0]["scanner_belt"][scanner]
-        record["counts"] = (
-            _counts_at_um(j, w, b, w.reads[p, scanner]["scanned_um"]) & j.s[0]["counter_mask"][b]
-        )
+        record["counts"] = w.reads[p, scanner]["counts"]
         record["flags"] = _LATCHED
     elif j.s[0]["stamps"][scanner] == _BY_TRIGGER:
-        record["value"] = w.progress[p]["trigger"] % j.s[0]["stamp_spans"][scanner]
+        record["value"] = w.reads[p, scanner]["trigger"] % j.s[0]["stamp_spans"][scanner]
         record["flags"] = _TRIGGERED
 
 
@@ -637,6 +638,9 @@ def notice(j: Joint, w: World, row: Any) -> None:
         j.s[0]["n_over_chute"][device] += 1 if value == 1 else -1
         if not is_stalled(j, t_ns):
             _see_chute(j, w, device, t_ns)
+    elif kind == Happens.SCANNED:
+        b = w.core[0]["scanner_belt"][device]
+        w.reads[row["parcel"], device]["counts"] = _raw_counter(j, w, b, t_ns)
     else:
         _notice_seldom(j, w, kind, device, value, row["parcel"], t_ns)
 
@@ -726,12 +730,13 @@ def _answer(j: Joint, w: World, question: Any, t_ns: int) -> None:
     """What the host knows of a label, if it is there."""
     if _is_on(j, Mishap.HOST_SILENT, 0):
         return
-    track = question["parcel"]
-    p = j.row_of_track[track] if track < len(j.row_of_track) else -1
-    lane = w.parcels[p]["lane"] if p >= 0 else -1
+    j.asked[0] = question
+    number = number_of(j.asked_bytes[_TEXT_AT:], question["n_text"])
+    lane = lane_of(j.book, number, j.s[0]["clock"][PLAN_NOW])
     record = _input(j, _ANSWER, t_ns)
     record["seq"] = question["seq"]
-    record["parcel"] = track
+    record["parcel"] = question["parcel"]
+    record["plan"] = question["plan"]
     record["value"] = lane
     record["chute"] = NO_INDEX
     record["reason"] = _OK if lane >= 0 else _NOT_FOUND

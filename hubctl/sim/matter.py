@@ -72,6 +72,7 @@ class Happens(IntEnum):
     WEIGHED = 8  # device=scale
     FETCHED = 9  # a person has taken `parcel` off a carrier that fails
     MENDED = 10  # device=belt, value=carrier that a person puts into use again
+    SCANNED = 11  # device=scanner, whose telegram says at which count
 
 
 class Cause(IntEnum):
@@ -164,7 +165,8 @@ READ = np.dtype(
     [
         ("outcome", "<i4"),  # Outcome
         ("delay_ms", "<i4"),  # from the scan line to the telegram
-        ("scanned_um", "<i8"),  # travel of the scanner's belt when it was under it
+        ("counts", "<i8"),  # what the belt's counter showed when it was under the scan line
+        ("trigger", "<i8"),  # how many the eye that triggers the scanner had seen with it
     ]
 )
 
@@ -190,7 +192,6 @@ PROGRESS = np.dtype(
         ("via", "<i8"),  # belts it was passed on to: the last in the lowest 4 bits, counted from 1
         ("fates", "<i8"),  # the same of faults that came to its diverts
         ("track", "<i8"),  # the kernel's number for it, where that is known; 0: not
-        ("trigger", "<i8"),  # how many the eye that it passed last had seen with it
         ("next_lead", "<i4"),  # eye the leading edge comes to next
         ("next_trail", "<i4"),
         ("next_diverter", "<i4"),
@@ -310,6 +311,9 @@ CORE = np.dtype(
         ("tails_at_eye", "<i8", (N_EYES_MAX,)),  # of these, parcels whose leading edge is on the next belt
         ("scanners_um", "<i8", (N_SCANNERS_MAX,)),
         ("scanner_belt", "<i8", (N_SCANNERS_MAX,)),
+        ("scanner_trigger", "<i8", (N_SCANNERS_MAX,)),  # the eye that triggers it; -1
+        ("scanner_latches", "<i8", (N_SCANNERS_MAX,)),  # it takes the belt's counter as it reads
+        ("is_trigger", "<i8", (N_EYES_MAX,)),  # of some scanner
         ("n_scales", "<i8"),
         ("scales_um", "<i8", (N_SCALES_MAX,)),
         ("scale_belt", "<i8", (N_SCALES_MAX,)),

@@ -26,8 +26,9 @@ from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import SortPlan, compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim import calls, draw, heap, joint, matter, mishaps, motion, places, ring, watch, world
+from hubctl.sim import calls, draw, heap, hostbook, joint, matter, mishaps, motion, places, ring, watch, world
 from hubctl.sim.calls import address_of, call_deadline, call_step
+from hubctl.sim.hostbook import HostBook, book_of
 from hubctl.sim.hub import make_world
 from hubctl.sim.injected import Injected, injected
 from hubctl.sim.jitable import jitable, register_marked, seldom
@@ -76,7 +77,10 @@ N_CHUNK = N_OUT // 64  # inputs of one step: the kernel wants room for so many r
 N_TRACKS_SPARE = 4096
 SLICE_NS = 20 * 60 * 10**9  # belt time between two reports of progress
 
-KEPT = (Kind.OPENED, Kind.SEEN, Kind.FIRE_OUTPUT, Kind.CLOSED, Kind.LAPPED)
+KEPT = (
+    *(Kind.OPENED, Kind.SEEN, Kind.FIRE_OUTPUT, Kind.CLOSED, Kind.LAPPED),
+    *(Kind.WEIGHED, Kind.ANSWERED),
+)
 _FIRE, _OPENED = int(Kind.FIRE_OUTPUT), int(Kind.OPENED)
 _HEEDED = tuple(
     int(kind) for kind in (Kind.RUN_BELT, Kind.HOLD_INDUCT, Kind.ASK_HOST, Kind.LAUNCH, Kind.ALARM_RAISED)
@@ -204,6 +208,7 @@ MODULES = (
     events,
     calls,
     heap,
+    hostbook,
     joint,
     matter,
     mishaps,
@@ -226,9 +231,11 @@ def _make_joint(
     traffic: Traffic,
     kernel: Kernel,
     plans: Iterable[CompiledPlan],
+    book: HostBook,
     kept: Iterable[Kind],
 ) -> Joint:
     inputs = np.zeros(N_INPUTS_MAX, RECORD)
+    asked = np.zeros(1, RECORD)
     state = np.zeros(1, STATE)
     addresses = ("kernel_step", "kernel_next_deadline", "kernel_set_plan")
     _fill(state[0], "addresses", [kernel.address, *map(address_of, addresses)])
@@ -251,6 +258,9 @@ def _make_joint(
         row_of_track=np.full(3 * len(traffic.parcels) + N_TRACKS_SPARE, -1, np.int64),
         came=np.full(N_INPUTS_MAX, -1, np.int64),
         came_later=np.full(N_POSTED_MAX, -1, np.int64),
+        asked=asked,
+        asked_bytes=asked.view(np.uint8),
+        book=book,
     )
 
 
@@ -295,6 +305,19 @@ def _fill_chutes(row: np.void, hub: Hub, layout: Layout, nodes: list[str]) -> No
 def _or_none(indices: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
     """The same indices; -1 for NO_INDEX."""
     return np.where(indices == NO_INDEX, -1, indices.astype(np.int64))
+
+
+def _book(traffic: Traffic, plan: SortPlan, other: SortPlan) -> HostBook:
+    """What the host knows of the labels to come."""
+    names = [lane.name for lane in plan.lanes]
+    others = {lane.name: k for k, lane in enumerate(other.lanes)}
+    in_plan = np.array([range(len(names)), [others[name] for name in names]], np.int64)
+    parcels = traffic.parcels
+    return book_of(
+        np.concatenate([traffic.labels, traffic.others]),
+        np.concatenate([parcels["lane"], parcels["other_lane"]]),
+        in_plan,
+    )
 
 
 def _closing(chutes: Sequence[int]) -> Records:
@@ -351,7 +374,9 @@ class Virtual:
             self._plan,
             self._plan if other_plan is None else compile_plan(other_plan, hub, traffic.preadvice),
         )
-        self._joint = _make_joint(hub, self._layout, traffic, self._kernel, plans, Kind if keep_all else KEPT)
+        book = _book(traffic, plan, plan if other_plan is None else other_plan)
+        kept = Kind if keep_all else KEPT
+        self._joint = _make_joint(hub, self._layout, traffic, self._kernel, plans, book, kept)
         self._watch = new_watch(self._layout, n_open_max=n_tracks_max)
         self._kernel.step(0, _closing(closed))
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hubctl.core.events import NO_INDEX, Alarm, ChuteState, Disposition, Kind, Reason
 from hubctl.core.tables import BeltKind, EyeRole, Layout
-from hubctl.sim.jitable import jitable
+from hubctl.sim.jitable import jitable, seldom
 
 # Numbers as plain integers, for compiled code.
 _OPENED, _DECIDED, _COMMITTED, _SEEN = (
@@ -22,6 +22,7 @@ _OPENED, _DECIDED, _COMMITTED, _SEEN = (
 )
 _FIRE, _CLOSED, _LAPPED = int(Kind.FIRE_OUTPUT), int(Kind.CLOSED), int(Kind.LAPPED)
 _TRANSFERRED, _RAISED, _CLEARED = int(Kind.TRANSFERRED), int(Kind.ALARM_RAISED), int(Kind.ALARM_CLEARED)
+_WEIGHED = int(Kind.WEIGHED)
 _OF_TRACK = (_OPENED, _SEEN, _DECIDED, _COMMITTED, _FIRE, _CLOSED, _LAPPED, _TRANSFERRED)
 _OPERATE, _LEVEL, _NODE = int(Kind.OPERATE), int(Kind.CHUTE_LEVEL), int(Kind.NODE)
 _NONE, _OK, _OK_UNCONFIRMED = int(Reason.NONE), int(Reason.OK), int(Reason.OK_UNCONFIRMED)
@@ -47,6 +48,7 @@ INVARIANTS = (
     "a parcel's end has one reason, that of a sorted one is that it was sorted",
     "a divert is committed before its fire is due",
     "no more tracks than the limit",
+    "nothing is committed to a diverter that by its known weight does not move it",
 )
 (
     OPENS_ONCE,
@@ -62,6 +64,7 @@ INVARIANTS = (
     ONE_REASON,
     IN_TIME,
     LIMITED,
+    MOVED,
 ) = range(len(INVARIANTS))
 
 N_ALARMS_MAX, N_DEVICES_MAX = 64, 1 << 12
@@ -79,6 +82,7 @@ WATCHED = np.dtype(
         ("proved_ns", "<i8"),  # when an eye saw it last
         ("eye", "<i4"),  # the last that saw it
         ("diverter", "<i4"),  # the last that fired for it on this lap
+        ("weight_g", "<i8"),  # 0: not known
     ]
 )
 
@@ -116,6 +120,7 @@ class Watch(NamedTuple):
     belts: npt.NDArray[Any]  # tables of the hub's layout
     eyes: npt.NDArray[Any]
     chutes: npt.NDArray[Any]
+    diverters: npt.NDArray[Any]
 
 
 def new_watch(layout: Layout, *, n_tracks: int = N_TRACKS, n_open_max: int = N_TRACKS) -> Watch:
@@ -141,6 +146,7 @@ def new_watch(layout: Layout, *, n_tracks: int = N_TRACKS, n_open_max: int = N_T
         belts=layout.belts,
         eyes=layout.eyes,
         chutes=layout.chutes,
+        diverters=layout.diverters,
     )
 
 
@@ -215,6 +221,7 @@ def _watch_opened(watch: Watch, track: Any, record: Any) -> None:
     track["seq"] = -1
     track["fired_seq"] = -1
     track["diverter"] = -1
+    track["weight_g"] = 0
     track["origin_counts"] = _UNKNOWN
     _watch_seen(watch, track, record)
 
@@ -264,6 +271,44 @@ def _is_unproved(watch: Watch, track: Any, fire_counts: int) -> bool:
 def _is_on_loop(watch: Watch, track: Any) -> bool:
     """Whether a track goes round: its lap begins where it got on, and the way down goes on from the last diverter."""
     return bool(watch.belts[watch.eyes[track["eye"]]["belt"]]["kind"] == _LOOP)
+
+
+@seldom
+def _watch_weight(watch: Watch, record: Any) -> None:
+    """A scale has spoken; what it says twice and differently is not known."""
+    track = watch.tracks[record["parcel"] & (len(watch.tracks) - 1)]
+    if record["parcel"] > 0 and track["parcel"] == record["parcel"]:
+        track["weight_g"] = record["value"] if record["reason"] == _OK else 0
+
+
+@jitable
+def _is_moved(watch: Watch, track: Any, chute: int) -> bool:
+    """Whether the diverter of a chute moves a parcel, as far as its weight is known.
+
+    All chutes without one do; the end chute of a loop takes what nothing else would.
+    """
+    if watch.chutes[chute]["diverter"] == _NOWHERE:
+        return True
+    diverter = watch.diverters[watch.chutes[chute]["diverter"]]
+    if watch.belts[diverter["belt"]]["kind"] == _LOOP and watch.belts[diverter["belt"]]["end_chute"] == chute:
+        return True
+    if diverter["weight_g_min"] == 0 and diverter["weight_g_max"] == 0:
+        return True
+    if track["weight_g"] == 0:
+        return bool(watch.belts[diverter["belt"]]["weight_required"] == 0)
+    is_too_heavy = diverter["weight_g_max"] > 0 and track["weight_g"] > diverter["weight_g_max"]
+    return not is_too_heavy and bool(track["weight_g"] >= diverter["weight_g_min"])
+
+
+@jitable
+def _watch_committed(watch: Watch, track: Any, record: Any) -> None:
+    track["chute"] = record["chute"]
+    track["seq"] = record["seq"]
+    track["plan"] = record["plan"]
+    if record["counts"] > record["limit"]:
+        _break(watch, IN_TIME, record)
+    if not _is_moved(watch, track, record["chute"]):
+        _break(watch, MOVED, record)
 
 
 @jitable
@@ -316,11 +361,7 @@ def _watch_track(watch: Watch, record: Any) -> None:
     if kind == _SEEN:
         _watch_seen(watch, track, record)
     elif kind == _COMMITTED:
-        track["chute"] = record["chute"]
-        track["seq"] = record["seq"]
-        track["plan"] = record["plan"]
-        if record["counts"] > record["limit"]:
-            _break(watch, IN_TIME, record)
+        _watch_committed(watch, track, record)
     elif kind == _FIRE:
         _watch_fire(watch, track, record)
     elif kind == _CLOSED:
@@ -336,6 +377,8 @@ def watch_record(watch: Watch, record: Any) -> None:
     kind = record["kind"]
     if kind in (_RAISED, _CLEARED):
         _watch_alarm(watch, record)
+    elif kind == _WEIGHED:
+        _watch_weight(watch, record)
     if kind in _OF_TRACK:
         if record["t_ns"] < watch.last[LAST_NS]:
             _break(watch, MONOTONE, record)

@@ -260,12 +260,21 @@ def _lead(w: World, p: int, eye: int, t_ns: int) -> None:
     w.progress[p]["next_lead"] = eye + 1
     see(w, p, eye, t_ns)
     cover(w, eye, 1, t_ns, p)
-    w.progress[p]["trigger"] = w.core[0]["n_seen"][eye]
+    if w.core[0]["is_trigger"][eye]:
+        _trigger(w, p, eye)
     if w.core[0]["eye_source"][eye] >= 0 and w.progress[p]["inducted_ns"] == 0:
         w.progress[p]["inducted_ns"] = t_ns
         begin_mishaps(w, p, t_ns)
     await_trail(w, p, eye)
     await_lead(w, p)
+
+
+@seldom
+def _trigger(w: World, p: int, eye: int) -> None:
+    """Scanners that an eye triggers give this parcel the number of the edge."""
+    for scanner in range(w.core[0]["n_scanners"]):
+        if w.core[0]["scanner_trigger"][scanner] == eye:
+            w.reads[p, scanner]["trigger"] = w.core[0]["n_seen"][eye]
 
 
 @jitable
@@ -296,7 +305,8 @@ def _scan(w: World, p: int, scanner: int, t_ns: int) -> None:
         scale = scanner - N_SCANNERS_MAX
         await_time(w, t_ns + w.core[0]["scale_late_ns"][scale], event_of(w, p, scale, TELL_WEIGHT))
         return
-    w.reads[p, scanner]["scanned_um"] = travel_at(w, w.core[0]["scanner_belt"][scanner], t_ns)
+    if w.core[0]["scanner_latches"][scanner]:
+        notice(w, t_ns, Happens.SCANNED, scanner, 0, p)
     outcome = w.reads[p, scanner]["outcome"]
     if outcome == Outcome.NO_READ:
         _send_telegram(w, p, scanner, Text.NO_READ, t_ns)

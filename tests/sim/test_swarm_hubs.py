@@ -15,7 +15,11 @@ N_SEEDS, N_PARCELS = 40, 1000
 
 def kept_cases() -> list[Case]:
     lines = (HERE / "swarm_seeds.txt").read_text(encoding="utf-8").splitlines()
-    return [Case(*map(int, line.split()[:2])) for line in lines if not line.startswith("#")]
+    return [case_of(*line.split()[:3]) for line in lines if not line.startswith("#")]
+
+
+def case_of(seed: str, n_parcels: str, traits: str) -> Case:
+    return Case(int(seed), int(n_parcels), traits=() if traits == "-" else tuple(traits.split(",")))
 
 
 def case_of_commit() -> Case:

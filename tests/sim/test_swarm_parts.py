@@ -16,6 +16,7 @@ from hubctl.sim.swarm.pool import outcomes
 from hubctl.sim.swarm.shrink import shrink
 from hubctl.sim.swarm.story import story_of
 from hubctl.sim.swarm.summary import Summary
+from hubctl.sim.swarm.traits import TRAITS, traits_of
 
 N_HUBS = 60
 
@@ -84,6 +85,11 @@ def test_a_class_that_is_not_named_is_off_and_the_others_stay_as_they_are() -> N
             "hubctl swarm --seeds 1 --from 7 --parcels 500 --faults no_read put_on",
         ),
         (Case(7, 500, ()), "hubctl swarm --seeds 1 --from 7 --parcels 500 --faults none"),
+        (
+            Case(7, 500, ("no_read",), ("stamps", "scales")),
+            "hubctl swarm --seeds 1 --from 7 --parcels 500 --traits stamps,scales --faults no_read",
+        ),
+        (Case(7, 500, traits=()), "hubctl swarm --seeds 1 --from 7 --parcels 500 --traits none"),
     ],
 )
 def test_the_line_to_paste(case: Case, line: str) -> None:
@@ -100,12 +106,12 @@ def test_a_program_that_breaks_is_an_outcome() -> None:
 
 
 def fails_if(n_parcels: int, *needs: str) -> tuple[Counter[str], object]:
-    """A run that fails with so many parcels and these faults; and how often it was asked."""
+    """A run that fails with so many parcels and these faults and traits; and how often it was asked."""
     asked: Counter[str] = Counter()
 
     def run(case: Case) -> Outcome:
         asked["runs"] += 1
-        is_bad = case.n_parcels >= n_parcels and set(needs) <= set(case.faults)
+        is_bad = case.n_parcels >= n_parcels and set(needs) <= {*case.faults, *case.traits}
         return Outcome(case, {}, {"wrong_chute": 1} if is_bad else {})
 
     return asked, run
@@ -116,8 +122,15 @@ def test_a_failure_is_shrunk_to_what_it_needs(n_parcels: int, needs: tuple[str, 
     asked, run = fails_if(n_parcels, *needs)
     smallest = shrink(run(Case(1, 2000)), run).case
     assert smallest.faults == needs
+    assert smallest.traits == ()
     assert n_parcels <= smallest.n_parcels <= n_parcels + 1 + n_parcels // 40
     assert asked["runs"] < 80
+
+
+def test_a_trait_that_a_failure_needs_stays() -> None:
+    seed = next(seed for seed in range(999) if len(traits_of(seed, TRAITS)) == len(TRAITS))
+    _, run = fails_if(100, "scales")
+    assert shrink(run(Case(seed, 400)), run).case.traits == ("scales",)
 
 
 def test_what_fails_once_only_stays_as_it_was() -> None:
@@ -154,7 +167,7 @@ def test_a_class_that_is_never_on_is_named_after_many_seeds() -> None:
     for seed in range(50):
         assert summary.never_on == []
         summary.add(Outcome(Case(seed, faults=("no_read",)), {}, {}))
-    assert summary.never_on == [name for name in FAULT_NAMES if name != "no_read"]
+    assert summary.never_on == [*(name for name in FAULT_NAMES if name != "no_read"), *TRAITS]
 
 
 def test_a_story_tells_the_records_of_a_run() -> None:

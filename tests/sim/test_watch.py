@@ -20,6 +20,7 @@ from hubctl.sim.watch import (
     INVARIANTS,
     LIMITED,
     MONOTONE,
+    MOVED,
     NEVER_LATE,
     ONE_FIRE_A_LAP,
     ONE_REASON,
@@ -182,6 +183,37 @@ def test_a_fire_over_a_node_that_is_down_is_seen() -> None:
     assert broken_by(right_story(), told(down)) == names(CHUTE_TAKES)
     up = down | {"value": 1, "t_ns": int(3.95 * S)}
     assert broken_by(right_story(), told(down, up)) == []
+
+
+# A parcel too heavy or too light for a diverter.
+
+
+def heavy_watch(**limits: int) -> Watch:
+    """A watch of a hub whose every diverter moves so much and no more."""
+    layout = compile_layout(site().hub)
+    for name, value in limits.items():
+        layout.diverters[name] = value
+    return new_watch(layout, n_tracks=16)
+
+
+def weighed(parcel: int, weight_g: int, reason: Reason = Reason.OK) -> list[dict[str, Any]]:
+    """The right story, in which a scale speaks before the commit."""
+    said = {"kind": Kind.WEIGHED, "parcel": parcel, "value": weight_g, "reason": reason, "t_ns": 2 * S}
+    return [*right_story()[:SEEN_2], said, *right_story()[SEEN_2:]]
+
+
+@pytest.mark.parametrize(("weight_g", "is_moved"), [(499, False), (500, True), (5000, True), (5001, False)])
+def test_a_divert_of_who_is_too_heavy_or_too_light_is_seen(weight_g: int, is_moved: bool) -> None:
+    watch = heavy_watch(weight_g_min=500, weight_g_max=5000)
+    assert broken_by(weighed(1, weight_g), watch) == ([] if is_moved else names(MOVED))
+
+
+def test_what_is_not_known_of_a_weight_breaks_nothing_unless_it_is_required() -> None:
+    for rows in (right_story(), weighed(1, 9000, Reason.AMBIGUOUS_READ), weighed(0, 9000)):
+        assert broken_by(rows, heavy_watch(weight_g_max=5000)) == []
+        strict = heavy_watch(weight_g_max=5000)
+        strict.belts["weight_required"] = 1
+        assert broken_by(rows, strict) == names(MOVED)
 
 
 def test_the_first_breach_is_kept() -> None:

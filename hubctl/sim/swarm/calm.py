@@ -17,6 +17,7 @@ FINE = (
     Reason.OK_UNCONFIRMED,
     Reason.OVERSIZE,
     Reason.OVERWEIGHT,
+    Reason.UNDERWEIGHT,
     Reason.GAP_TOO_SMALL,
     Reason.CHUTE_FULL,
     Reason.RATE_LIMIT,
@@ -59,6 +60,19 @@ def _of_parcels(truth: Truth) -> Iterator[tuple[int, int]]:
 def _of_devices(truth: Truth) -> Iterator[tuple[int, int]]:
     for row in truth.mishaps[truth.mishaps["began_ns"] > 0]:
         yield int(row["began_ns"]), int(row["began_ns"] + row["for_ns"])
+
+
+def misweighed(records: Records, truth: Truth, calms: Iterable[Calm]) -> Iterator[Wrong]:
+    """Parcels to which a scale's result was given, within a calm, that is not their weight."""
+    came_ns = dict(zip(truth.progress["track"].tolist(), truth.progress["inducted_ns"].tolist(), strict=True))
+    weights_g = dict(zip(truth.progress["track"].tolist(), truth.parcels["weight_g"].tolist(), strict=True))
+    spans = list(calms)
+    for record in records[(records["kind"] == Kind.WEIGHED) & (records["reason"] == Reason.OK)]:
+        parcel, t_ns = int(record["parcel"]), int(record["t_ns"])
+        if weights_g.get(parcel, record["value"]) == record["value"]:
+            continue
+        if any(calm.from_ns <= came_ns[parcel] and t_ns <= calm.until_ns for calm in spans):
+            yield Wrong("misweighed", parcel, t_ns)
 
 
 def harmed(records: Records, calms: Iterable[Calm]) -> Iterator[Wrong]:

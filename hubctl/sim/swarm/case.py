@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 from hubctl.core.hubfile import Hub
 from hubctl.core.plan import SortPlan
+from hubctl.core.preadvice import PreAdvice
+from hubctl.sim import draw
 from hubctl.sim.faults import NONE, Faults
 from hubctl.sim.matter import Mishap
-from hubctl.sim.referee import BAD
-from hubctl.sim.swarm.calm import calms_of, harmed
+from hubctl.sim.referee import BAD, Wrong
+from hubctl.sim.swarm.calm import calms_of, harmed, misweighed
 from hubctl.sim.swarm.drawn import Drawn
 from hubctl.sim.swarm.hubs import any_hub, is_loop
 from hubctl.sim.swarm.plans import any_plan, reordered
 from hubctl.sim.swarm.tally import tally
+from hubctl.sim.swarm.traits import TRAITS, traits_of
+from hubctl.sim.swarm.uses import uses
 from hubctl.sim.traffic import Traffic, make_traffic
 from hubctl.sim.virtual import Run, Virtual
 
@@ -26,6 +30,7 @@ MISHAP_CHANCE_MAX = 2000  # of one that befalls a device, and so many parcels
 OF_LOOPS = ("tilt_fails", "carrier_out", "launch_fails", "carrier_missed", "origin_missed", "origin_doubled")
 LOOP_CHANCE_MAX = 8000  # of one that befalls a loop, of which there are few
 PITCH_MM = (500, 2500)
+NOT_TOLD = 700_000  # of a million labels, those of which the host tells only when it is asked
 CALM_SEEDS = 8  # one seed of so many has no faults at all
 PHASED = 40  # of a hundred of the others, those in which harm and healing take turns
 HARM_S, HEAL_S = (30, 240), (180, 400)
@@ -60,12 +65,14 @@ class Case(NamedTuple):
     seed: int
     n_parcels: int = N_PARCELS
     faults: tuple[str, ...] = FAULT_NAMES  # classes that may be on; the seed decides which are
+    traits: tuple[str, ...] = TRAITS  # what its hub may have besides; the seed decides what it has
 
     @property
     def line(self) -> str:
         """The line to paste."""
-        some = "" if self.faults == FAULT_NAMES else f" --faults {' '.join(self.faults) or 'none'}"
-        return f"hubctl swarm --seeds 1 --from {self.seed} --parcels {self.n_parcels}{some}"
+        traits = "" if self.traits == TRAITS else f" --traits {','.join(self.traits) or 'none'}"
+        faults = "" if self.faults == FAULT_NAMES else f" --faults {' '.join(self.faults) or 'none'}"
+        return f"hubctl swarm --seeds 1 --from {self.seed} --parcels {self.n_parcels}{traits}{faults}"
 
 
 class Outcome(NamedTuple):
@@ -83,6 +90,7 @@ class Made(NamedTuple):
     hub: Hub
     plan: SortPlan
     traffic: Traffic
+    traits: tuple[str, ...]
 
 
 def faults_of(case: Case) -> Faults:
@@ -109,7 +117,7 @@ def _chance_max(name: str) -> int:
 
 def make(case: Case) -> Made:
     """The hub, the plan and the traffic of a case."""
-    hub = any_hub(case.seed)
+    hub = any_hub(case.seed, case.traits)
     plan = any_plan(case.seed, hub)
     pitch_mm = Drawn(case.seed).one("pitch", *PITCH_MM)
     faults = faults_of(case)
@@ -124,7 +132,15 @@ def make(case: Case) -> Made:
         harm_s=phases.harm_s,
         heal_s=phases.heal_s,
     )
-    return Made(hub, plan, traffic)
+    if hub.host is not None:
+        traffic = traffic._replace(preadvice=_forgotten(case.seed, traffic.preadvice))
+    return Made(hub, plan, traffic, traits_of(case.seed, case.traits))
+
+
+def _forgotten(seed: int, advice: PreAdvice) -> PreAdvice:
+    """What a host has told of labels beforehand, if it left most of them out."""
+    told = ~draw.happens(seed, "not told", len(advice.labels), NOT_TOLD)
+    return PreAdvice(advice.labels[told], advice.keys[told])
 
 
 class _Phases(NamedTuple):
@@ -145,9 +161,16 @@ def run(made: Made, *, keep_all: bool = False) -> Run:
     """Runs a made case to its end; who came to harm in calm is added to what went wrong."""
     other = reordered(made.plan)
     done = Virtual(made.hub, made.plan, made.traffic, other_plan=other, keep_all=keep_all).run()
-    found = () if made.hub.belts[0].kind == "loop" else tuple(harmed(done.records, calms_of(done.truth)))
-    verdict = done.verdict | {"harmed": len(found), "by_fault": tally(done)}
+    found = () if made.hub.belts[0].kind == "loop" else tuple(_in_calm(done))
+    by_trait = uses(made.traits, made.hub, made.traffic, done.records)
+    verdict = done.verdict | {"harmed": len(found), "by_fault": tally(done), "by_trait": by_trait}
     return done._replace(verdict=verdict, wrong=(*done.wrong, *found))
+
+
+def _in_calm(done: Run) -> Iterator[Wrong]:
+    """What went wrong while nothing was wrong."""
+    yield from harmed(done.records, calms_of(done.truth))
+    yield from misweighed(done.records, done.truth, calms_of(done.truth))
 
 
 def run_case(case: Case) -> Outcome:
@@ -159,7 +182,9 @@ def run_case(case: Case) -> Outcome:
     return Outcome(case, verdict, {key: verdict[key] for key in MUST_BE_0 if verdict[key] != 0})
 
 
-def cases(first_seed: int, n_seeds: int, n_parcels: int, faults: Iterable[str]) -> list[Case]:
+def cases(
+    first_seed: int, n_seeds: int, n_parcels: int, faults: Iterable[str], traits: Iterable[str] = TRAITS
+) -> list[Case]:
     """One case a seed."""
-    every = tuple(faults)
-    return [Case(seed, n_parcels, every) for seed in range(first_seed, first_seed + n_seeds)]
+    every, some = tuple(faults), tuple(traits)
+    return [Case(seed, n_parcels, every, some) for seed in range(first_seed, first_seed + n_seeds)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from hubctl.core.config import Source
 from hubctl.core.hubfile import Hub, hub_of
 from hubctl.sim.swarm.drawn import Drawn
 from hubctl.sim.swarm.loops import any_loop
+from hubctl.sim.swarm.traits import TRAITS, add_traits, traits_of
 
 Entry = dict[str, Any]
 
@@ -43,10 +45,11 @@ def is_loop(seed: int) -> bool:
     return Drawn(seed).happens("is a loop", LOOPS_PER_CENT)
 
 
-def any_hub(seed: int) -> Hub:
-    """The hub of a seed; it is the same for equal seeds, whatever else is drawn."""
+def any_hub(seed: int, traits: Sequence[str] = TRAITS) -> Hub:
+    """The hub of a seed, with those of the traits named that the seed gives it."""
     drawn = Drawn(seed)
     data = _loop_data(drawn) if is_loop(seed) else _data(drawn)
+    add_traits(drawn, data, traits_of(seed, traits))
     return hub_of(Source.of_data(Path(f"hub-of-seed-{seed}.toml"), data))
 
 

@@ -11,6 +11,7 @@ from hubctl.core.config import Source
 from hubctl.core.hubfile import Hub
 from hubctl.core.plan import SortPlan, plan_of
 from hubctl.sim.swarm.drawn import Drawn
+from hubctl.sim.traffic import CARRIES_NONE
 
 N_ZIPS, N_PLZS = 1000, 100
 CARRY_A_KEY = ["usps-impb", "dp-leitcode"]
@@ -21,7 +22,10 @@ OFTEN = ("NO_READ", "AMBIGUOUS_READ", "DIVERT_FAILED", "CHUTE_FULL", "NO_LANE", 
 
 
 def any_plan(seed: int, hub: Hub) -> SortPlan:
-    """The plan of a seed: every destination has a lane, a lane has one to three chutes and some overflow."""
+    """The plan of a seed: every destination has a lane, a lane has one to three chutes and some overflow.
+
+    Where a host is asked, some labels say nothing of where they go.
+    """
     drawn = Drawn(seed)
     ends = {belt.end_chute for belt in hub.belts}
     usable = [chute for chute in hub.chutes if chute.diverter is not None and chute.to_belt is None]
@@ -30,7 +34,7 @@ def any_plan(seed: int, hub: Hub) -> SortPlan:
     lanes = _lanes(drawn, chutes, [group["name"] for group in groups])
     data = {
         "plan": {"name": f"seed-{seed}"},
-        "labels": {"accept": _accepted(drawn)},
+        "labels": {"accept": _accepted(drawn, hub.host is not None)},
         "exceptions": _exceptions(drawn, [*chutes, *(group["name"] for group in groups)]),
         "groups": groups,
         "lanes": lanes,
@@ -44,8 +48,10 @@ def reordered(plan: SortPlan) -> SortPlan:
     return plan.model_copy(update={"lanes": plan.lanes[::-1]})
 
 
-def _accepted(drawn: Drawn) -> list[str]:
-    others = [name for name in OTHERS if drawn.happens(f"accepts {name}", 50)]
+def _accepted(drawn: Drawn, has_host: bool) -> list[str]:
+    others = [
+        name for name in OTHERS if drawn.happens(f"accepts {name}", 50) or (has_host and name == CARRIES_NONE)
+    ]
     formats = [*CARRY_A_KEY, *others]
     turn = drawn.one("best label", 0, len(formats) - 1)
     return formats[turn:] + formats[:turn]

@@ -1,10 +1,11 @@
-"""Shrinks a case that fails: fewer parcels, then fewer classes of faults, as long as it fails in some way."""
+"""Shrinks a case that fails: fewer parcels, then fewer traits and faults, as long as it fails in some way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from hubctl.sim.swarm.case import Case, Outcome
+from hubctl.sim.swarm.traits import traits_of
 
 N_TRIES_MAX = 80  # runs spent on one case
 COARSE = 50  # the number of parcels is found to a fiftieth
@@ -24,7 +25,7 @@ def shrink(failed: Outcome, run: Run) -> Outcome:
     """
     tries = _Tries(run)
     smallest = _fewer_parcels(failed, tries)
-    smallest = _fewer_faults(smallest, tries)
+    smallest = _fewer_faults(_fewer_traits(smallest, tries), tries)
     return _fewer_parcels(smallest, tries)
 
 
@@ -54,6 +55,16 @@ def _fewer_parcels(failed: Outcome, tries: _Tries) -> Outcome:
             enough = middle
         else:
             failed = smaller
+    return failed
+
+
+def _fewer_traits(failed: Outcome, tries: _Tries) -> Outcome:
+    """Drops each trait of the hub whose absence changes nothing, once all together and then in turn."""
+    if failed.case.traits:
+        failed = tries.fails(failed.case._replace(traits=())) or failed
+    for name in traits_of(failed.case.seed, failed.case.traits):
+        rest = tuple(other for other in failed.case.traits if other != name)
+        failed = tries.fails(failed.case._replace(traits=rest)) or failed
     return failed
 
 
