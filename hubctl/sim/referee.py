@@ -247,10 +247,21 @@ def _has_its_label(truth: Truth, diverted: Diverted, said: list[bytes]) -> Bools
     return np.array([label in {*labels} - {b""} for label, labels in pairs], np.bool_)
 
 
+def _sights(records: Records) -> Records:
+    """SEEN, each as of when the eye saw it: of who is known again in a stray that is when the stray was opened."""
+    seen, opened = records[records["kind"] == Kind.SEEN], records[records["kind"] == Kind.OPENED]
+    strays = opened[opened["flags"] & Flag.UNEXPECTED != 0]
+    came_ns = {(int(row["device"]), int(row["counts"])): int(row["t_ns"]) for row in strays}
+    for k in np.flatnonzero(np.isin(seen["counts"], strays["counts"])):
+        at = int(seen["device"][k]), int(seen["counts"][k])
+        seen["t_ns"][k] = came_ns.get(at, seen["t_ns"][k])
+    return seen
+
+
 def _actions(layout: Layout, plan: CompiledPlan, truth: Truth, records: Records, tracks: _Tracks) -> _Actions:
     """Parcels in a chute where they may not be, and diverts that took another parcel than they were for."""
     diverted = _diverted(layout, truth, records[records["kind"] == Kind.FIRE_OUTPUT], tracks.parcel_of)
-    seen = records[records["kind"] == Kind.SEEN]
+    seen = _sights(records)
     excused = undetectable(layout, truth.parcels, truth.progress, truth.as_one, diverted, seen)
     fits = _fits(layout, plan, truth, diverted.taken, excused.one)
     ends = layout.chutes["to_belt"][diverted.taken["chute"]] == NO_INDEX

@@ -8,7 +8,7 @@ import pytest
 from records_by_hand import S, closed, fire, opened, seen, story
 from truth_by_hand import C01, END, links, truth_of
 
-from hubctl.core.events import Disposition, Reason
+from hubctl.core.events import NO_INDEX, Disposition, Flag, Reason
 from hubctl.core.tables import CompiledPlan, Layout
 from hubctl.sim.matter import TAKEN_OFF, Moved
 from hubctl.sim.referee import Truth, judge
@@ -38,6 +38,8 @@ class Court:
         lives = ({"lane": 0, "landed": END}, {"lane": 5, "landed": C01}, {"lane": 7, "landed": END})
         self.truth = truth_of(*lives)
         self.eye = EYE  # that says it saw the one that was meant
+        self.sight: dict[str, Any] = {}  # what else it says
+        self.stray: list[dict[str, Any]] = []
         self.taken["seen_eye"], self.taken["seen_ns"] = EYE, int(SEEN_S * S)
 
     @property
@@ -57,9 +59,9 @@ class Court:
         self.truth = self.truth._replace(as_one=links(*((*row, EYE) for row in rows)))
 
     def counts(self) -> dict[str, Any]:
-        sight = seen(MEANT + 1, self.eye, SEEN_S)
+        sight = seen(MEANT + 1, self.eye, SEEN_S) | self.sight
         end = closed(MEANT + 1, C01, Reason.OK, Disposition.SORTED, 5.3)
-        rows = [opened(k + 1, k + 1) for k in range(3)] + [sight, fire(MEANT + 1, C01, FIRED_S), end]
+        rows = [opened(k + 1, k + 1) for k in range(3)] + [*self.stray, sight, fire(MEANT + 1, C01, FIRED_S), end]
         watch = new_watch(self._layout)
         return judge(self._layout, self._plan, self.truth, story(*rows), watch, n_open=2).counts
 
@@ -150,6 +152,17 @@ def test_one_that_came_when_another_should_have_is_excused(
 ) -> None:
     court.is_moved(how)
     court.taken["seen_ns"] += late_ms * MS
+    assert court.verdict == verdict
+
+
+@pytest.mark.parametrize(("counts", "verdict"), [(4000, RIGHT), (4001, WRONG)])
+def test_one_in_whom_another_was_known_again_came_when_the_stray_did(
+    court: Court, counts: int, verdict: tuple[int, int]
+) -> None:
+    court.is_moved("put")
+    stray = opened(4, SEEN_S, Flag.UNEXPECTED) | {"device": EYE, "counts": 4000}
+    court.stray = [stray, closed(4, NO_INDEX, Reason.UNEXPECTED, Disposition.REMOVED, SEEN_S + 0.5)]
+    court.sight = {"t_ns": int((SEEN_S + 0.5) * S), "counts": counts}
     assert court.verdict == verdict
 
 
