@@ -26,7 +26,7 @@ from hubctl._records cimport (
     Record,
 )
 from hubctl._stamps cimport is_recent
-from hubctl._state cimport BARRED, NOBODY, ON_BELT, ROUTED, STRAY, State, Track, say
+from hubctl._state cimport BARRED, NOBODY, ON_BELT, ROUTED, State, Track, say
 from hubctl._tables cimport Scale, Scanner
 
 cdef enum:
@@ -105,7 +105,7 @@ cdef inline uint16_t take_size(Track* track, const Record* input) noexcept nogil
 
 cdef inline bint is_to_be_routed_anew(const State* s, const Track* track, int64_t was_g) noexcept nogil:
     """Whether a diverter was passed over for a weight that is another now, or the one chosen does not move it."""
-    if track.marks & STRAY or (track.state != ON_BELT and track.state != ROUTED):
+    if track.state != ON_BELT and track.state != ROUTED:
         return False
     if is_of_weight(track.first_skip) and track.load.weight_g != was_g and not track.marks & BARRED:
         return True

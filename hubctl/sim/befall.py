@@ -66,6 +66,9 @@ RANGES = {
     Mishap.TILT_FAILS: _Range("carriers", (20_000, 200_000)),
     Mishap.CARRIER_OUT: _Range("carriers", (5000, 100_000)),
     Mishap.LAUNCH_FAILS: _Range("induct eyes", (1000, 20_000)),
+    Mishap.MACHINE_HELD: _Range("machine", (1000, 20_000)),
+    Mishap.MACHINE_STOPPED: _Range("machine", (1000, 30_000)),
+    Mishap.SAFETY_TRIPPED: _Range("machine", (1000, 30_000)),
 }
 
 
@@ -128,6 +131,8 @@ def _n_of_loop(hub: Hub, device: str) -> int:
 def _n_devices(hub: Hub, device: str) -> int:
     if device in ("", "chute"):
         return 1
+    if device == "machine":
+        return int(hub.machine is not None)
     if device in OF_LOOPS:
         return _n_of_loop(hub, device)
     return len(hub.diverters) if device == "diverter" else len(getattr(hub, device))

@@ -77,6 +77,9 @@ class Faults:
     change: int = 0  # the host wants it elsewhere
     code: int = 0  # a person says what its label is
     tell_taken_off: int = 0  # a person takes it off the belt, and says so
+    machine_held: int = 0  # a person holds the machine for seconds
+    machine_stopped: int = 0  # a person stops the machine for seconds
+    safety_tripped: int = 0  # the safety chain trips, and is closed again
 
 
 NONE = Faults(**dict.fromkeys((field.name for field in fields(Faults)), 0))

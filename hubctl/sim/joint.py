@@ -11,7 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hubctl.core.events import NO_INDEX, TEXT_MAX, Alarm, ChuteState, Flag, Kind, Reason
+from hubctl.core.events import (
+    NO_INDEX,
+    TEXT_MAX,
+    Alarm,
+    ChuteState,
+    Flag,
+    Kind,
+    MachineCommand,
+    MachineState,
+    Reason,
+)
 from hubctl.core.tables import Stamp
 from hubctl.sim.calls import call_set_plan
 from hubctl.sim.faults import bit_of
@@ -45,6 +55,7 @@ TOLD_DOWN_NS = (
 TOLD_UP_NS = 50_000_000  # from its return to the end of re-synchronisation
 COUNTER_START = 0xFFFF0000  # so that a 32-bit counter wraps on the way
 HOST_NS = 15_000_000  # from a question to the host's answer
+PERSON_NS = 500_000_000  # from what a person sees of the machine to the next button
 SHORT_STALL_NS = 100_000_000  # the reactor's links outlive a shorter one
 N_INPUTS_MAX = 8192  # in one turn of the loop
 N_POSTED_MAX = 8192  # under way at once
@@ -74,6 +85,15 @@ _LISTS = (int(Mishap.INTERCEPT), int(Mishap.HOLD_BACK))
 _RUN_BELT, _HOLD_INDUCT, _ASK_HOST = int(Kind.RUN_BELT), int(Kind.HOLD_INDUCT), int(Kind.ASK_HOST)
 _LAUNCH, _CARRIER = int(Kind.LAUNCH), int(Kind.CARRIER)
 _RAISED, _CARRIER_FAILS = int(Kind.ALARM_RAISED), int(Alarm.CARRIER_FAILS)
+_MACHINE, _SAFETY, _STATE_CHANGED = int(Kind.MACHINE), int(Kind.SAFETY), int(Kind.STATE_CHANGED)
+_RESET, _START, _STOP, _HOLD, _UNHOLD, _CLEAR = (
+    *(int(MachineCommand.RESET), int(MachineCommand.START), int(MachineCommand.STOP)),
+    *(int(MachineCommand.HOLD), int(MachineCommand.UNHOLD), int(MachineCommand.CLEAR)),
+)
+_STOPPED, _IDLE, _MACHINE_HELD, _ABORTED = (
+    *(int(MachineState.STOPPED), int(MachineState.IDLE)),
+    *(int(MachineState.HELD), int(MachineState.ABORTED)),
+)
 _GARBLED = ord("?")
 _DIVERT_FAILS, _WRITE_LOST = bit_of("divert_fails"), bit_of("write_lost")
 _WRITE_REFUSED = bit_of("write_refused")
@@ -128,6 +148,7 @@ STATE = np.dtype(
         ("link_of_node", "<i8", (N_NODES_MAX,)),
         ("told_ns", "<i8", (N_NODES_MAX,)),  # until then a node keeps what it has seen
         ("link_of_scanner", "<i8", (N_SCANNERS_MAX,)),
+        ("machine_state", "<i8"),  # MachineState, as the kernel said it last
         ("stamps", "<i8", (N_SCANNERS_MAX,)),  # Stamp of each scanner
         ("stamp_spans", "<i8", (N_SCANNERS_MAX,)),
         (
@@ -592,6 +613,54 @@ def _follow(j: Joint, w: World, kind: int, k: int, t_ns: int) -> None:
         record["reason"] = _INTERCEPT if kind == Mishap.INTERCEPT else _HELD
         record["value"] = 1 if is_on else 0
         _write_text(j, 0, w.mishaps[k]["parcel"])
+    elif kind >= Mishap.MACHINE_HELD:
+        _follow_machine(j, w, kind, is_on, t_ns)
+
+
+# The machine
+
+
+@seldom
+def _follow_machine(j: Joint, w: World, kind: int, is_on: bool, t_ns: int) -> None:
+    """A person holds or stops the machine, or the safety chain does; and then it may run again."""
+    if kind == Mishap.SAFETY_TRIPPED:
+        _input(j, _SAFETY, t_ns)["value"] = 1 if is_on else 0
+        for b in range(len(w.belts)):
+            if is_on:
+                run_belt(w, b, 0, t_ns)
+    elif is_on:
+        order(j, _HOLD if kind == Mishap.MACHINE_HELD else _STOP, t_ns)
+    _go_on(j, t_ns)
+
+
+@seldom
+def order(j: Joint, command: int, t_ns: int) -> None:
+    """A person presses a button of the machine."""
+    _input(j, _MACHINE, t_ns)["value"] = command
+
+
+@seldom
+def _button(state: int) -> int:
+    """What a person presses who wants the machine to run again; 0: nothing."""
+    if state == _STOPPED:
+        return _RESET
+    if state == _IDLE:
+        return _START
+    if state == _MACHINE_HELD:
+        return _UNHOLD
+    return _CLEAR if state == _ABORTED else 0
+
+
+@seldom
+def _go_on(j: Joint, t_ns: int) -> None:
+    """Unless something keeps the machine from running, a person brings it on by one state."""
+    for kind in (Mishap.MACHINE_HELD, Mishap.MACHINE_STOPPED, Mishap.SAFETY_TRIPPED):
+        if _is_on(j, kind, 0):
+            return
+    button = _button(j.s[0]["machine_state"])
+    if button != 0:
+        order(j, button, t_ns + PERSON_NS)
+        _post(j, t_ns + PERSON_NS)
 
 
 @seldom
@@ -721,6 +790,9 @@ def obey(j: Joint, w: World, kind: int, record: Any, t_ns: int) -> None:
         launch(w, record["device"], record["due_ns"], t_ns)
     elif kind == _ASK_HOST:
         _answer(j, w, record, t_ns)
+    elif kind == _STATE_CHANGED:
+        j.s[0]["machine_state"] = record["value"]
+        _go_on(j, t_ns)
     elif kind == _RAISED and record["value"] == _CARRIER_FAILS:
         call_mender(w, record["device"], t_ns)
 

@@ -131,6 +131,9 @@ class Mishap(IntEnum):
     TILT_FAILS = 32  # device=carrier: whoever lies on it stays there
     CARRIER_OUT = 33  # device=carrier: a person takes it out of use, and puts it into use again
     LAUNCH_FAILS = 34  # device=induct
+    MACHINE_HELD = 35  # a person holds the machine, and lets it go on
+    MACHINE_STOPPED = 36  # a person stops it, resets it and starts it
+    SAFETY_TRIPPED = 37  # the hard-wired chain stops all belts; a person clears, resets and starts
 
 
 PARCEL = np.dtype(

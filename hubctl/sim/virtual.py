@@ -21,7 +21,7 @@ import numpy.typing as npt
 from hubctl._kernel import Kernel
 from hubctl.core import events
 from hubctl.core.address import parse_address
-from hubctl.core.events import NO_INDEX, RECORD, ChuteState, Flag, Kind, Records, empty
+from hubctl.core.events import NO_INDEX, RECORD, ChuteState, Flag, Kind, MachineCommand, Records, empty
 from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import SortPlan, compile_plan
@@ -56,6 +56,7 @@ from hubctl.sim.joint import (
     next_tell_ns,
     notice,
     obey,
+    order,
     sample,
     take_post,
     tell_links,
@@ -79,11 +80,12 @@ SLICE_NS = 20 * 60 * 10**9  # belt time between two reports of progress
 
 KEPT = (
     *(Kind.OPENED, Kind.SEEN, Kind.FIRE_OUTPUT, Kind.CLOSED, Kind.LAPPED),
-    *(Kind.WEIGHED, Kind.ANSWERED),
+    *(Kind.WEIGHED, Kind.ANSWERED, Kind.STATE_CHANGED),
 )
 _FIRE, _OPENED = int(Kind.FIRE_OUTPUT), int(Kind.OPENED)
-_HEEDED = tuple(
-    int(kind) for kind in (Kind.RUN_BELT, Kind.HOLD_INDUCT, Kind.ASK_HOST, Kind.LAUNCH, Kind.ALARM_RAISED)
+_HEEDED = (
+    *(int(kind) for kind in (Kind.RUN_BELT, Kind.HOLD_INDUCT, Kind.ASK_HOST, Kind.LAUNCH)),
+    *(int(kind) for kind in (Kind.ALARM_RAISED, Kind.STATE_CHANGED)),
 )
 _UNEXPECTED = int(Flag.UNEXPECTED)
 
@@ -379,6 +381,8 @@ class Virtual:
         self._joint = _make_joint(hub, self._layout, traffic, self._kernel, plans, book, kept)
         self._watch = new_watch(self._layout, n_open_max=n_tracks_max)
         self._kernel.step(0, _closing(closed))
+        if hub.machine is not None:
+            order(self._joint, MachineCommand.RESET, 0)
 
     @property
     def kernel(self) -> Kernel:

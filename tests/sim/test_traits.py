@@ -18,6 +18,7 @@ from hubctl.sim.swarm.traits import TRAITS, traits_of
 
 N_PARCELS = 60
 KNOWS_AGAIN = 109  # a seed in which somebody slips far before an eye that re-aligns
+STOPPED_OFTEN = 9  # one in which people stop the machine, and the safety chain does
 
 
 def first_with(trait: str) -> int:
@@ -46,6 +47,16 @@ def test_each_is_at_work(trait: str) -> None:
 def test_parcels_that_slip_are_known_again() -> None:
     made = make(Case(KNOWS_AGAIN, 200, ("slip",), ("realign",)))
     assert run(made).verdict["by_trait"]["realign"] > 0
+
+
+def test_a_machine_that_is_held_stopped_and_tripped_goes_on_each_time() -> None:
+    names = ("machine_held", "machine_stopped", "safety_tripped")
+    made = make(Case(STOPPED_OFTEN, 800, names, ("machine",)))
+    done = run(made)
+    came = sum(done.verdict["injected"].get(name, 0) for name in names)
+    assert came >= 3
+    assert 2 <= done.verdict["by_trait"]["machine"] <= came + 1
+    assert bad_of(done.verdict) == {}
 
 
 # Stamps.

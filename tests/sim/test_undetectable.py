@@ -61,7 +61,12 @@ class Court:
     def counts(self) -> dict[str, Any]:
         sight = seen(MEANT + 1, self.eye, SEEN_S) | self.sight
         end = closed(MEANT + 1, C01, Reason.OK, Disposition.SORTED, 5.3)
-        rows = [opened(k + 1, k + 1) for k in range(3)] + [*self.stray, sight, fire(MEANT + 1, C01, FIRED_S), end]
+        rows = [opened(k + 1, k + 1) for k in range(3)] + [
+            *self.stray,
+            sight,
+            fire(MEANT + 1, C01, FIRED_S),
+            end,
+        ]
         watch = new_watch(self._layout)
         return judge(self._layout, self._plan, self.truth, story(*rows), watch, n_open=2).counts
 

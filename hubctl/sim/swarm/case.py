@@ -28,7 +28,8 @@ SHARE_ON = 60  # of a hundred seeds, those in which a class of faults is on
 CHANCE_MAX = 50_000  # per million parcels, of a class that harms one parcel
 MISHAP_CHANCE_MAX = 2000  # of one that befalls a device, and so many parcels
 OF_LOOPS = ("tilt_fails", "carrier_out", "launch_fails", "carrier_missed", "origin_missed", "origin_doubled")
-LOOP_CHANCE_MAX = 8000  # of one that befalls a loop, of which there are few
+OF_MACHINES = ("machine_held", "machine_stopped", "safety_tripped")
+FEW_CHANCE_MAX = 8000  # of one that befalls a loop or a machine, of which there are few
 PITCH_MM = (500, 2500)
 NOT_TOLD = 700_000  # of a million labels, those of which the host tells only when it is asked
 CALM_SEEDS = 8  # one seed of so many has no faults at all
@@ -56,6 +57,7 @@ LOOP_NAMES = (  # of these, on loops
     *("carrier_missed", "origin_missed", "origin_doubled", "tell_taken_off", "slow_node"),
     *("belt_stops", "belt_slows", "encoder_stops", "encoder_scale", "encoder_resets"),
     *("eye_chatter", "eye_stuck_on", "eye_stuck_off", "restart", "stall"),
+    *OF_MACHINES,
 )
 
 
@@ -110,8 +112,8 @@ def _chance(drawn: Drawn, name: str) -> int:
 
 
 def _chance_max(name: str) -> int:
-    if name in OF_LOOPS:
-        return LOOP_CHANCE_MAX
+    if name in (*OF_LOOPS, *OF_MACHINES):
+        return FEW_CHANCE_MAX
     return MISHAP_CHANCE_MAX if name.upper() in Mishap.__members__ else CHANCE_MAX
 
 

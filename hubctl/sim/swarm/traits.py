@@ -19,6 +19,7 @@ WIDEST_MM = (350, 600)
 LIGHTEST_G = (200, 3000)
 HOST_TIMEOUT_MS = (100, 3000)
 REALIGN_MM_MAX = 600
+START_WARNING_MS, DRAIN_MS = (0, 3000), (0, 5000)
 
 
 def traits_of(seed: int, names: Iterable[str]) -> tuple[str, ...]:
@@ -135,6 +136,18 @@ def _add_realign(drawn: Drawn, data: Entry) -> None:
             eye["realign_mm"] = drawn.one(f"{eye['name']} up to", eye["window_mm"] + 1, most_mm)
 
 
+# The machine
+
+
+def _add_machine(drawn: Drawn, data: Entry) -> None:
+    """It stands until a person starts it, and people hold and stop it."""
+    drain_ms = drawn.one("drain", *DRAIN_MS) if drawn.happens("drains", 50) else 0
+    data["machine"] = {
+        "start_warning_ms": drawn.one("start warning", *START_WARNING_MS),
+        "drain_ms": drain_ms,
+    }
+
+
 def _is_loop(data: Entry) -> bool:
     return bool(data["belts"][0].get("kind") == "loop")
 
@@ -144,5 +157,6 @@ _ADD: dict[str, Callable[[Drawn, Entry], None]] = {
     "scales": _add_scales,
     "host": _add_host,
     "realign": _add_realign,
+    "machine": _add_machine,
 }
 TRAITS = tuple(_ADD)

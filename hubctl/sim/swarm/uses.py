@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from hubctl.core.events import Kind, Reason, Records
+from hubctl.core.events import Kind, MachineState, Reason, Records
 from hubctl.core.hubfile import Hub
 from hubctl.core.layout import eyes_in_order
 from hubctl.sim.traffic import Traffic
@@ -29,6 +29,9 @@ def uses(names: Iterable[str], hub: Hub, traffic: Traffic, records: Records) -> 
         "scales": _n_fine(records, Kind.WEIGHED),
         "host": _n_fine(records, Kind.ANSWERED),
         "realign": _n_known_again(hub, records),
+        "machine": int(
+            (records["value"][records["kind"] == Kind.STATE_CHANGED] == MachineState.EXECUTE).sum()
+        ),
     }
     return {name: found[name] for name in names}
 
