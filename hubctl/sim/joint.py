@@ -6,33 +6,43 @@ edges and writes with it, and the kernel learns of that only when the reactor wo
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from hubctl.core.events import (
     NO_INDEX,
-    TEXT_MAX,
     Alarm,
     ChuteState,
     Flag,
     Kind,
-    MachineCommand,
-    MachineState,
     Reason,
 )
 from hubctl.core.tables import Stamp
 from hubctl.sim.calls import call_set_plan
 from hubctl.sim.faults import bit_of
-from hubctl.sim.heap import pop, push
-from hubctl.sim.hostbook import HostBook, lane_of, number_of
+from hubctl.sim.hostbook import lane_of, number_of
+from hubctl.sim.inbox import (
+    LAST_SAMPLE,
+    N_DEVICES_MAX,
+    N_EDGES,
+    N_IN,
+    N_JITTERS,
+    N_WAITING,
+    N_WRITES,
+    NEXT_SAMPLE,
+    PLAN_NOW,
+    STALLED_FROM,
+    STALLED_UNTIL,
+    TEXT_AT,
+    Joint,
+    amount,
+    is_on,
+    new_input,
+    post,
+    write_text,
+)
 from hubctl.sim.jitable import jitable, seldom
+from hubctl.sim.machine import follow_machine, go_on
 from hubctl.sim.matter import (
-    N_BELTS_MAX,
-    N_CHUTES_MAX,
-    N_EYES_MAX,
-    N_SCANNERS_MAX,
     TAKEN_OFF,
     Happens,
     Mishap,
@@ -45,8 +55,6 @@ from hubctl.sim.places import travel_at
 from hubctl.sim.ring import call_mender, is_ring, launch
 from hubctl.sim.world import hold_induct, is_harm_now, run_belt, write_output
 
-Longs = npt.NDArray[np.int64]
-
 SAMPLE_NS = 20_000_000  # the encoder is read at least so often
 POLL_NS = 5_000_000  # edges are seen by polls: told half a poll early to half a poll late
 TOLD_DOWN_NS = (
@@ -55,16 +63,8 @@ TOLD_DOWN_NS = (
 TOLD_UP_NS = 50_000_000  # from its return to the end of re-synchronisation
 COUNTER_START = 0xFFFF0000  # so that a 32-bit counter wraps on the way
 HOST_NS = 15_000_000  # from a question to the host's answer
-PERSON_NS = 500_000_000  # from what a person sees of the machine to the next button
 SHORT_STALL_NS = 100_000_000  # the reactor's links outlive a shorter one
-N_INPUTS_MAX = 8192  # in one turn of the loop
-N_POSTED_MAX = 8192  # under way at once
 UM_PER_M = 1_000_000
-N_JITTERS = 8191
-N_NODES_MAX = 4096  # and links
-N_DEVICES_MAX = 4096  # of one sort
-N_MISHAPS = len(Mishap)
-N_KINDS_MAX = 256
 NOBODY_HAS = 0xFFF0  # an index that no hub has
 
 # Numbers as plain integers, for compiled code.
@@ -85,168 +85,10 @@ _LISTS = (int(Mishap.INTERCEPT), int(Mishap.HOLD_BACK))
 _RUN_BELT, _HOLD_INDUCT, _ASK_HOST = int(Kind.RUN_BELT), int(Kind.HOLD_INDUCT), int(Kind.ASK_HOST)
 _LAUNCH, _CARRIER = int(Kind.LAUNCH), int(Kind.CARRIER)
 _RAISED, _CARRIER_FAILS = int(Kind.ALARM_RAISED), int(Alarm.CARRIER_FAILS)
-_MACHINE, _SAFETY, _STATE_CHANGED = int(Kind.MACHINE), int(Kind.SAFETY), int(Kind.STATE_CHANGED)
-_RESET, _START, _STOP, _HOLD, _UNHOLD, _CLEAR = (
-    *(int(MachineCommand.RESET), int(MachineCommand.START), int(MachineCommand.STOP)),
-    *(int(MachineCommand.HOLD), int(MachineCommand.UNHOLD), int(MachineCommand.CLEAR)),
-)
-_STOPPED, _IDLE, _MACHINE_HELD, _ABORTED = (
-    *(int(MachineState.STOPPED), int(MachineState.IDLE)),
-    *(int(MachineState.HELD), int(MachineState.ABORTED)),
-)
+_STATE_CHANGED = int(Kind.STATE_CHANGED)
 _GARBLED = ord("?")
 _DIVERT_FAILS, _WRITE_LOST = bit_of("divert_fails"), bit_of("write_lost")
 _WRITE_REFUSED = bit_of("write_refused")
-_TEXT_AT = 72  # offset of RECORD's text
-
-# Places in `Joint.clock`.
-(
-    NEXT_SAMPLE,
-    LAST_SAMPLE,
-    N_EDGES,
-    N_IN,
-    N_LOGGED,
-    N_STEPS,
-    LAST_EVENT,
-    N_INPUTS,
-    NOW,
-    N_WRITES,
-    N_POSTED,  # so far
-    N_WAITING,  # of these, under way
-    STALLED_UNTIL,  # the controller gets no time until then
-    STALLED_FROM,
-    PLAN_NOW,
-) = range(15)
-
-
-# One row, so that a compiled function takes one pointer; -1 is none.
-STATE = np.dtype(
-    [
-        ("n_links", "<i8"),
-        ("n_nodes", "<i8"),
-        ("n_chutes", "<i8"),
-        ("clock", "<i8", (16,)),  # see the places above
-        ("addresses", "<i8", (4,)),  # of the state, its step, its next deadline, and what sets its plan
-        ("plans", "<i8", (2,)),  # addresses of two compiled plans
-        ("jitter_ns", "<i8", (N_JITTERS,)),
-        ("inducting", "<i8", (N_EYES_MAX,)),  # the last parcel that came to each eye
-        ("eye_now", "<i8", (N_EYES_MAX,)),  # whether something is before it
-        ("eye_told", "<i8", (N_EYES_MAX,)),
-        ("n_over_chute", "<i8", (N_CHUTES_MAX,)),  # parcels before each chute eye
-        ("chute_told", "<i8", (N_CHUTES_MAX,)),
-        ("n_filling", "<i8", (N_CHUTES_MAX,)),  # what makes a chute full
-        ("level_told", "<i8", (N_CHUTES_MAX,)),
-        ("encoder_um", "<i8", (N_BELTS_MAX,)),  # each belt's travel when its counter showed `encoder_counts`
-        ("encoder_counts", "<i8", (N_BELTS_MAX,)),
-        ("eye_node", "<i8", (N_EYES_MAX,)),
-        ("eye_latched", "<i8", (N_EYES_MAX,)),
-        ("eye_belt", "<i8", (N_EYES_MAX,)),
-        ("chute_node", "<i8", (N_CHUTES_MAX,)),
-        ("confirm_node", "<i8", (N_CHUTES_MAX,)),
-        ("level_node", "<i8", (N_CHUTES_MAX,)),
-        ("chute_hold_ns", "<i8", (N_CHUTES_MAX,)),
-        ("link_of_node", "<i8", (N_NODES_MAX,)),
-        ("told_ns", "<i8", (N_NODES_MAX,)),  # until then a node keeps what it has seen
-        ("link_of_scanner", "<i8", (N_SCANNERS_MAX,)),
-        ("machine_state", "<i8"),  # MachineState, as the kernel said it last
-        ("stamps", "<i8", (N_SCANNERS_MAX,)),  # Stamp of each scanner
-        ("stamp_spans", "<i8", (N_SCANNERS_MAX,)),
-        (
-            "tell_ns",
-            "<i8",
-            (N_NODES_MAX,),
-        ),  # when the kernel learns of a link's change; NEVER_NS: nothing to tell
-        ("counts_per_m", "<i8", (N_BELTS_MAX,)),
-        ("counter_mask", "<i8", (N_BELTS_MAX,)),
-        ("encoder_node", "<i8", (N_BELTS_MAX,)),  # -1: the belt has no encoder
-        ("posted_keys", "<i8", (N_POSTED_MAX,)),  # heap of inputs under way by the time of their coming
-        ("posted_payloads", "<i8", (N_POSTED_MAX,)),
-        ("is_kept", "<i8", (N_KINDS_MAX,)),  # by kind
-        (
-            "active",
-            "<i8",
-            (N_MISHAPS * N_DEVICES_MAX,),
-        ),  # how many are under way, by kind of mishap and device
-        ("row_of", "<i8", (N_MISHAPS * N_DEVICES_MAX,)),  # the row of the last one
-    ]
-)
-
-
-class Joint(NamedTuple):
-    """What stands between a world and a kernel."""
-
-    s: npt.NDArray[Any]  # STATE, shape (1,)
-    inputs: npt.NDArray[Any]  # RECORD
-    input_bytes: npt.NDArray[np.uint8]  # the same memory
-    blank: npt.NDArray[Any]  # RECORD, shape (1,)
-    out: npt.NDArray[Any]  # RECORD
-    log: npt.NDArray[Any]  # RECORD: what the referee keeps
-    posted: npt.NDArray[Any]  # RECORD: inputs under way
-    labels: npt.NDArray[np.uint8]  # shape (2, n, 56): the label of each parcel, and its other one
-    write_fates: Longs  # WriteFate
-    row_of_track: Longs  # the parcel behind a track, by its number; -1 not known
-    came: Longs  # the parcel that made each of `inputs`, where an eye was blocked
-    came_later: Longs  # the same of `posted`
-    asked: npt.NDArray[Any]  # RECORD, shape (1,): the question that the host is looking at
-    asked_bytes: npt.NDArray[np.uint8]  # the same memory
-    book: HostBook
-
-
-# Inputs
-
-
-@jitable
-def _input(j: Joint, kind: int, t_ns: int) -> Any:
-    """The next input record, cleared."""
-    k = j.s[0]["clock"][N_IN]
-    j.s[0]["clock"][N_IN] += 1
-    j.came[k] = -1
-    j.inputs[k] = j.blank[0]
-    record = j.inputs[k]
-    record["kind"] = kind
-    record["t_ns"] = t_ns
-    return record
-
-
-@jitable
-def _write_text(j: Joint, which: int, p: int) -> None:
-    """A parcel's label (0) or its other one (1), into the last input."""
-    k = j.s[0]["clock"][N_IN] - 1
-    n_text = 0
-    while n_text < TEXT_MAX and j.labels[which, p, n_text] != 0:
-        j.input_bytes[k, _TEXT_AT + n_text] = j.labels[which, p, n_text]
-        n_text += 1
-    j.inputs[k]["n_text"] = n_text
-
-
-@seldom
-def _post(j: Joint, at_ns: int) -> None:
-    """The last input comes only then."""
-    j.s[0]["clock"][N_IN] -= 1
-    slot = j.s[0]["clock"][N_POSTED] % len(j.posted)
-    j.posted[slot] = j.inputs[j.s[0]["clock"][N_IN]]
-    j.came_later[slot] = j.came[j.s[0]["clock"][N_IN]]
-    push(
-        j.s[0]["posted_keys"],
-        j.s[0]["posted_payloads"],
-        j.s[0]["clock"][N_WAITING],
-        at_ns,
-        j.s[0]["clock"][N_POSTED],
-    )
-    j.s[0]["clock"][N_POSTED] += 1
-    j.s[0]["clock"][N_WAITING] += 1
-
-
-@seldom
-def take_post(j: Joint, t_ns: int) -> None:
-    """What was under way and has come."""
-    while j.s[0]["clock"][N_WAITING] > 0 and j.s[0]["posted_keys"][0] <= t_ns:
-        slot = j.s[0]["posted_payloads"][0] % len(j.posted)
-        j.inputs[j.s[0]["clock"][N_IN]] = j.posted[slot]
-        j.came[j.s[0]["clock"][N_IN]] = j.came_later[slot]
-        j.s[0]["clock"][N_IN] += 1
-        j.s[0]["clock"][N_WAITING] -= 1
-        pop(j.s[0]["posted_keys"], j.s[0]["posted_payloads"], j.s[0]["clock"][N_WAITING])
 
 
 @jitable
@@ -265,16 +107,6 @@ def is_stalled(j: Joint, t_ns: int) -> bool:
 
 
 @jitable
-def _is_on(j: Joint, kind: int, device: int) -> bool:
-    return bool(j.s[0]["active"][kind * N_DEVICES_MAX + device] > 0)
-
-
-@jitable
-def _amount(j: Joint, w: World, kind: int, device: int) -> int:
-    return int(w.mishaps[j.s[0]["row_of"][kind * N_DEVICES_MAX + device]]["value"])
-
-
-@jitable
 def _is_dead(j: Joint, node: int) -> bool:
     return bool(node >= 0 and j.s[0]["active"][j.s[0]["link_of_node"][node]] > 0)
 
@@ -285,10 +117,10 @@ def _hold_back(j: Joint, w: World, node: int, t_ns: int) -> None:
     if node < 0:
         return
     told_ns = max(t_ns, j.s[0]["told_ns"][node])
-    if _is_on(j, Mishap.SLOW_NODE, node):
-        told_ns = max(told_ns, t_ns + _amount(j, w, Mishap.SLOW_NODE, node))
+    if is_on(j, Mishap.SLOW_NODE, node):
+        told_ns = max(told_ns, t_ns + amount(j, w, Mishap.SLOW_NODE, node))
     if told_ns > t_ns:
-        _post(j, told_ns)
+        post(j, told_ns)
         j.s[0]["told_ns"][node] = told_ns
 
 
@@ -298,11 +130,11 @@ def _hold_back(j: Joint, w: World, node: int, t_ns: int) -> None:
 @jitable
 def _counts_at_um(j: Joint, w: World, b: int, travel_um: int) -> int:
     """What a counter would show, were it wide enough, once its belt has run so far."""
-    if _is_on(j, Mishap.ENCODER_STOPS, b):
+    if is_on(j, Mishap.ENCODER_STOPS, b):
         return int(j.s[0]["encoder_counts"][b])
     counts = (travel_um - j.s[0]["encoder_um"][b]) * j.s[0]["counts_per_m"][b] // UM_PER_M
-    if _is_on(j, Mishap.ENCODER_SCALE, b):
-        counts += counts * _amount(j, w, Mishap.ENCODER_SCALE, b) // 1_000_000
+    if is_on(j, Mishap.ENCODER_SCALE, b):
+        counts += counts * amount(j, w, Mishap.ENCODER_SCALE, b) // 1_000_000
     return int(j.s[0]["encoder_counts"][b] + counts)
 
 
@@ -319,7 +151,7 @@ def sample(j: Joint, w: World, t_ns: int) -> None:
     for b in range(len(w.belts)):
         node = j.s[0]["encoder_node"][b]
         if node >= 0 and not _is_dead(j, node):
-            record = _input(j, _ENCODER, t_ns)
+            record = new_input(j, _ENCODER, t_ns)
             record["device"] = b
             record["counts"] = _raw_counter(j, w, b, t_ns)
             _hold_back(j, w, node, t_ns)
@@ -339,9 +171,9 @@ def _reckon(j: Joint, w: World, b: int, t_ns: int) -> None:
 @jitable
 def _state_of(j: Joint, w: World, eye: int) -> int:
     """What an eye says, whatever is before it."""
-    if _is_on(j, Mishap.EYE_STUCK_ON, eye):
+    if is_on(j, Mishap.EYE_STUCK_ON, eye):
         return 1
-    if _is_on(j, Mishap.EYE_STUCK_OFF, eye):
+    if is_on(j, Mishap.EYE_STUCK_OFF, eye):
         return 0
     return int(j.s[0]["eye_now"][eye])
 
@@ -351,7 +183,7 @@ def _tell_edge(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
     k = j.s[0]["clock"][N_EDGES] % N_JITTERS
     j.s[0]["clock"][N_EDGES] += 1
     told_ns = t_ns + j.s[0]["jitter_ns"][k]
-    record = _input(j, _EYE, told_ns)
+    record = new_input(j, _EYE, told_ns)
     record["device"] = eye
     record["value"] = value
     j.came[j.s[0]["clock"][N_IN] - 1] = j.s[0]["inducting"][eye]
@@ -374,17 +206,17 @@ def _see(j: Joint, w: World, eye: int, t_ns: int) -> None:
         return
     _tell_edge(j, w, eye, value, t_ns)
     _hold_back(j, w, node, t_ns)
-    if _is_on(j, Mishap.EYE_CHATTER, eye):
+    if is_on(j, Mishap.EYE_CHATTER, eye):
         _chatter(j, w, eye, value, t_ns)
 
 
 @seldom
 def _chatter(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
     """An edge comes with two false ones behind it."""
-    step_ns = _amount(j, w, Mishap.EYE_CHATTER, eye)
+    step_ns = amount(j, w, Mishap.EYE_CHATTER, eye)
     for k in (1, 2):
         _tell_edge(j, w, eye, 1 - value if k == 1 else value, t_ns + k * step_ns)
-        _post(j, t_ns + k * step_ns + POLL_NS)
+        post(j, t_ns + k * step_ns + POLL_NS)
 
 
 # Chutes
@@ -394,7 +226,7 @@ def _chatter(j: Joint, w: World, eye: int, value: int, t_ns: int) -> None:
 def _tell_chute(j: Joint, w: World, kind: int, chute: int, value: int, node: int, t_ns: int) -> None:
     if _is_dead(j, node):
         return
-    record = _input(j, kind, t_ns)
+    record = new_input(j, kind, t_ns)
     record["chute"] = chute
     record["value"] = value
     _hold_back(j, w, node, t_ns)
@@ -403,7 +235,7 @@ def _tell_chute(j: Joint, w: World, kind: int, chute: int, value: int, node: int
 @jitable
 def _see_chute(j: Joint, w: World, chute: int, t_ns: int) -> None:
     """A chute's eye may have changed."""
-    value = 1 if j.s[0]["n_over_chute"][chute] > 0 and not _is_on(j, Mishap.DIVERT_UNCONFIRMED, chute) else 0
+    value = 1 if j.s[0]["n_over_chute"][chute] > 0 and not is_on(j, Mishap.DIVERT_UNCONFIRMED, chute) else 0
     if value != j.s[0]["chute_told"][chute]:
         j.s[0]["chute_told"][chute] = value
         if j.s[0]["confirm_node"][chute] >= 0:
@@ -424,20 +256,20 @@ def _see_level(j: Joint, w: World, chute: int, t_ns: int) -> None:
 
 @jitable
 def _telegram(j: Joint, w: World, scanner: int, text: int, p: int, t_ns: int) -> None:
-    if j.s[0]["active"][j.s[0]["link_of_scanner"][scanner]] > 0 or _is_on(j, Mishap.SCANNER_SILENT, scanner):
+    if j.s[0]["active"][j.s[0]["link_of_scanner"][scanner]] > 0 or is_on(j, Mishap.SCANNER_SILENT, scanner):
         return
-    record = _input(j, _READ, t_ns)
+    record = new_input(j, _READ, t_ns)
     record["device"] = scanner
     if text == Text.OTHER:
-        _write_text(j, 1, p)
+        write_text(j, 1, p)
     elif text != Text.NO_READ:
-        _write_text(j, 0, p)
+        write_text(j, 0, p)
     if text == Text.GARBAGE:
-        j.input_bytes[j.s[0]["clock"][N_IN] - 1, _TEXT_AT] = _GARBLED
+        j.input_bytes[j.s[0]["clock"][N_IN] - 1, TEXT_AT] = _GARBLED
     _stamp(j, w, scanner, p, record)
     if is_stalled(j, t_ns):
         record["t_ns"] = j.s[0]["clock"][STALLED_UNTIL]
-        _post(j, j.s[0]["clock"][STALLED_UNTIL])
+        post(j, j.s[0]["clock"][STALLED_UNTIL])
 
 
 @jitable
@@ -454,11 +286,11 @@ def _stamp(j: Joint, w: World, scanner: int, p: int, record: Any) -> None:
 @seldom
 def _send_garbage(j: Joint, scanner: int, p: int, t_ns: int) -> None:
     """A code that nobody carries, and a word about an eye that no hub has."""
-    record = _input(j, _READ, t_ns)
+    record = new_input(j, _READ, t_ns)
     record["device"] = scanner
-    _write_text(j, 0, p)
-    j.input_bytes[j.s[0]["clock"][N_IN] - 1, _TEXT_AT] = _GARBLED
-    _input(j, _EYE, t_ns)["device"] = NOBODY_HAS
+    write_text(j, 0, p)
+    j.input_bytes[j.s[0]["clock"][N_IN] - 1, TEXT_AT] = _GARBLED
+    new_input(j, _EYE, t_ns)["device"] = NOBODY_HAS
 
 
 @seldom
@@ -466,10 +298,10 @@ def _weigh(j: Joint, w: World, scale: int, p: int, t_ns: int) -> None:
     """A scale says what a parcel weighs, and how large it is."""
     if is_stalled(j, t_ns):
         return
-    weight = _input(j, _WEIGHT, t_ns)
+    weight = new_input(j, _WEIGHT, t_ns)
     weight["device"] = scale
     weight["value"] = w.parcels[p]["weight_g"]
-    size = _input(j, _SIZE, t_ns)
+    size = new_input(j, _SIZE, t_ns)
     size["device"] = scale
     size["value"] = w.parcels[p]["length_um"] // 1000
     size["limit"] = w.parcels[p]["width_mm"]
@@ -502,12 +334,12 @@ def tell_links(j: Joint, t_ns: int) -> None:
 @seldom
 def _tell_node(j: Joint, node: int, value: int, t_ns: int) -> None:
     """A node is up or down. Of one that comes up levels are told, and no edges are invented."""
-    record = _input(j, _NODE, t_ns)
+    record = new_input(j, _NODE, t_ns)
     record["device"] = node
     record["value"] = value
     for chute in range(j.s[0]["n_chutes"]):
         if value == 1 and j.s[0]["level_node"][chute] == node and j.s[0]["level_told"][chute] == 1:
-            level = _input(j, _LEVEL, t_ns)
+            level = new_input(j, _LEVEL, t_ns)
             level["chute"] = chute
             level["value"] = 1
 
@@ -565,7 +397,7 @@ def _begin(j: Joint, w: World, kind: int, k: int, t_ns: int) -> None:
     elif kind == Mishap.STALL:
         _stall(j, t_ns, t_ns + row["for_ns"])
     elif kind == Mishap.RESTART:
-        _input(j, _FLUSH, t_ns)
+        new_input(j, _FLUSH, t_ns)
         _stall(j, t_ns, t_ns + row["for_ns"])
     elif kind == Mishap.GARBAGE:
         _send_garbage(j, device, p, t_ns)
@@ -582,11 +414,11 @@ def _end(j: Joint, w: World, kind: int, k: int, t_ns: int) -> None:
     if kind == Mishap.CHANGE:
         _change(j, w, k, t_ns)
     elif kind == Mishap.CODE:
-        _input(j, _CODE, t_ns)["parcel"] = w.progress[row["parcel"]]["track"]
-        _write_text(j, 0, row["parcel"])
+        new_input(j, _CODE, t_ns)["parcel"] = w.progress[row["parcel"]]["track"]
+        write_text(j, 0, row["parcel"])
     elif kind == Mishap.TELL_TAKEN_OFF:
         if w.progress[row["parcel"]]["landed"] == TAKEN_OFF:
-            _input(j, _TAKE_OFF, t_ns)["parcel"] = w.progress[row["parcel"]]["track"]
+            new_input(j, _TAKE_OFF, t_ns)["parcel"] = w.progress[row["parcel"]]["track"]
     else:
         _follow(j, w, kind, k, t_ns)
 
@@ -595,7 +427,7 @@ def _end(j: Joint, w: World, kind: int, k: int, t_ns: int) -> None:
 def _follow(j: Joint, w: World, kind: int, k: int, t_ns: int) -> None:
     """What devices and people say as something begins or ends."""
     device = w.mishaps[k]["device"]
-    is_on = _is_on(j, kind, device)
+    is_begun = is_on(j, kind, device)
     if kind in _STUCK:
         if not is_stalled(j, t_ns):
             _see(j, w, device, t_ns)
@@ -603,69 +435,23 @@ def _follow(j: Joint, w: World, kind: int, k: int, t_ns: int) -> None:
         if not is_stalled(j, t_ns):
             _see_chute(j, w, device, t_ns)
     elif kind == Mishap.CARRIER_OUT:
-        _put_into_use(j, 0, device, 0 if is_on else 1, t_ns)
+        _put_into_use(j, 0, device, 0 if is_begun else 1, t_ns)
     elif kind == Mishap.CHUTE_CLOSED:
-        _operate(j, device, _SHUT if is_on else _OPEN, t_ns)
+        _operate(j, device, _SHUT if is_begun else _OPEN, t_ns)
     elif kind == Mishap.BAG_CHANGE:
-        _operate(j, device, _CLOSING if is_on else _OPEN, t_ns)
+        _operate(j, device, _CLOSING if is_begun else _OPEN, t_ns)
     elif kind in _LISTS:
-        record = _input(j, _LIST, t_ns)
+        record = new_input(j, _LIST, t_ns)
         record["reason"] = _INTERCEPT if kind == Mishap.INTERCEPT else _HELD
-        record["value"] = 1 if is_on else 0
-        _write_text(j, 0, w.mishaps[k]["parcel"])
+        record["value"] = 1 if is_begun else 0
+        write_text(j, 0, w.mishaps[k]["parcel"])
     elif kind >= Mishap.MACHINE_HELD:
-        _follow_machine(j, w, kind, is_on, t_ns)
-
-
-# The machine
-
-
-@seldom
-def _follow_machine(j: Joint, w: World, kind: int, is_on: bool, t_ns: int) -> None:
-    """A person holds or stops the machine, or the safety chain does; and then it may run again."""
-    if kind == Mishap.SAFETY_TRIPPED:
-        _input(j, _SAFETY, t_ns)["value"] = 1 if is_on else 0
-        for b in range(len(w.belts)):
-            if is_on:
-                run_belt(w, b, 0, t_ns)
-    elif is_on:
-        order(j, _HOLD if kind == Mishap.MACHINE_HELD else _STOP, t_ns)
-    _go_on(j, t_ns)
-
-
-@seldom
-def order(j: Joint, command: int, t_ns: int) -> None:
-    """A person presses a button of the machine."""
-    _input(j, _MACHINE, t_ns)["value"] = command
-
-
-@seldom
-def _button(state: int) -> int:
-    """What a person presses who wants the machine to run again; 0: nothing."""
-    if state == _STOPPED:
-        return _RESET
-    if state == _IDLE:
-        return _START
-    if state == _MACHINE_HELD:
-        return _UNHOLD
-    return _CLEAR if state == _ABORTED else 0
-
-
-@seldom
-def _go_on(j: Joint, t_ns: int) -> None:
-    """Unless something keeps the machine from running, a person brings it on by one state."""
-    for kind in (Mishap.MACHINE_HELD, Mishap.MACHINE_STOPPED, Mishap.SAFETY_TRIPPED):
-        if _is_on(j, kind, 0):
-            return
-    button = _button(j.s[0]["machine_state"])
-    if button != 0:
-        order(j, button, t_ns + PERSON_NS)
-        _post(j, t_ns + PERSON_NS)
+        follow_machine(j, w, kind, is_begun, t_ns)
 
 
 @seldom
 def _operate(j: Joint, chute: int, state: int, t_ns: int) -> None:
-    record = _input(j, _OPERATE, t_ns)
+    record = new_input(j, _OPERATE, t_ns)
     record["chute"] = chute
     record["value"] = state
 
@@ -673,7 +459,7 @@ def _operate(j: Joint, chute: int, state: int, t_ns: int) -> None:
 @seldom
 def _put_into_use(j: Joint, b: int, carrier: int, value: int, t_ns: int) -> None:
     """A carrier is in use from now on, or (0) out of use."""
-    record = _input(j, _CARRIER, t_ns)
+    record = new_input(j, _CARRIER, t_ns)
     record["device"] = b
     record["counts"] = carrier
     record["value"] = value
@@ -681,7 +467,7 @@ def _put_into_use(j: Joint, b: int, carrier: int, value: int, t_ns: int) -> None
 
 @seldom
 def _change(j: Joint, w: World, k: int, t_ns: int) -> None:
-    record = _input(j, _CHANGE, t_ns)
+    record = new_input(j, _CHANGE, t_ns)
     record["seq"] = k + 1
     record["parcel"] = w.progress[w.mishaps[k]["parcel"]]["track"]
     record["value"] = -1
@@ -723,13 +509,13 @@ def _notice_seldom(j: Joint, w: World, kind: int, device: int, value: int, p: in
     elif kind == Happens.LINK:
         _link(j, device, value, t_ns)
     elif kind == Happens.HOME:
-        record = _input(j, _HOME, t_ns)
+        record = new_input(j, _HOME, t_ns)
         record["device"] = device
         record["value"] = value
     elif kind == Happens.WEIGHED:
         _weigh(j, w, device, p, t_ns)
     elif kind == Happens.FETCHED and w.progress[p]["track"] > 0:
-        _input(j, _TAKE_OFF, t_ns)["parcel"] = w.progress[p]["track"]
+        new_input(j, _TAKE_OFF, t_ns)["parcel"] = w.progress[p]["track"]
     elif kind == Happens.MENDED:
         _put_into_use(j, device, value, 1, t_ns)
     elif kind == Happens.BEGINS:
@@ -766,7 +552,7 @@ def fire(j: Joint, w: World, record: Any, t_ns: int) -> None:
             _mark(j, w, record["parcel"], _DIVERT_FAILS)
     elif fate != WriteFate.DONE:
         _mark(j, w, record["parcel"], _WRITE_LOST if fate == WriteFate.LOST else _WRITE_REFUSED)
-    result = _input(j, _FIRE_RESULT, t_ns)
+    result = new_input(j, _FIRE_RESULT, t_ns)
     result["parcel"] = record["parcel"]
     result["seq"] = record["seq"]
     result["chute"] = chute
@@ -792,7 +578,7 @@ def obey(j: Joint, w: World, kind: int, record: Any, t_ns: int) -> None:
         _answer(j, w, record, t_ns)
     elif kind == _STATE_CHANGED:
         j.s[0]["machine_state"] = record["value"]
-        _go_on(j, t_ns)
+        go_on(j, t_ns)
     elif kind == _RAISED and record["value"] == _CARRIER_FAILS:
         call_mender(w, record["device"], t_ns)
 
@@ -800,21 +586,21 @@ def obey(j: Joint, w: World, kind: int, record: Any, t_ns: int) -> None:
 @seldom
 def _answer(j: Joint, w: World, question: Any, t_ns: int) -> None:
     """What the host knows of a label, if it is there."""
-    if _is_on(j, Mishap.HOST_SILENT, 0):
+    if is_on(j, Mishap.HOST_SILENT, 0):
         return
     j.asked[0] = question
-    number = number_of(j.asked_bytes[_TEXT_AT:], question["n_text"])
+    number = number_of(j.asked_bytes[TEXT_AT:], question["n_text"])
     lane = lane_of(j.book, number, j.s[0]["clock"][PLAN_NOW])
-    record = _input(j, _ANSWER, t_ns)
+    record = new_input(j, _ANSWER, t_ns)
     record["seq"] = question["seq"]
     record["parcel"] = question["parcel"]
     record["plan"] = question["plan"]
     record["value"] = lane
     record["chute"] = NO_INDEX
     record["reason"] = _OK if lane >= 0 else _NOT_FOUND
-    late_ns = _amount(j, w, Mishap.HOST_LATE, 0) if _is_on(j, Mishap.HOST_LATE, 0) else 0
+    late_ns = amount(j, w, Mishap.HOST_LATE, 0) if is_on(j, Mishap.HOST_LATE, 0) else 0
     record["t_ns"] = t_ns + HOST_NS + late_ns
-    _post(j, t_ns + HOST_NS + late_ns)
+    post(j, t_ns + HOST_NS + late_ns)
 
 
 @jitable

@@ -249,7 +249,8 @@ def _has_its_label(truth: Truth, diverted: Diverted, said: list[bytes]) -> Bools
 
 def _sights(records: Records) -> Records:
     """SEEN, each as of when the eye saw it: of who is known again in a stray that is when the stray was opened."""
-    seen, opened = records[records["kind"] == Kind.SEEN], records[records["kind"] == Kind.OPENED]
+    seen: Records = records[records["kind"] == Kind.SEEN]
+    opened = records[records["kind"] == Kind.OPENED]
     strays = opened[opened["flags"] & Flag.UNEXPECTED != 0]
     came_ns = {(int(row["device"]), int(row["counts"])): int(row["t_ns"]) for row in strays}
     for k in np.flatnonzero(np.isin(seen["counts"], strays["counts"])):

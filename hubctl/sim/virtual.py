@@ -26,14 +26,26 @@ from hubctl.core.hubfile import Hub
 from hubctl.core.layout import compile_layout
 from hubctl.core.plan import SortPlan, compile_plan
 from hubctl.core.tables import CompiledPlan, Layout
-from hubctl.sim import calls, draw, heap, hostbook, joint, matter, mishaps, motion, places, ring, watch, world
+from hubctl.sim import (
+    calls,
+    draw,
+    heap,
+    hostbook,
+    inbox,
+    joint,
+    machine,
+    matter,
+    mishaps,
+    motion,
+    places,
+    ring,
+    watch,
+    world,
+)
 from hubctl.sim.calls import address_of, call_deadline, call_step
 from hubctl.sim.hostbook import HostBook, book_of
 from hubctl.sim.hub import make_world
-from hubctl.sim.injected import Injected, injected
-from hubctl.sim.jitable import jitable, register_marked, seldom
-from hubctl.sim.joint import (
-    COUNTER_START,
+from hubctl.sim.inbox import (
     LAST_EVENT,
     LAST_SAMPLE,
     N_IN,
@@ -45,23 +57,28 @@ from hubctl.sim.joint import (
     N_STEPS,
     NEXT_SAMPLE,
     NOW,
-    POLL_NS,
-    SAMPLE_NS,
     STALLED_UNTIL,
     STATE,
     Joint,
+    take_post,
+)
+from hubctl.sim.injected import Injected, injected
+from hubctl.sim.jitable import jitable, register_marked, seldom
+from hubctl.sim.joint import (
+    COUNTER_START,
+    POLL_NS,
+    SAMPLE_NS,
     fire,
     is_stalled,
     learn_track,
     next_tell_ns,
     notice,
     obey,
-    order,
     sample,
-    take_post,
     tell_links,
     wake,
 )
+from hubctl.sim.machine import order
 from hubctl.sim.matter import NOT_YET, World
 from hubctl.sim.motion import NEVER_NS
 from hubctl.sim.parts import Whole
@@ -211,7 +228,9 @@ MODULES = (
     calls,
     heap,
     hostbook,
+    inbox,
     joint,
+    machine,
     matter,
     mishaps,
     motion,
