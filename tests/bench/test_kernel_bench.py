@@ -6,10 +6,9 @@ Nothing here is timed: how long a step takes is for a person to run and read.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
+from runpy import run_path
 
 import numpy as np
 import pytest
@@ -21,7 +20,6 @@ from kernel_steps.inputs import POLL_NS, Stream, What
 from kernel_steps.timed import time_steps
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
 @pytest.mark.parametrize("n_rules", [10, 1000, 20_000])
@@ -60,12 +58,15 @@ def test_a_full_belt_sorts_every_parcel(n_tracks: int) -> None:
     assert set(steps.whats.tolist()) == set(What)
 
 
-def test_the_command_prints_one_object() -> None:
+def test_the_command_prints_one_object(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run here: another process would compile the timed loop again."""
     options = ["--tracks", "10,20", "--rules", "10", "--parcels", "100", "--repeats", "1", "--json"]
-    command = [sys.executable, "bench/kernel.py", *options]
-    shown = subprocess.run(
-        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
-    rows = json.loads(shown)["rows"]
+    monkeypatch.setattr(sys, "argv", ["bench/kernel.py", *options])
+    with pytest.raises(SystemExit) as ended:
+        run_path(str(ROOT / "bench" / "kernel.py"), run_name="__main__")
+    assert ended.value.code == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
     assert [(row["tracks"], row["rules"]) for row in rows] == [(10, 10), (20, 10)]
     assert set(rows[0]["ratio"].values()) == {1.0}

@@ -119,11 +119,14 @@ class Running:
 
 @pytest.fixture(scope="module")
 def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
-    """Demos that run at once, since they mostly wait: one to its end, one on real volumes, one until it is stopped."""
+    """Demos that run at once, since they mostly wait: to their end, or until they are stopped or lose a child."""
     hub = ("--hub", str(write_hub(tmp_path_factory.mktemp("demos"))))
     day = ("--arrivals", str(VOLUMES), "--site", "S3", "--date", "2024-12-09")
     made = {
+        "loses the simulated hub": Running(*hub),
+        "loses the daemon": Running(*hub),
         "stopped": Running(*hub),
+        "stopped twice": Running(*hub),
         "sorts": Running(*hub, "--seconds", "8", "--seed", "7", "--rate", "6000"),
     }
     if VOLUMES.exists():
@@ -151,6 +154,30 @@ def refusal_of(*arguments: str) -> str:
     return " ".join(ended.stderr.replace("│", " ").split())
 
 
+@pytest.mark.parametrize(("index", "name"), [(0, "the simulated hub"), (1, "the daemon")])
+def test_a_child_that_dies_is_named_with_its_last_words(
+    demos: dict[str, Running], index: int, name: str
+) -> None:
+    running = demos[f"loses {name}"]
+    running.await_line("0 s:")
+    running.kill_child(index)
+    code, out, err = running.end()
+    assert (code, out) == (1, "")
+    assert f"demo: {name} ended with exit code -9; its last words:" in err
+    assert "Traceback" not in err
+
+
+def test_asked_a_second_time_it_ends_at_once(demos: dict[str, Running]) -> None:
+    running = demos["stopped twice"]
+    running.await_line("0 s:")
+    running.terminate()
+    running.await_line("Ctrl-C again")
+    running.press_ctrl_c()
+    code, out, _ = running.end()
+    assert code == 0
+    verdict_of(out)
+
+
 def test_ctrl_c_empties_the_belt_and_judges(demos: dict[str, Running]) -> None:
     running = demos["stopped"]
     running.await_line("0 s:")
@@ -174,28 +201,6 @@ def test_a_demo_sorts_and_is_judged(demos: dict[str, Running]) -> None:
     for key in ("read_to_command_us", "fire_lateness_us"):
         assert set(verdict[key]) == {"p50", "p99", "p999", "max", "n"}
         assert verdict[key]["n"] > 0
-
-
-def test_asked_a_second_time_it_ends_at_once(hub_file: Path) -> None:
-    running = Running("--hub", str(hub_file))
-    running.await_line("0 s:")
-    running.terminate()
-    running.await_line("Ctrl-C again")
-    running.press_ctrl_c()
-    code, out, _ = running.end()
-    assert code == 0
-    verdict_of(out)
-
-
-@pytest.mark.parametrize(("index", "name"), [(0, "the simulated hub"), (1, "the daemon")])
-def test_a_child_that_dies_is_named_with_its_last_words(hub_file: Path, index: int, name: str) -> None:
-    running = Running("--hub", str(hub_file))
-    running.await_line("0 s:")
-    running.kill_child(index)
-    code, out, err = running.end()
-    assert (code, out) == (1, "")
-    assert f"demo: {name} ended with exit code -9; its last words:" in err
-    assert "Traceback" not in err
 
 
 def test_real_volumes_drive_it(demos: dict[str, Running]) -> None:

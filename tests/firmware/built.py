@@ -27,7 +27,7 @@ def made() -> Path:
     """The folder of built things, made once a run."""
     if shutil.which("make") is None or shutil.which("cc") is None:
         pytest.skip("needs make and a C compiler (Debian: build-essential)")
-    done = subprocess.run(["make", "-C", str(FIRMWARE)], capture_output=True, text=True)
+    done = subprocess.run(["make", "-j2", "-C", str(FIRMWARE)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return BUILD
 
