@@ -143,18 +143,17 @@ class Stage:
     # What happens
 
     def perform(self, script: list[tuple[int, list[str]]]) -> None:
-        end_ms = max(at_ms for at_ms, _ in script)
-        for self.now_ms in range(end_ms + 1):
-            self._pass_millisecond(script)
+        by_ms = in_order(script)
+        for self.now_ms in range(max(by_ms) + 1):
+            self._pass_millisecond(by_ms.get(self.now_ms, []))
 
-    def _pass_millisecond(self, script: list[tuple[int, list[str]]]) -> None:
+    def _pass_millisecond(self, happenings: list[list[str]]) -> None:
         if self.now_ms:
             for event in self.belt.advance(self.now_ms):
                 self._tell(event)
             self._fire_armed()
-        for at_ms, words in script:
-            if at_ms == self.now_ms:
-                self._happen(words)
+        for words in happenings:
+            self._happen(words)
         self._step_if_due()
 
     def _happen(self, words: list[str]) -> None:
@@ -435,6 +434,14 @@ class Stage:
         if not self.voids and not self._is_silent(self.layout.chutes["node"][record["chute"]]):
             self.belt.write(chute, self.now_ms)
         self._result(record, reason)
+
+
+def in_order(script: list[tuple[int, list[str]]]) -> dict[int, list[list[str]]]:
+    """What happens, by the millisecond."""
+    by_ms: dict[int, list[list[str]]] = {}
+    for at_ms, words in script:
+        by_ms.setdefault(at_ms, []).append(words)
+    return by_ms
 
 
 class Teller:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from golden import Stage, Story
+from golden import Stage, Story, in_order
 from little_belt import Event, Parcel
 from little_ring import LittleRing
 
@@ -52,11 +52,9 @@ class RingStage(Stage):
         self.inputs.clear()
 
     def perform(self, script: list[tuple[int, list[str]]]) -> None:
-        end_ms = max(at_ms for at_ms, _ in script)
-        self.now_ms = self.first_ms
-        while self.now_ms <= end_ms:
-            self._pass_millisecond(script)
-            self.now_ms += 1
+        by_ms, first_ms = in_order(script), self.first_ms
+        for self.now_ms in range(first_ms, max(by_ms) + 1):
+            self._pass_millisecond(by_ms.get(self.now_ms, []))
 
     def _do_ready(self, name: str, length: str, eye: str, *labels: str) -> None:
         words = tuple(label for label in labels if label != "unmeasured")

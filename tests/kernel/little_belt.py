@@ -32,10 +32,6 @@ class Parcel:
     came_by: str = ""  # the induct eye that sees it; others see what comes in there
     triggers: dict[str, int] = field(default_factory=dict)  # by scanner: the number of its trigger
 
-    def covers(self, belt: str, at_mm: int) -> bool:
-        place_mm = self.place_um // 1000
-        return self.belt == belt and place_mm - self.length_mm < at_mm <= place_mm
-
 
 @dataclass
 class Paddle:
@@ -58,6 +54,8 @@ class LittleBelt:
         self.landed: dict[str, str] = {}  # chutes, by parcel
         self.dead_chute_eyes: set[str] = set()
         self._eyes = {eye.name: eye for eye in eyes_in_order(hub)}
+        self._chutes = {chute.name: chute for chute in hub.chutes}
+        self._belts = {belt.name: belt for belt in hub.belts}
         self.n_triggers = {scanner.name: 0 for scanner in hub.scanners}
         self._blocked = dict.fromkeys(self._eyes, False)
         self._paddles = {diverter.name: Paddle() for diverter in hub.diverters}
@@ -81,7 +79,7 @@ class LittleBelt:
             paddle.until_ms = paddle.from_ms + device.hold_ms
 
     def _chute(self, name: str) -> Chute:
-        return next(chute for chute in self.hub.chutes if chute.name == name)
+        return self._chutes[name]
 
     def _diverter_of(self, chute: str) -> Diverter:
         name = self._chute(chute).diverter
@@ -90,17 +88,29 @@ class LittleBelt:
     def edges(self) -> list[Event]:
         """What the eyes tell that they have not told yet."""
         edges: list[Event] = []
+        blocking = {name for parcel in self.parcels.values() for name in self._seen_by(parcel)}
         for name, eye in self._eyes.items():
-            blocked = any(self._sees(eye, parcel) for parcel in self.parcels.values())
+            blocked = name in blocking
             if blocked != self._blocked[name]:
                 edges.append(("eye", name, "blocked" if blocked else "cleared"))
                 self._trigger(eye)
             self._blocked[name] = blocked
         return edges
 
+    def _seen_by(self, parcel: Parcel) -> list[str]:
+        """The eyes that it blocks; of induct eyes only the one that it came by."""
+        front_mm = parcel.place_um // 1000
+        back_mm = front_mm - parcel.length_mm
+        return [
+            name
+            for name, eye in self._eyes.items()
+            if back_mm < eye.at_mm <= front_mm
+            and eye.belt == parcel.belt
+            and (eye.role != "induct" or parcel.came_by == name)
+        ]
+
     def _sees(self, eye: Eye, parcel: Parcel) -> bool:
-        is_shown = eye.role != "induct" or parcel.came_by == eye.name
-        return is_shown and parcel.covers(eye.belt, eye.at_mm)
+        return eye.name in self._seen_by(parcel)
 
     def _trigger(self, eye: Eye) -> None:
         """The scanners that an eye triggers count who blocks it."""
@@ -147,7 +157,7 @@ class LittleBelt:
         self._shift(self.parcels[name], by_mm * 1000, now_ms)
 
     def _run_to_end(self, parcel: Parcel) -> None:
-        belt = next(belt for belt in self.hub.belts if belt.name == parcel.belt)
+        belt = self._belts[parcel.belt]
         beyond_um = parcel.place_um - belt.length_mm * 1000
         end = self._chute(belt.end_chute)
         if end.to_belt is None and beyond_um > parcel.length_mm * 1000:
@@ -179,7 +189,7 @@ class LittleBelt:
 
     def _slide_ms(self, parcel: Parcel) -> int:
         """Of its leading edge; a loop discharges sideways, so that length makes no difference."""
-        belt = next(belt for belt in self.hub.belts if belt.name == parcel.belt)
+        belt = self._belts[parcel.belt]
         beyond_mm = max(parcel.length_mm // 2 - REACH_MM, 0) if belt.kind == "line" else 0
         return max(SLIDE_MS - beyond_mm * 1000 // belt.speed_mm_s, 1)
 
