@@ -59,11 +59,16 @@ def test_with_one_chute_in_twenty_closed_few_go_round_again() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("closed", [range(0), range(19, 300, 20)])
 def test_a_fifth_of_a_day_at_four_fifths_of_what_it_takes(closed: range) -> None:
-    """Nobody waits at the inductions for long: the day is as long as its parcels want it to be."""
+    """Nobody waits at the inductions for long: from the first to the last the day is as long as its parcels want it.
+
+    Turns of the empty ring before and after, 560 s, are no part of it.
+    """
     made = run(traffic_of(11, 96_000, Faults()), closed=closed)
     assert bad_of(made.verdict) == {}
     assert made.verdict["recirculated_share"] < (0.05 if closed else 0.01)
-    assert made.verdict["belt_s"] < 1.02 * 96_000 * 3600 / PER_HOUR
+    came_ns = made.truth.progress["inducted_ns"]
+    came_ns = came_ns[came_ns > 0]
+    assert int(np.ptp(came_ns)) < 1.02 * 96_000 * 3600 / PER_HOUR * 1_000_000_000
 
 
 @pytest.mark.parametrize("seed", [5, 6, 7])
