@@ -19,9 +19,11 @@ cdef inline bint is_within(int64_t a, int64_t b, int64_t most) noexcept nogil:
     return -most <= a - b <= most
 
 
-cdef inline bint was_missed_only_at(const Track* track, int e) noexcept nogil:
-    """Whether eye `e` did not see a track, or has just not, that every eye before has seen."""
-    return track.missed_eye == e if track.marks & UNPROVED else track.next_eye == e
+cdef inline bint was_missed_only_at(const State* s, const Track* track, int e) noexcept nogil:
+    """Whether eye `e` did not see a track, or has just not, that every eye before has seen, and none further down yet."""
+    if track.marks & UNPROVED:
+        return track.missed_eye == e and track.next_eye == eye_after(s, e)
+    return track.next_eye == e
 
 
 cdef inline bint was_seen_at(const Track* track, int e) noexcept nogil:
@@ -76,7 +78,7 @@ cdef inline bint is_known_again(const State* s, int32_t t, int32_t stray, int e)
         return False
     if track.marks & STRAY or track.state == FIRED_TRACK or track.length_counts < 0:
         return False
-    if not is_plain_stray(s, stray, e) or not was_missed_only_at(track, e):
+    if not is_plain_stray(s, stray, e) or not was_missed_only_at(s, track, e):
         return False
     if not could_be(s, track, &s.tracks[stray], e) or not keeps_order(s, t, stray, e):
         return False
